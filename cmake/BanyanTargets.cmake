@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# Helpers that give every target of the project the same flags.
+
+# banyan_target_defaults(target): warnings, sanitizers, coverage, include paths.
+function(banyan_target_defaults target)
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+  if(BANYAN_WARNINGS_AS_ERRORS)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(BANYAN_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${BANYAN_SANITIZE} -fno-sanitize-recover=all
+                                             -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=${BANYAN_SANITIZE})
+  endif()
+  if(BANYAN_COVERAGE)
+    target_compile_options(${target} PRIVATE --coverage)
+    target_link_options(${target} PRIVATE --coverage)
+  endif()
+endfunction()
+
+# banyan_library(name SOURCES ... DEPENDS ... LINK ...): one folder of src/ as the target banyan_<name>.
+# DEPENDS are other folders, LINK are outside libraries.
+function(banyan_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LINK" ${ARGN})
+  add_library(banyan_${name} STATIC ${arg_SOURCES})
+  banyan_target_defaults(banyan_${name})
+  target_include_directories(banyan_${name} PUBLIC "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
+  foreach(dependency IN LISTS arg_DEPENDS)
+    target_link_libraries(banyan_${name} PUBLIC banyan_${dependency})
+  endforeach()
+  target_link_libraries(banyan_${name} PUBLIC ${arg_LINK})
+endfunction()
+
+# banyan_test(name SOURCES ... DEPENDS ... LINK ... [LABELS ...] [TIMEOUT s] [ARGS ...]): a GoogleTest program.
+function(banyan_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;LINK;LABELS;ARGS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  banyan_target_defaults(${name})
+  foreach(dependency IN LISTS arg_DEPENDS)
+    target_link_libraries(${name} PRIVATE banyan_${dependency})
+  endforeach()
+  target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} ${arg_ARGS})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  if(arg_LABELS)
+    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}")
+  endif()
+endfunction()
+
+# banyan_program(name SOURCES ... LINK ...): a tool or benchmark on the public API.
+function(banyan_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  banyan_target_defaults(${name})
+  target_link_libraries(${name} PRIVATE banyan Boost::program_options ${arg_LINK})
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endfunction()

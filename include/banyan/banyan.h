@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Umbrella of Banyan's C API. docs/c-api.md is the guide; each header documents its functions. */
+#ifndef BANYAN_BANYAN_H
+#define BANYAN_BANYAN_H
+
+#include "banyan/alltoall.h"
+#include "banyan/comm.h"
+#include "banyan/plan.h"
+#include "banyan/profile.h"
+#include "banyan/status.h"
+#include "banyan/topology.h"
+#include "banyan/types.h"
+
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/deadline.hpp"
+
+namespace banyan::bootstrap {
+
+/// Exchange between the ranks of a communicator while it is set up. Collective calls in equal order on all ranks.
+/// One thread at a time. Errors are thrown as Error on every rank within the deadline.
+class Bootstrap {
+ public:
+  Bootstrap() = default;
+  Bootstrap(const Bootstrap&) = delete;
+  Bootstrap& operator=(const Bootstrap&) = delete;
+  virtual ~Bootstrap() = default;
+
+  [[nodiscard]] virtual int rank() const noexcept = 0;
+  [[nodiscard]] virtual int size() const noexcept = 0;
+
+  /// Rank r's `bytes` bytes at `mine` end up at `all + r * bytes` on every rank.
+  virtual void allgather(const void* mine, void* all, size_t bytes, Deadline deadline) = 0;
+
+  /// Strings of any length (at most kMaxStringBytes each), one per rank. Built on allgather: lengths, then padded data.
+  [[nodiscard]] std::vector<std::string> allgather_strings(std::string_view mine, Deadline deadline);
+
+  void barrier(Deadline deadline);
+
+  static constexpr size_t kMaxStringBytes = size_t{16} << 20;
+};
+
+}  // namespace banyan::bootstrap

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "topology/locality_tree.hpp"
+
+namespace banyan::cost {
+
+/// What a message between two ranks costs, by the innermost tier that holds both.
+struct TierCost {
+  double alpha_s = 0;           ///< one-way time of an empty message, overheads at both ends included
+  double overhead_s = 0;        ///< o: time a rank's core is busy per message, at each end
+  double flow_bytes_per_s = 0;  ///< one flow alone
+  bool measured = false;
+
+  bool operator==(const TierCost&) const = default;
+};
+
+/// Capacity shared by everything that leaves or enters a subtree of the locality tree.
+struct SubtreeCapacity {
+  double egress_bytes_per_s = 0;   ///< 0: no limit
+  double ingress_bytes_per_s = 0;  ///< 0: no limit
+  bool measured = false;
+
+  bool operator==(const SubtreeCapacity&) const = default;
+};
+
+/// Times of a communicator's exchanges: T = max over links of bytes / capacity, + alpha of the deepest path, + o at the
+/// busiest rank, + bytes copied / copy rate (design section 5). A value, equal on all ranks of a communicator.
+struct CostModel {
+  std::array<TierCost, topology::kNumTiers> tiers{};  ///< by Tier; kDomain: writes into mapped memory
+  TierCost local_message{};                            ///< kMessage path between ranks of one host
+  std::vector<SubtreeCapacity> subtrees;               ///< by index of LocalityTree::nodes()
+  double copy_bytes_per_s = 0;                         ///< packing, one core
+  double host_copy_bytes_per_s = 0;                    ///< all ranks of a host copying at once, together; 0: no limit
+  bool measured = false;                               ///< a profile was used
+  std::string source;                                  ///< "nominal", or the profile's name and date
+
+  bool operator==(const CostModel&) const = default;
+};
+
+}  // namespace banyan::cost

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "schedule/schedule.hpp"
+
+namespace banyan::schedule {
+
+/// Sizes of all blocks in bytes, row-major [num_ranks, num_ranks], for the checks and counts that need sizes.
+struct BlockSizes {
+  int num_ranks = 0;
+  std::span<const uint64_t> bytes;
+
+  [[nodiscard]] uint64_t of(const Block& block) const {
+    return bytes[static_cast<size_t>(block.src) * static_cast<size_t>(num_ranks) + static_cast<size_t>(block.dst)];
+  }
+};
+
+/// What verification found. ok() or the first problem in words: "block 3->5 reaches rank 5 twice (messages 4 and 9)".
+struct Verdict {
+  std::string problem;
+  uint64_t peak_scratch_bytes = 0;  ///< largest over ranks, of blocks stored and forwarded
+  [[nodiscard]] bool ok() const noexcept { return problem.empty(); }
+};
+
+/// Proves that a schedule is an all-to-all: every block (i, j), i != j, whose size is not zero (every block, where
+/// `sizes` is empty) arrives at j exactly once; a rank sends only what it has or will have received; messages join
+/// different ranks in range; no rank receives a block it already has; and, run with each rank issuing its sends in order with
+/// `window` in flight and every receive posted, all messages complete whatever the timing (no deadlock).
+[[nodiscard]] Verdict verify(const Schedule& schedule, const BlockSizes& sizes);
+
+}  // namespace banyan::schedule

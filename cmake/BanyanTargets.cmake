@@ -1,7 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # Helpers that give every target of the project the same flags.
 
-# banyan_target_defaults(target): warnings, sanitizers, coverage, include paths.
+# banyan_harden(target): flags that cost next to nothing and turn many memory errors into a clean end. Sanitizers bring
+# their own checks and do not mix with _FORTIFY_SOURCE.
+function(banyan_harden target)
+  target_compile_options(${target} PRIVATE -fstack-protector-strong -fstack-clash-protection)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
+    target_compile_options(${target} PRIVATE -fcf-protection)
+  endif()
+  target_compile_definitions(${target} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:_FORTIFY_SOURCE=2>
+                                               $<$<NOT:$<CONFIG:Release>>:_GLIBCXX_ASSERTIONS>)
+  target_link_options(${target} PRIVATE -Wl,-z,relro,-z,now,-z,noexecstack)
+endfunction()
+
+# banyan_target_defaults(target): warnings, sanitizers or hardening, coverage, include paths.
 function(banyan_target_defaults target)
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src")
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
@@ -12,6 +24,8 @@ function(banyan_target_defaults target)
     target_compile_options(${target} PRIVATE -fsanitize=${BANYAN_SANITIZE} -fno-sanitize-recover=all
                                              -fno-omit-frame-pointer)
     target_link_options(${target} PRIVATE -fsanitize=${BANYAN_SANITIZE})
+  elseif(BANYAN_HARDENING)
+    banyan_harden(${target})
   endif()
   if(BANYAN_COVERAGE)
     target_compile_options(${target} PRIVATE --coverage)

@@ -5,7 +5,12 @@
  *
  * Rules for every operation: it never throws, never blocks (but open, connect and close, which are bounded by
  * `timeout_s`), never prints to stdout, and is called by one thread at a time per transport object. On an error it
- * stores a text for `last_error`.
+ * stores a text for `last_error`. Several objects may exist in a process and are used by different threads at once.
+ *
+ * A post that returns BANYAN_OK was taken; the request's `status` is BANYAN_IN_PROGRESS or, when it ended at once, final.
+ * A post that returns an error took nothing, and `status` holds the same error. A request that fails later gets its
+ * `status`, while progress itself returns BANYAN_OK: progress fails only when the whole object is unusable.
+ * docs/plugin-guide.md explains each rule and tests/conformance examines it.
  */
 #ifndef BANYAN_TRANSPORT_PLUGIN_H
 #define BANYAN_TRANSPORT_PLUGIN_H
@@ -78,7 +83,10 @@ typedef struct banyan_transport_ops {
   banyan_status (*progress)(void* transport, int* events);
   /** Asks for an early end; the request still ends through progress, with ABORTED if the cancel took. */
   banyan_status (*cancel)(void* transport, banyan_transport_request* request);
-  /** Text of the last error of this object; never NULL; valid until its next call. */
+  /**
+   * Text of the last error of this object; never NULL; valid until its next call. With a NULL transport: why the last
+   * open on this thread failed.
+   */
   const char* (*last_error)(void* transport);
 
   /* Optional: memory registration (both or none). Speeds up posts from that range; never required. */

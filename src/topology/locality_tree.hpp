@@ -27,24 +27,28 @@ struct TreeNode {
   std::string name;           ///< "node0", "leaf1", ...
   std::string key;            ///< the graph vertex's key (a host's, a switch's), stable over runs; profiles refer to it
   int num_nics = 0;           ///< kNode: NICs that are up; else 0
-  double egress_bytes_per_s = 0;   ///< nominal capacity shared by all data that leaves the subtree; 0: unknown or no limit
+  double egress_bytes_per_s =
+      0;  ///< nominal capacity shared by all data that leaves the subtree; 0: unknown or no limit
   double ingress_bytes_per_s = 0;  ///< the same for data that enters
 
   bool operator==(const TreeNode&) const = default;
 };
 
-/// The tree of a group of ranks. Every rank has exactly one ancestor at each tier from kDomain to kCluster, so levels that
-/// do not divide the ranks are present with one child. A value.
+/// The tree of a group of ranks. Every rank has exactly one ancestor at each tier from kDomain to kCluster, so levels
+/// that do not divide the ranks are present with one child. A value.
 class LocalityTree {
  public:
   LocalityTree() = default;
 
   /// Derives the tree of `ranks` (world ranks of the graph, in communicator order: communicator rank i is ranks[i]).
   /// Error{INVALID_ARGUMENT} if a rank is not in the graph.
+  /// Domains: ranks on GPUs that all reach each other by NVLink, directly or through NVSwitch; ranks on the CPU side
+  /// whose vertices have equal attribute `memory_domain`. Racks: hosts whose NICs share a switch.
   [[nodiscard]] static LocalityTree derive(const Graph& graph, std::span<const int> ranks);
   /// The tree of all ranks.
   [[nodiscard]] static LocalityTree derive(const Graph& graph);
   /// For tests and planners: hosts given as lists of ranks, each one domain, in one rack, NICs of equal nominal speed.
+  /// Error{INVALID_ARGUMENT} unless the lists are not empty and hold each rank from 0 once.
   [[nodiscard]] static LocalityTree from_hosts(const std::vector<std::vector<int>>& hosts, double nic_bytes_per_s);
 
   [[nodiscard]] int num_ranks() const noexcept { return static_cast<int>(ancestor_.size()); }
@@ -65,7 +69,10 @@ class LocalityTree {
   bool operator==(const LocalityTree&) const = default;
 
  private:
-  std::vector<TreeNode> nodes_;
+  struct Groups;  ///< the subtree of each rank at each tier, before numbering; in locality_tree.cpp
+  static LocalityTree assemble(const Groups& groups);
+
+  std::vector<TreeNode> nodes_;  ///< root, then racks, nodes, domains, each in order of their smallest rank
   std::vector<std::array<int, kNumTiers>> ancestor_;  ///< by rank and tier
   int root_ = -1;
 };

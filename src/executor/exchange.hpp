@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace banyan::executor {
+
+/// The caller's buffers of one exchange, in bytes. Borrowed until the exchange is over.
+struct Exchange {
+  const std::byte* sendbuf = nullptr;
+  std::byte* recvbuf = nullptr;
+  bool uniform = true;
+  size_t block_bytes = 0;                 ///< uniform: bytes per pair
+  std::span<const size_t> send_bytes;     ///< all-to-all-v: by peer
+  std::span<const size_t> send_offsets;
+  std::span<const size_t> recv_bytes;
+  std::span<const size_t> recv_offsets;
+
+  [[nodiscard]] size_t send_size(int peer) const noexcept {
+    return uniform ? block_bytes : send_bytes[static_cast<size_t>(peer)];
+  }
+  [[nodiscard]] size_t recv_size(int peer) const noexcept {
+    return uniform ? block_bytes : recv_bytes[static_cast<size_t>(peer)];
+  }
+  [[nodiscard]] const std::byte* send_block(int peer) const noexcept {
+    return sendbuf + (uniform ? block_bytes * static_cast<size_t>(peer) : send_offsets[static_cast<size_t>(peer)]);
+  }
+  [[nodiscard]] std::byte* recv_block(int peer) const noexcept {
+    return recvbuf + (uniform ? block_bytes * static_cast<size_t>(peer) : recv_offsets[static_cast<size_t>(peer)]);
+  }
+};
+
+}  // namespace banyan::executor

@@ -1,0 +1,576 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executor/host_executor.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace banyan::executor {
+namespace {
+
+/// Flag of a slot whose payload comes through the transport: only the header of sizes is in the slot.
+constexpr uint32_t kPayloadApart = 1;
+
+std::string sizes_differ(int from, int to, size_t sent, size_t expected) {
+  return "rank " + std::to_string(from) + " sends " + std::to_string(sent) + " bytes to rank " + std::to_string(to) +
+         ", which expects " + std::to_string(expected) +
+         "; compare sendcounts on the first with recvcounts on the second";
+}
+
+}  // namespace
+
+banyan_status HostExecutor::fail(banyan_status status, std::string text) noexcept {
+  error_ = std::move(text);
+  return status;
+}
+
+banyan_status HostExecutor::fail_request(const char* what, int peer, banyan_status status) noexcept {
+  const transport::Transport* transport = fabric_.peers[static_cast<size_t>(peer)].transport;
+  return fail(status, std::string(what) + " rank " + std::to_string(peer) + " over " + transport->name() + ": " +
+                          transport->last_error());
+}
+
+/// 40 bits, as transports require: operation (16), fingerprint (16), direct (1), step (7).
+uint64_t HostExecutor::tag(int step, bool direct) const noexcept {
+  const uint64_t print = (program_->options_.fingerprint ^ (program_->options_.fingerprint >> 16)) & 0xFFFF;
+  return ((operation_ & 0xFFFF) << 24) | (print << 8) | (direct ? 0x80U : 0U) | (static_cast<uint64_t>(step) & 0x7F);
+}
+
+banyan_status HostExecutor::start(Program& program, const Exchange& exchange, uint64_t operation) noexcept {
+  program_ = &program;
+  exchange_ = exchange;
+  operation_ = operation;
+  error_.clear();
+  next_direct_ = 0;
+  direct_in_flight_ = 0;
+  if (!program.options_.uniform) {
+    begin_direct();
+  }
+  for (auto& send : program.sends_) {
+    send.state = TransferState::kIdle;
+    send.missing = static_cast<int>(send.needs.size());
+  }
+  for (auto& receive : program.receives_) {
+    receive.state = TransferState::kIdle;
+    receive.holders = static_cast<int>(receive.feeds.size());
+    receive.slot = nullptr;
+  }
+  for (auto& transfer : program.direct_sends_) {
+    transfer.state = TransferState::kIdle;
+  }
+  std::fill(program.ring_next_.begin(), program.ring_next_.end(), 0);
+  unissued_ = program.sends_.size();
+  unfinished_ = program.sends_.size() + program.receives_.size() + program.direct_sends_.size() +
+                program.direct_receives_.size();
+  const size_t own = exchange.send_size(fabric_.rank);
+  if (own > 0) {
+    std::memcpy(exchange.recv_block(fabric_.rank), exchange.send_block(fabric_.rank), own);
+  }
+  if (const banyan_status status = post_receives(); status != BANYAN_OK) {
+    return status;
+  }
+  int events = 0;
+  if (const banyan_status status = issue_ready(&events); status != BANYAN_OK) {
+    return status;
+  }
+  return issue_direct(&events);
+}
+
+/// All-to-all-v: the pairs above the limit travel directly; both ends know which they are.
+void HostExecutor::begin_direct() {
+  Program& program = *program_;
+  program.direct_sends_.clear();
+  program.direct_receives_.clear();
+  for (const int peer : program.options_.direct_send_order) {
+    if (exchange_.send_size(peer) > program.options_.block_limit) {
+      program.direct_sends_.push_back({.peer = peer});
+    }
+  }
+  for (const int peer : program.options_.direct_receive_order) {
+    if (exchange_.recv_size(peer) > program.options_.block_limit) {
+      program.direct_receives_.push_back({.peer = peer});
+    }
+  }
+}
+
+banyan_status HostExecutor::post_receives() noexcept {
+  for (auto& receive : program_->receives_) {
+    if (receive.mapped) {
+      continue;
+    }
+    const size_t bytes =
+        receive.in_place ? receive.blocks.size() * program_->options_.block_bytes : receive.staging_bytes;
+    if (const banyan_status status = post_receive(receive, bytes); status != BANYAN_OK) {
+      return status;
+    }
+  }
+  for (auto& transfer : program_->direct_receives_) {
+    transfer.request = {};
+    const banyan_status status = fabric_.peers[static_cast<size_t>(transfer.peer)].transport->post_recv(
+        transfer.peer, exchange_.recv_block(transfer.peer), exchange_.recv_size(transfer.peer), tag(0, true),
+        &transfer.request);
+    if (status != BANYAN_OK) {
+      return fail_request("cannot receive from", transfer.peer, status);
+    }
+    transfer.state = TransferState::kPosted;
+  }
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::post_receive(AggregatedReceive& receive, size_t bytes) noexcept {
+  receive.request = {};
+  std::byte* buffer = receive.in_place ? exchange_.recv_block(receive.blocks[0].src)
+                                       : program_->staging_.data() + receive.staging_offset;
+  const banyan_status status = fabric_.peers[static_cast<size_t>(receive.from)].transport->post_recv(
+      receive.from, buffer, bytes, tag(receive.step, false), &receive.request);
+  if (status != BANYAN_OK) {
+    return fail_request("cannot receive from", receive.from, status);
+  }
+  receive.state = TransferState::kPosted;
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::post_send(int peer, const void* buffer, size_t bytes, uint64_t tag,
+                                      banyan_transport_request* request) noexcept {
+  *request = {};
+  const PeerLink& link = fabric_.peers[static_cast<size_t>(peer)];
+  const banyan_status status = link.transport->post_send(peer, buffer, bytes, tag, request);
+  if (status != BANYAN_OK) {
+    return fail_request("cannot send to", peer, status);
+  }
+  ++counters_.messages_sent;
+  counters_.message_bytes += bytes;
+  if (!link.same_host) {
+    ++counters_.inter_host_messages;
+    counters_.inter_host_bytes += bytes;
+  }
+  return BANYAN_OK;
+}
+
+size_t HostExecutor::inline_size(size_t size) const noexcept { return size <= program_->options_.block_limit ? size : 0; }
+
+/// The true size of a block, also of one too large to be in the message.
+size_t HostExecutor::block_size(const BlockSource& source) const noexcept {
+  return exchange_.send_size(source.destination);
+}
+
+/// Writes the sizes of a self-describing message; returns the header's length.
+size_t HostExecutor::write_header(const AggregatedSend& send, std::byte* out) noexcept {
+  for (size_t i = 0; i < send.blocks.size(); ++i) {
+    const BlockSource& source = send.blocks[i];
+    HeaderSize size = 0;
+    if (source.receive < 0) {
+      size = static_cast<HeaderSize>(std::min<size_t>(block_size(source), kHeaderSizeMax));
+    } else {
+      const AggregatedReceive& receive = program_->receives_[static_cast<size_t>(source.receive)];
+      std::memcpy(&size, receive.data - (receive.blocks.size() - static_cast<size_t>(source.index)) * sizeof size,
+                  sizeof size);
+    }
+    std::memcpy(out + i * sizeof size, &size, sizeof size);
+  }
+  return send.blocks.size() * sizeof(HeaderSize);
+}
+
+/// Copies the blocks of a send to `out`, back to back; returns their bytes.
+size_t HostExecutor::gather(const AggregatedSend& send, std::byte* out) noexcept {
+  size_t done = 0;
+  for (const BlockSource& source : send.blocks) {
+    const std::byte* from = nullptr;
+    size_t size = 0;
+    if (source.receive < 0) {
+      size = exchange_.uniform ? exchange_.block_bytes : inline_size(exchange_.send_size(source.destination));
+      from = exchange_.send_block(source.destination);
+    } else {
+      const AggregatedReceive& receive = program_->receives_[static_cast<size_t>(source.receive)];
+      size = receive.sizes[static_cast<size_t>(source.index)];
+      from = receive.data + receive.offsets[static_cast<size_t>(source.index)];
+    }
+    if (size > 0) {
+      std::memcpy(out + done, from, size);
+      done += size;
+    }
+  }
+  return done;
+}
+
+banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
+  *issued = false;
+  SlotHeader* slot = nullptr;
+  std::byte* staging = program_->staging_.data() + send.staging_offset;
+  size_t payload_bytes = 0;
+  for (const BlockSource& source : send.blocks) {
+    payload_bytes += source.receive >= 0
+                         ? program_->receives_[static_cast<size_t>(source.receive)].sizes[static_cast<size_t>(source.index)]
+                         : (exchange_.uniform ? exchange_.block_bytes : inline_size(block_size(source)));
+  }
+  if (send.mapped) {
+    PeerLink& link = fabric_.peers[static_cast<size_t>(send.to)];
+    slot = link.ring_out->reserve();
+    if (slot == nullptr) {
+      return BANYAN_OK;
+    }
+    std::byte* out = payload(*slot);
+    const size_t header = send.self_describing ? write_header(send, out) : 0;
+    const bool apart = header + payload_bytes > link.ring_out->capacity();
+    slot->operation = operation_;
+    slot->fingerprint = program_->options_.fingerprint;
+    slot->flags = apart ? kPayloadApart : 0;
+    slot->size = header + payload_bytes;
+    if (apart) {
+      const banyan_status status =
+          post_send(send.to, staging, gather(send, staging), tag(send.step, false), &send.request);
+      if (status != BANYAN_OK) {
+        return status;
+      }
+      send.state = TransferState::kPosted;
+    } else {
+      gather(send, out + header);
+      send.state = TransferState::kDone;
+      --unfinished_;
+    }
+    link.ring_out->commit(*slot);
+    ++counters_.mapped_writes;
+    counters_.mapped_bytes += apart ? header : header + payload_bytes;
+  } else {
+    const size_t header = send.self_describing ? write_header(send, staging) : 0;
+    const size_t bytes = header + gather(send, staging + header);
+    const banyan_status status = post_send(send.to, staging, bytes, tag(send.step, false), &send.request);
+    if (status != BANYAN_OK) {
+      return status;
+    }
+    send.state = TransferState::kPosted;
+  }
+  for (const int receive : send.needs) {
+    release(program_->receives_[static_cast<size_t>(receive)]);
+  }
+  *issued = true;
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::issue_ready(int* events) noexcept {
+  if (unissued_ == 0) {
+    return BANYAN_OK;
+  }
+  for (auto& send : program_->sends_) {
+    if (send.state != TransferState::kIdle || send.missing > 0) {
+      continue;
+    }
+    bool issued = false;
+    if (const banyan_status status = issue(send, &issued); status != BANYAN_OK) {
+      return status;
+    }
+    if (issued) {
+      --unissued_;
+      ++*events;
+    }
+  }
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::issue_direct(int* events) noexcept {
+  const int window = program_->options_.window;
+  while (next_direct_ < program_->direct_sends_.size()) {
+    DirectTransfer& transfer = program_->direct_sends_[next_direct_];
+    const bool remote = !fabric_.peers[static_cast<size_t>(transfer.peer)].same_host;
+    if (remote && window > 0 && direct_in_flight_ >= window) {
+      return BANYAN_OK;
+    }
+    const banyan_status status = post_send(transfer.peer, exchange_.send_block(transfer.peer),
+                                           exchange_.send_size(transfer.peer), tag(0, true), &transfer.request);
+    if (status != BANYAN_OK) {
+      return status;
+    }
+    transfer.state = TransferState::kPosted;
+    direct_in_flight_ += remote ? 1 : 0;
+    ++next_direct_;
+    ++*events;
+  }
+  return BANYAN_OK;
+}
+
+void HostExecutor::release(AggregatedReceive& receive) noexcept {
+  if (--receive.holders <= 0 && receive.slot != nullptr) {
+    fabric_.peers[static_cast<size_t>(receive.from)].ring_in->release(*receive.slot);
+    receive.slot = nullptr;
+  }
+}
+
+banyan_status HostExecutor::read_header(AggregatedReceive& receive, const std::byte* header, size_t bytes) noexcept {
+  const size_t header_bytes = receive.blocks.size() * sizeof(HeaderSize);
+  size_t offset = 0;
+  for (size_t i = 0; i < receive.blocks.size() && bytes >= header_bytes; ++i) {
+    HeaderSize size = 0;
+    std::memcpy(&size, header + i * sizeof size, sizeof size);
+    receive.sizes[i] = inline_size(size);
+    receive.offsets[i] = offset;
+    offset += receive.sizes[i];
+    const schedule::Block& block = receive.blocks[i];
+    if (block.dst == fabric_.rank) {
+      const size_t expected = exchange_.recv_size(block.src);
+      if (size != static_cast<HeaderSize>(std::min<size_t>(expected, kHeaderSizeMax))) {
+        return fail(BANYAN_ERR_MISMATCH, sizes_differ(block.src, block.dst, size, expected));
+      }
+    }
+  }
+  if (bytes != header_bytes + offset) {
+    return fail(BANYAN_ERR_MISMATCH, "the message from rank " + std::to_string(receive.from) + " has " +
+                                         std::to_string(bytes) + " bytes, its header says " +
+                                         std::to_string(header_bytes + offset));
+  }
+  return BANYAN_OK;
+}
+
+/// The blocks are here: stores this rank's, and counts down the sends that waited for the others.
+banyan_status HostExecutor::arrived(AggregatedReceive& receive) noexcept {
+  if (!receive.in_place) {
+    for (const int index : receive.finals) {
+      const auto i = static_cast<size_t>(index);
+      if (receive.sizes[i] > 0) {
+        std::memcpy(exchange_.recv_block(receive.blocks[i].src), receive.data + receive.offsets[i], receive.sizes[i]);
+      }
+    }
+  }
+  for (const int send : receive.feeds) {
+    --program_->sends_[static_cast<size_t>(send)].missing;
+  }
+  receive.state = TransferState::kDone;
+  --unfinished_;
+  if (receive.feeds.empty()) {
+    release(receive);
+  }
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::take_slot(AggregatedReceive& receive, SlotHeader& slot) noexcept {
+  if (slot.operation != operation_ || slot.fingerprint != program_->options_.fingerprint) {
+    return fail(BANYAN_ERR_MISMATCH,
+                "rank " + std::to_string(receive.from) + " is in another exchange (number " +
+                    std::to_string(slot.operation) + ", here " + std::to_string(operation_) +
+                    ") or calls it with another operation, count or algorithm; make the same calls in the same order");
+  }
+  receive.slot = &slot;
+  const std::byte* start = payload(slot);
+  const size_t header = receive.self_describing ? receive.blocks.size() * sizeof(HeaderSize) : 0;
+  if (receive.self_describing) {
+    if (const banyan_status status = read_header(receive, start, slot.size); status != BANYAN_OK) {
+      return status;
+    }
+  }
+  if ((slot.flags & kPayloadApart) == 0) {
+    receive.data = start + header;
+    return arrived(receive);
+  }
+  if (slot.size - header > receive.staging_bytes) {
+    return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, slot.size, receive.staging_bytes));
+  }
+  // The sizes are kept before the payload, where a forwarding send looks for them.
+  std::memcpy(program_->staging_.data() + receive.staging_offset, start, header);
+  receive.request = {};
+  const banyan_status status = fabric_.peers[static_cast<size_t>(receive.from)].transport->post_recv(
+      receive.from, program_->staging_.data() + receive.staging_offset + header, slot.size - header,
+      tag(receive.step, false), &receive.request);
+  if (status != BANYAN_OK) {
+    return fail_request("cannot receive from", receive.from, status);
+  }
+  receive.state = TransferState::kPosted;
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::poll_rings(int* events) noexcept {
+  for (const int peer : program_->ring_peers_) {
+    const auto p = static_cast<size_t>(peer);
+    const auto& order = program_->ring_order_[p];
+    while (program_->ring_next_[p] < order.size()) {
+      SlotHeader* slot = fabric_.peers[p].ring_in->next();
+      if (slot == nullptr) {
+        break;
+      }
+      AggregatedReceive& receive = program_->receives_[static_cast<size_t>(order[program_->ring_next_[p]])];
+      ++program_->ring_next_[p];
+      ++*events;
+      if (const banyan_status status = take_slot(receive, *slot); status != BANYAN_OK) {
+        return status;
+      }
+    }
+  }
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::finish_receive(AggregatedReceive& receive, size_t bytes) noexcept {
+  std::byte* staging = program_->staging_.data() + receive.staging_offset;
+  if (receive.self_describing) {
+    const size_t header = receive.blocks.size() * sizeof(HeaderSize);
+    if (receive.slot == nullptr) {
+      if (const banyan_status status = read_header(receive, staging, bytes); status != BANYAN_OK) {
+        return status;
+      }
+    }
+    receive.data = staging + header;
+  } else {
+    const size_t expected = receive.blocks.size() * program_->options_.block_bytes;
+    if (bytes != expected) {
+      return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, bytes, expected));
+    }
+    receive.data = staging;
+  }
+  return arrived(receive);
+}
+
+banyan_status HostExecutor::poll_requests(int* events) noexcept {
+  for (auto& receive : program_->receives_) {
+    if (receive.state == TransferState::kPosted && receive.request.status != BANYAN_IN_PROGRESS) {
+      ++*events;
+      if (receive.request.status != BANYAN_OK) {
+        receive.state = TransferState::kDone;
+        return fail_request("receiving from", receive.from, receive.request.status);
+      }
+      if (const banyan_status status = finish_receive(receive, receive.request.received); status != BANYAN_OK) {
+        receive.state = TransferState::kDone;
+        return status;
+      }
+    }
+  }
+  for (auto& send : program_->sends_) {
+    if (send.state == TransferState::kPosted && send.request.status != BANYAN_IN_PROGRESS) {
+      ++*events;
+      send.state = TransferState::kDone;
+      --unfinished_;
+      if (send.request.status != BANYAN_OK) {
+        return fail_request("sending to", send.to, send.request.status);
+      }
+    }
+  }
+  for (auto& transfer : program_->direct_receives_) {
+    if (transfer.state == TransferState::kPosted && transfer.request.status != BANYAN_IN_PROGRESS) {
+      ++*events;
+      transfer.state = TransferState::kDone;
+      --unfinished_;
+      if (transfer.request.status != BANYAN_OK) {
+        return fail_request("receiving from", transfer.peer, transfer.request.status);
+      }
+      const size_t expected = exchange_.recv_size(transfer.peer);
+      if (transfer.request.received != expected) {
+        return fail(BANYAN_ERR_MISMATCH,
+                    sizes_differ(transfer.peer, fabric_.rank, transfer.request.received, expected));
+      }
+    }
+  }
+  for (size_t i = 0; i < next_direct_; ++i) {
+    DirectTransfer& transfer = program_->direct_sends_[i];
+    if (transfer.state == TransferState::kPosted && transfer.request.status != BANYAN_IN_PROGRESS) {
+      ++*events;
+      transfer.state = TransferState::kDone;
+      --unfinished_;
+      direct_in_flight_ -= fabric_.peers[static_cast<size_t>(transfer.peer)].same_host ? 0 : 1;
+      if (transfer.request.status != BANYAN_OK) {
+        return fail_request("sending to", transfer.peer, transfer.request.status);
+      }
+    }
+  }
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::progress(int* events) noexcept {
+  *events = 0;
+  if (program_ == nullptr) {
+    return BANYAN_OK;
+  }
+  for (transport::Transport* transport : fabric_.transports) {
+    int moved = 0;
+    if (const banyan_status status = transport->progress(&moved); status != BANYAN_OK) {
+      return fail(status, std::string(transport->name()) + ": " + transport->last_error());
+    }
+    *events += moved;
+  }
+  banyan_status status = poll_rings(events);
+  if (status == BANYAN_OK) {
+    status = poll_requests(events);
+  }
+  if (status == BANYAN_OK) {
+    status = issue_ready(events);
+  }
+  if (status == BANYAN_OK) {
+    status = issue_direct(events);
+  }
+  if (status != BANYAN_OK) {
+    return status;
+  }
+  if (unfinished_ == 0) {
+    program_ = nullptr;
+    ++counters_.operations;
+    return BANYAN_OK;
+  }
+  return BANYAN_IN_PROGRESS;
+}
+
+bool HostExecutor::cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept {
+  if (state != TransferState::kPosted) {
+    return true;
+  }
+  if (request.status == BANYAN_IN_PROGRESS) {
+    static_cast<void>(fabric_.peers[static_cast<size_t>(peer)].transport->cancel(&request));
+  }
+  if (request.status == BANYAN_IN_PROGRESS) {
+    return false;
+  }
+  state = TransferState::kDone;
+  return true;
+}
+
+bool HostExecutor::cancel() noexcept {
+  if (program_ == nullptr) {
+    return true;
+  }
+  for (transport::Transport* transport : fabric_.transports) {
+    int moved = 0;
+    static_cast<void>(transport->progress(&moved));
+  }
+  bool all = true;
+  for (auto& receive : program_->receives_) {
+    all = cancel_request(receive.state, receive.from, receive.request) && all;
+  }
+  for (auto& send : program_->sends_) {
+    all = cancel_request(send.state, send.to, send.request) && all;
+  }
+  for (auto& transfer : program_->direct_receives_) {
+    all = cancel_request(transfer.state, transfer.peer, transfer.request) && all;
+  }
+  for (auto& transfer : program_->direct_sends_) {
+    all = cancel_request(transfer.state, transfer.peer, transfer.request) && all;
+  }
+  if (all) {
+    program_ = nullptr;
+  }
+  return all;
+}
+
+std::vector<int> HostExecutor::waiting_for() const {
+  std::vector<int> peers;
+  if (program_ == nullptr) {
+    return peers;
+  }
+  for (const auto& receive : program_->receives_) {
+    if (receive.state != TransferState::kDone) {
+      peers.push_back(receive.from);
+    }
+  }
+  for (const auto& send : program_->sends_) {
+    if (send.state == TransferState::kPosted || (send.state == TransferState::kIdle && send.missing == 0)) {
+      peers.push_back(send.to);
+    }
+  }
+  for (const auto& transfer : program_->direct_receives_) {
+    if (transfer.state != TransferState::kDone) {
+      peers.push_back(transfer.peer);
+    }
+  }
+  for (const auto& transfer : program_->direct_sends_) {
+    if (transfer.state == TransferState::kPosted) {
+      peers.push_back(transfer.peer);
+    }
+  }
+  std::sort(peers.begin(), peers.end());
+  peers.erase(std::unique(peers.begin(), peers.end()), peers.end());
+  return peers;
+}
+
+}  // namespace banyan::executor

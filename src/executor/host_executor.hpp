@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "executor/exchange.hpp"
+#include "executor/fabric.hpp"
+#include "executor/program.hpp"
+
+namespace banyan::executor {
+
+/// Runs programs over a fabric: posts what is ready, moves the transports on, and stores blocks as they arrive. Never
+/// blocks. One thread, one exchange at a time. Data path: statuses, no exceptions, no allocation once a program has run.
+class HostExecutor {
+ public:
+  /// The fabric is borrowed and must outlive the executor.
+  explicit HostExecutor(Fabric& fabric) : fabric_(fabric) {}
+
+  /// Begins an exchange, number `operation` on its communicator. Nothing of a former exchange may be running.
+  [[nodiscard]] banyan_status start(Program& program, const Exchange& exchange, uint64_t operation) noexcept;
+
+  /// Moves the exchange on. OK: done; IN_PROGRESS; or the first error, after which only cancel() may follow.
+  /// `*events` counts what happened, 0 if the caller may yield.
+  [[nodiscard]] banyan_status progress(int* events) noexcept;
+
+  /// Takes back what is posted. Returns whether nothing is outstanding any more; call until true or the transports are
+  /// closed.
+  [[nodiscard]] bool cancel() noexcept;
+
+  [[nodiscard]] bool active() const noexcept { return program_ != nullptr; }
+  /// Peers that the exchange still waits for, ascending.
+  [[nodiscard]] std::vector<int> waiting_for() const;
+  /// What went wrong, after an error status.
+  [[nodiscard]] const std::string& error() const noexcept { return error_; }
+  [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+
+ private:
+  [[nodiscard]] uint64_t tag(int step, bool direct) const noexcept;
+  void begin_direct();
+  [[nodiscard]] banyan_status post_receives() noexcept;
+  [[nodiscard]] banyan_status post_receive(AggregatedReceive& receive, size_t bytes) noexcept;
+  [[nodiscard]] banyan_status issue_ready(int* events) noexcept;
+  [[nodiscard]] banyan_status issue(AggregatedSend& send, bool* issued) noexcept;
+  [[nodiscard]] banyan_status issue_direct(int* events) noexcept;
+  [[nodiscard]] banyan_status poll_rings(int* events) noexcept;
+  [[nodiscard]] banyan_status take_slot(AggregatedReceive& receive, SlotHeader& slot) noexcept;
+  [[nodiscard]] banyan_status poll_requests(int* events) noexcept;
+  [[nodiscard]] banyan_status finish_receive(AggregatedReceive& receive, size_t bytes) noexcept;
+  [[nodiscard]] banyan_status read_header(AggregatedReceive& receive, const std::byte* header, size_t bytes) noexcept;
+  [[nodiscard]] banyan_status arrived(AggregatedReceive& receive) noexcept;
+  void release(AggregatedReceive& receive) noexcept;
+  [[nodiscard]] size_t write_header(const AggregatedSend& send, std::byte* out) noexcept;
+  [[nodiscard]] size_t block_size(const BlockSource& source) const noexcept;
+  [[nodiscard]] size_t inline_size(size_t size) const noexcept;
+  size_t gather(const AggregatedSend& send, std::byte* out) noexcept;
+  [[nodiscard]] banyan_status post_send(int peer, const void* buffer, size_t bytes, uint64_t tag,
+                                        banyan_transport_request* request) noexcept;
+  [[nodiscard]] banyan_status fail(banyan_status status, std::string text) noexcept;
+  [[nodiscard]] banyan_status fail_request(const char* what, int peer, banyan_status status) noexcept;
+  [[nodiscard]] bool cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept;
+
+  Fabric& fabric_;
+  Program* program_ = nullptr;
+  Exchange exchange_;
+  uint64_t operation_ = 0;
+  size_t unfinished_ = 0;        ///< sends and receives, aggregated and direct
+  size_t unissued_ = 0;          ///< aggregated sends
+  size_t next_direct_ = 0;       ///< direct sends issued
+  int direct_in_flight_ = 0;     ///< of those, to other hosts and not done
+  std::string error_;
+  Counters counters_;
+};
+
+}  // namespace banyan::executor

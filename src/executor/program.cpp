@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executor/program.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/checked.hpp"
+#include "base/error.hpp"
+
+namespace banyan::executor {
+namespace {
+
+bool is_direct(const schedule::Message& message) {
+  return !message.self_describing && message.blocks.size() == 1 && message.blocks[0].src == message.from &&
+         message.blocks[0].dst == message.to;
+}
+
+size_t align_up(size_t value) { return (value + kCacheLine - 1) / kCacheLine * kCacheLine; }
+
+}  // namespace
+
+Program::Program(const schedule::RankSchedule& part, const CompileOptions& options)
+    : rank_(part.rank), options_(options) {
+  for (const auto& message : part.sends) {
+    add_send(message);
+  }
+  ring_order_.resize(static_cast<size_t>(options_.num_ranks));
+  ring_next_.resize(ring_order_.size());
+  for (const auto& message : part.receives) {
+    add_receive(message);
+  }
+  link_sources(part);
+  if (options_.uniform) {
+    lay_out_uniform();
+  }
+  allocate_staging();
+  direct_sends_.reserve(static_cast<size_t>(options_.num_ranks));
+  direct_receives_.reserve(static_cast<size_t>(options_.num_ranks));
+}
+
+bool Program::use_slot(const schedule::Message& message) const noexcept {
+  if (message.path != schedule::Path::kMapped || options_.ring_capacity == 0) {
+    return false;
+  }
+  if (message.self_describing) {
+    return message.blocks.size() * sizeof(HeaderSize) <= options_.ring_capacity;
+  }
+  return message.blocks.size() * options_.block_bytes <= options_.ring_capacity;
+}
+
+size_t Program::largest_bytes(size_t num_blocks, bool self_describing) const {
+  const size_t header = self_describing ? num_blocks * sizeof(HeaderSize) : 0;
+  const auto payload = checked::multiply(num_blocks, options_.uniform ? options_.block_bytes : options_.block_limit);
+  const auto total = payload ? checked::add(header, *payload) : std::nullopt;
+  if (!total) {
+    throw Error(BANYAN_ERR_LIMIT, "a message of " + std::to_string(num_blocks) + " blocks overflows the address space");
+  }
+  return *total;
+}
+
+void Program::add_send(const schedule::Message& message) {
+  const bool mapped = use_slot(message);
+  if (!mapped && is_direct(message)) {
+    direct_sends_.push_back({.peer = message.to});
+    return;
+  }
+  AggregatedSend send;
+  send.to = message.to;
+  send.step = message.step;
+  send.mapped = mapped;
+  send.self_describing = message.self_describing;
+  const size_t largest = largest_bytes(message.blocks.size(), message.self_describing);
+  send.staging_bytes = mapped && largest <= options_.ring_capacity ? 0 : largest;
+  sends_.push_back(std::move(send));
+}
+
+void Program::add_receive(const schedule::Message& message) {
+  const bool mapped = use_slot(message);
+  if (!mapped && is_direct(message)) {
+    direct_receives_.push_back({.peer = message.from});
+    return;
+  }
+  AggregatedReceive receive;
+  receive.from = message.from;
+  receive.step = message.step;
+  receive.mapped = mapped;
+  receive.self_describing = message.self_describing;
+  receive.blocks = message.blocks;
+  receive.sizes.resize(message.blocks.size());
+  receive.offsets.resize(message.blocks.size());
+  bool one_run = options_.uniform && !mapped;
+  for (size_t i = 0; i < message.blocks.size(); ++i) {
+    if (message.blocks[i].dst == rank_) {
+      receive.finals.push_back(static_cast<int>(i));
+    }
+    one_run = one_run && message.blocks[i].dst == rank_ &&
+              message.blocks[i].src == message.blocks[0].src + static_cast<int>(i);
+  }
+  receive.in_place = one_run;
+  const size_t largest = largest_bytes(message.blocks.size(), message.self_describing);
+  receive.staging_bytes = one_run || (mapped && largest <= options_.ring_capacity) ? 0 : largest;
+  if (mapped) {
+    auto& order = ring_order_[static_cast<size_t>(message.from)];
+    if (order.empty()) {
+      ring_peers_.push_back(message.from);
+    }
+    order.push_back(static_cast<int>(receives_.size()));
+  }
+  receives_.push_back(std::move(receive));
+}
+
+void Program::link_sources(const schedule::RankSchedule& part) {
+  std::map<schedule::Block, std::pair<int, int>> brought;  // block -> receive, index
+  for (size_t r = 0; r < receives_.size(); ++r) {
+    for (size_t i = 0; i < receives_[r].blocks.size(); ++i) {
+      brought[receives_[r].blocks[i]] = {static_cast<int>(r), static_cast<int>(i)};
+    }
+  }
+  size_t next = 0;
+  for (const auto& message : part.sends) {
+    if (!use_slot(message) && is_direct(message)) {
+      continue;
+    }
+    AggregatedSend& send = sends_[next];
+    for (const auto& block : message.blocks) {
+      BlockSource source{.receive = -1, .index = 0, .destination = block.dst};
+      if (block.src != rank_) {
+        const auto found = brought.find(block);
+        BANYAN_CHECK(found != brought.end(), "block " + std::to_string(block.src) + "->" + std::to_string(block.dst) +
+                                                 " is sent by rank " + std::to_string(rank_) + " but never arrives");
+        source.receive = found->second.first;
+        source.index = found->second.second;
+        send.needs.push_back(source.receive);
+      }
+      send.blocks.push_back(source);
+    }
+    std::sort(send.needs.begin(), send.needs.end());
+    send.needs.erase(std::unique(send.needs.begin(), send.needs.end()), send.needs.end());
+    for (const int receive : send.needs) {
+      receives_[static_cast<size_t>(receive)].feeds.push_back(static_cast<int>(next));
+    }
+    ++next;
+  }
+}
+
+void Program::lay_out_uniform() {
+  for (auto& receive : receives_) {
+    for (size_t i = 0; i < receive.blocks.size(); ++i) {
+      receive.sizes[i] = options_.block_bytes;
+      receive.offsets[i] = i * options_.block_bytes;
+    }
+  }
+}
+
+void Program::allocate_staging() {
+  size_t total = 0;
+  const auto place = [&](size_t& offset, size_t bytes) {
+    offset = total;
+    const auto next = checked::add(total, align_up(bytes));
+    if (!next) {
+      throw Error(BANYAN_ERR_LIMIT, "staging memory overflows the address space");
+    }
+    total = *next;
+  };
+  for (auto& send : sends_) {
+    place(send.staging_offset, send.staging_bytes);
+  }
+  for (auto& receive : receives_) {
+    place(receive.staging_offset, receive.staging_bytes);
+  }
+  staging_.resize(total);
+}
+
+}  // namespace banyan::executor

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "banyan/transport_plugin.h"
+#include "executor/mapped_ring.hpp"
+#include "schedule/schedule.hpp"
+
+namespace banyan::executor {
+
+/// Bytes of a block as a self-describing header carries them; larger sizes are written as this value.
+using HeaderSize = uint32_t;
+inline constexpr HeaderSize kHeaderSizeMax = UINT32_MAX;
+
+/// What a program is compiled for; equal on all ranks.
+struct CompileOptions {
+  int num_ranks = 0;
+  bool uniform = true;
+  size_t block_bytes = 0;     ///< uniform: bytes of every block
+  size_t block_limit = 0;     ///< self-describing messages carry blocks up to this size; larger ones travel directly
+  size_t ring_capacity = 0;   ///< payload bytes of a mapped slot
+  int window = 0;             ///< direct sends to other hosts in flight; 0: no limit
+  uint32_t fingerprint = 0;   ///< of algorithm and sizes, so that disagreeing ranks never match
+  std::vector<int> direct_send_order;     ///< all-to-all-v: peers in the order in which large pairs are sent
+  std::vector<int> direct_receive_order;  ///< all-to-all-v: the same for receiving
+};
+
+enum class TransferState : uint8_t { kIdle, kPosted, kDone };
+
+/// A block travelling alone from the caller's buffer to the caller's buffer.
+struct DirectTransfer {
+  int peer = 0;
+  TransferState state = TransferState::kIdle;
+  banyan_transport_request request{};
+};
+
+/// Where a send finds a block: in the caller's buffer (receive < 0) or as block `index` of a receive.
+struct BlockSource {
+  int receive = -1;
+  int index = 0;
+  int destination = 0;
+};
+
+/// An aggregated send and its state while the exchange runs.
+struct AggregatedSend {
+  int to = 0;
+  int step = 0;
+  bool mapped = false;
+  bool self_describing = false;
+  std::vector<BlockSource> blocks;
+  std::vector<int> needs;      ///< receives that bring its blocks
+  size_t staging_offset = 0;
+  size_t staging_bytes = 0;    ///< 0: never staged (a mapped message that always fits its slot)
+
+  int missing = 0;
+  TransferState state = TransferState::kIdle;
+  banyan_transport_request request{};
+};
+
+/// An aggregated receive and its state while the exchange runs.
+struct AggregatedReceive {
+  int from = 0;
+  int step = 0;
+  bool mapped = false;
+  bool self_describing = false;
+  bool in_place = false;              ///< lands in the caller's buffer as one run (uniform only)
+  std::vector<schedule::Block> blocks;
+  std::vector<int> finals;            ///< indices of blocks for this rank
+  std::vector<int> feeds;             ///< sends that forward its blocks
+  size_t staging_offset = 0;
+  size_t staging_bytes = 0;
+
+  std::vector<size_t> sizes;          ///< by block, bytes in this message
+  std::vector<size_t> offsets;        ///< by block, into the data
+  const std::byte* data = nullptr;    ///< first block
+  SlotHeader* slot = nullptr;         ///< held while `holders` > 0
+  int holders = 0;                    ///< sends that still read from it
+  TransferState state = TransferState::kIdle;
+  banyan_transport_request request{};
+};
+
+/// A rank's schedule, compiled: everything the executor needs, allocated before the first exchange. Not a value: it holds
+/// the state of the exchange that runs it. One exchange at a time.
+class Program {
+ public:
+  Program(const schedule::RankSchedule& part, const CompileOptions& options);
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  [[nodiscard]] const CompileOptions& options() const noexcept { return options_; }
+  [[nodiscard]] size_t scratch_bytes() const noexcept { return staging_.size(); }
+
+ private:
+  friend class HostExecutor;
+
+  void add_send(const schedule::Message& message);
+  void add_receive(const schedule::Message& message);
+  void link_sources(const schedule::RankSchedule& part);
+  void lay_out_uniform();
+  void allocate_staging();
+  [[nodiscard]] bool use_slot(const schedule::Message& message) const noexcept;
+  [[nodiscard]] size_t largest_bytes(size_t num_blocks, bool self_describing) const;
+
+  int rank_;
+  CompileOptions options_;
+  std::vector<AggregatedSend> sends_;
+  std::vector<AggregatedReceive> receives_;
+  std::vector<std::vector<int>> ring_order_;  ///< by peer: mapped receives in ring order
+  std::vector<size_t> ring_next_;
+  std::vector<int> ring_peers_;
+  std::vector<DirectTransfer> direct_sends_;     ///< uniform: fixed; all-to-all-v: of this call
+  std::vector<DirectTransfer> direct_receives_;
+  std::vector<std::byte> staging_;
+};
+
+}  // namespace banyan::executor

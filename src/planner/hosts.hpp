@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "topology/locality_tree.hpp"
+
+namespace banyan::planner {
+
+/// The hosts of a communicator as planners walk them: ranks by host, and each rank's place. A value.
+class Hosts {
+ public:
+  explicit Hosts(const topology::LocalityTree& tree);
+
+  [[nodiscard]] int count() const noexcept { return static_cast<int>(ranks_.size()); }
+  [[nodiscard]] int num_ranks() const noexcept { return static_cast<int>(host_of_.size()); }
+  [[nodiscard]] const std::vector<int>& ranks(int host) const { return ranks_[static_cast<size_t>(host)]; }
+  [[nodiscard]] int size(int host) const { return static_cast<int>(ranks(host).size()); }
+  [[nodiscard]] int host_of(int rank) const { return host_of_[static_cast<size_t>(rank)]; }
+  /// The rank's position among its host's ranks.
+  [[nodiscard]] int local_index(int rank) const { return local_index_[static_cast<size_t>(rank)]; }
+  /// Index of the host's node in LocalityTree::nodes().
+  [[nodiscard]] int tree_node(int host) const { return tree_node_[static_cast<size_t>(host)]; }
+  /// The host `distance` further round the ring of hosts.
+  [[nodiscard]] int next(int host, int distance) const { return (host + distance) % count(); }
+  [[nodiscard]] int previous(int host, int distance) const { return (host + count() - distance) % count(); }
+
+ private:
+  std::vector<std::vector<int>> ranks_;
+  std::vector<int> host_of_;
+  std::vector<int> local_index_;
+  std::vector<int> tree_node_;
+};
+
+}  // namespace banyan::planner

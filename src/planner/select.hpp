@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "planner/predict.hpp"
+#include "schedule/schedule.hpp"
+
+namespace banyan::planner {
+
+/// The algorithms of docs/algorithms.md.
+enum class Algorithm : uint8_t { kDirect, kHierarchicalRail, kHierarchicalNode };
+
+/// "direct", "hierarchical(rail)", "hierarchical(node)".
+[[nodiscard]] const char* algorithm_name(Algorithm algorithm) noexcept;
+
+/// A candidate and its prediction.
+struct Candidate {
+  Algorithm algorithm = Algorithm::kDirect;
+  Prediction prediction;
+};
+
+/// The choice among candidates, equal on all ranks since all it depends on is.
+struct Choice {
+  std::vector<Candidate> candidates;  ///< in order of predicted time
+  Candidate chosen;
+  size_t block_limit = 0;  ///< all-to-all-v: pairs up to this size are aggregated; 0: none
+  int window = 0;          ///< direct sends of a rank to other hosts in flight
+  bool forced = false;     ///< the caller named the algorithm
+};
+
+/// What the caller wants: "", "auto", "direct", "hierarchical" (the better fan), or a full name. Error{NOT_FOUND} lists
+/// the names.
+struct Wish {
+  std::string algorithm;
+  size_t aggregate_limit_bytes = 0;  ///< as in banyan_comm_config
+  int window = 0;                    ///< 0: the default
+};
+
+/// Everything a choice is made from; borrowed.
+struct Situation {
+  const topology::LocalityTree& tree;
+  const Hosts& hosts;
+  const cost::CostModel& model;
+};
+
+/// Uniform all-to-all of `block_bytes` per pair.
+[[nodiscard]] Choice choose_uniform(const Situation& situation, size_t block_bytes, const Wish& wish);
+
+/// All-to-all-v, made without the counts, which no rank knows in full: the limit up to which aggregation beats direct
+/// messages for uniform traffic, and the fan that is better well below it.
+[[nodiscard]] Choice choose_v(const Situation& situation, const Wish& wish);
+
+/// The same choice with predictions for this matrix; for plans and explanations.
+[[nodiscard]] Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish& wish);
+
+/// Builds the rank's part of a chosen exchange; see hierarchical.hpp and direct.hpp. For all-to-all-v this is the aggregated
+/// part; direct pairs follow from sizes.
+[[nodiscard]] schedule::RankSchedule build_part(const Hosts& hosts, int rank, Algorithm algorithm, bool mapped,
+                                                bool self_describing);
+
+/// Aggregated messages of all-to-all-v carry pairs up to this size, whatever the caller wishes: bounds scratch memory.
+inline constexpr size_t kMaxBlockLimit = size_t{1} << 20;
+/// Below this, aggregation is never given up: its headers also detect ranks that disagree on counts.
+inline constexpr size_t kMinBlockLimit = 256;
+/// Direct sends of a rank to other hosts in flight, unless BANYAN_WINDOW says otherwise.
+inline constexpr int kDefaultWindow = 8;
+
+}  // namespace banyan::planner

@@ -132,7 +132,7 @@ banyan_status HostExecutor::post_receive(AggregatedReceive& receive, size_t byte
 banyan_status HostExecutor::post_send(int peer, const void* buffer, size_t bytes, uint64_t tag,
                                       banyan_transport_request* request) noexcept {
   *request = {};
-  const PeerLink& link = fabric_.peers[static_cast<size_t>(peer)];
+  const transport::PeerLink& link = fabric_.peers[static_cast<size_t>(peer)];
   const banyan_status status = link.transport->post_send(peer, buffer, bytes, tag, request);
   if (status != BANYAN_OK) {
     return fail_request("cannot send to", peer, status);
@@ -194,7 +194,7 @@ size_t HostExecutor::gather(const AggregatedSend& send, std::byte* out) noexcept
 
 banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
   *issued = false;
-  SlotHeader* slot = nullptr;
+  transport::SlotHeader* slot = nullptr;
   std::byte* staging = program_->staging_.data() + send.staging_offset;
   size_t payload_bytes = 0;
   for (const BlockSource& source : send.blocks) {
@@ -203,12 +203,12 @@ banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
                          : (exchange_.uniform ? exchange_.block_bytes : inline_size(block_size(source)));
   }
   if (send.mapped) {
-    PeerLink& link = fabric_.peers[static_cast<size_t>(send.to)];
+    transport::PeerLink& link = fabric_.peers[static_cast<size_t>(send.to)];
     slot = link.ring_out->reserve();
     if (slot == nullptr) {
       return BANYAN_OK;
     }
-    std::byte* out = payload(*slot);
+    std::byte* out = transport::payload(*slot);
     const size_t header = send.self_describing ? write_header(send, out) : 0;
     const bool apart = header + payload_bytes > link.ring_out->capacity();
     slot->operation = operation_;
@@ -340,7 +340,7 @@ banyan_status HostExecutor::arrived(AggregatedReceive& receive) noexcept {
   return BANYAN_OK;
 }
 
-banyan_status HostExecutor::take_slot(AggregatedReceive& receive, SlotHeader& slot) noexcept {
+banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::SlotHeader& slot) noexcept {
   if (slot.operation != operation_ || slot.fingerprint != program_->options_.fingerprint) {
     return fail(BANYAN_ERR_MISMATCH,
                 "rank " + std::to_string(receive.from) + " is in another exchange (number " +
@@ -348,7 +348,7 @@ banyan_status HostExecutor::take_slot(AggregatedReceive& receive, SlotHeader& sl
                     ") or calls it with another operation, count or algorithm; make the same calls in the same order");
   }
   receive.slot = &slot;
-  const std::byte* start = payload(slot);
+  const std::byte* start = transport::payload(slot);
   const size_t header = receive.self_describing ? receive.blocks.size() * sizeof(HeaderSize) : 0;
   if (receive.self_describing) {
     if (const banyan_status status = read_header(receive, start, slot.size); status != BANYAN_OK) {
@@ -380,7 +380,7 @@ banyan_status HostExecutor::poll_rings(int* events) noexcept {
     const auto p = static_cast<size_t>(peer);
     const auto& order = program_->ring_order_[p];
     while (program_->ring_next_[p] < order.size()) {
-      SlotHeader* slot = fabric_.peers[p].ring_in->next();
+      transport::SlotHeader* slot = fabric_.peers[p].ring_in->next();
       if (slot == nullptr) {
         break;
       }

@@ -5,9 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "executor/counters.hpp"
 #include "executor/exchange.hpp"
-#include "executor/fabric.hpp"
 #include "executor/program.hpp"
+#include "transport/fabric.hpp"
 
 namespace banyan::executor {
 
@@ -16,7 +17,7 @@ namespace banyan::executor {
 class HostExecutor {
  public:
   /// The fabric is borrowed and must outlive the executor.
-  explicit HostExecutor(Fabric& fabric) : fabric_(fabric) {}
+  explicit HostExecutor(transport::Fabric& fabric) : fabric_(fabric) {}
 
   /// Begins an exchange, number `operation` on its communicator. Nothing of a former exchange may be running.
   [[nodiscard]] banyan_status start(Program& program, const Exchange& exchange, uint64_t operation) noexcept;
@@ -28,6 +29,9 @@ class HostExecutor {
   /// Takes back what is posted. Returns whether nothing is outstanding any more; call until true or the transports are
   /// closed.
   [[nodiscard]] bool cancel() noexcept;
+
+  /// Forgets the exchange, once the transports are closed and nothing is posted any more.
+  void abandon() noexcept { program_ = nullptr; }
 
   [[nodiscard]] bool active() const noexcept { return program_ != nullptr; }
   /// Peers that the exchange still waits for, ascending.
@@ -45,7 +49,7 @@ class HostExecutor {
   [[nodiscard]] banyan_status issue(AggregatedSend& send, bool* issued) noexcept;
   [[nodiscard]] banyan_status issue_direct(int* events) noexcept;
   [[nodiscard]] banyan_status poll_rings(int* events) noexcept;
-  [[nodiscard]] banyan_status take_slot(AggregatedReceive& receive, SlotHeader& slot) noexcept;
+  [[nodiscard]] banyan_status take_slot(AggregatedReceive& receive, transport::SlotHeader& slot) noexcept;
   [[nodiscard]] banyan_status poll_requests(int* events) noexcept;
   [[nodiscard]] banyan_status finish_receive(AggregatedReceive& receive, size_t bytes) noexcept;
   [[nodiscard]] banyan_status read_header(AggregatedReceive& receive, const std::byte* header, size_t bytes) noexcept;
@@ -61,7 +65,7 @@ class HostExecutor {
   [[nodiscard]] banyan_status fail_request(const char* what, int peer, banyan_status status) noexcept;
   [[nodiscard]] bool cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept;
 
-  Fabric& fabric_;
+  transport::Fabric& fabric_;
   Program* program_ = nullptr;
   Exchange exchange_;
   uint64_t operation_ = 0;

@@ -15,7 +15,7 @@ bool is_direct(const schedule::Message& message) {
          message.blocks[0].dst == message.to;
 }
 
-size_t align_up(size_t value) { return (value + kCacheLine - 1) / kCacheLine * kCacheLine; }
+size_t align_up(size_t value) { return (value + transport::kCacheLine - 1) / transport::kCacheLine * transport::kCacheLine; }
 
 }  // namespace
 

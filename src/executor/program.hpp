@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "banyan/transport_plugin.h"
-#include "executor/mapped_ring.hpp"
 #include "schedule/schedule.hpp"
+#include "transport/mapped_ring.hpp"
 
 namespace banyan::executor {
 
@@ -76,7 +76,7 @@ struct AggregatedReceive {
   std::vector<size_t> sizes;          ///< by block, bytes in this message
   std::vector<size_t> offsets;        ///< by block, into the data
   const std::byte* data = nullptr;    ///< first block
-  SlotHeader* slot = nullptr;         ///< held while `holders` > 0
+  transport::SlotHeader* slot = nullptr;         ///< held while `holders` > 0
   int holders = 0;                    ///< sends that still read from it
   TransferState state = TransferState::kIdle;
   banyan_transport_request request{};

@@ -7,7 +7,7 @@
 
 /// One-way message rings in mapped memory: one sender, one receiver, slots of fixed size, messages in order. The receiver
 /// reads a message where it lies and releases it when it is done with it. No locks, no system calls.
-namespace banyan::executor {
+namespace banyan::transport {
 
 inline constexpr size_t kCacheLine = 64;
 inline constexpr uint32_t kRingSlots = 4;
@@ -103,4 +103,4 @@ class RingReceiver {
   uint32_t released_ = 0;  ///< bit i: message consumed_ + i is released
 };
 
-}  // namespace banyan::executor
+}  // namespace banyan::transport

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "base/deadline.hpp"
+#include "coll/options.hpp"
+#include "coll/request.hpp"
+#include "comm/communicator.hpp"
+#include "executor/host_executor.hpp"
+#include "planner/plan.hpp"
+
+namespace banyan::coll {
+
+/// Counts and displacements of an all-to-all-v, in bytes, [size] each. Borrowed for the call.
+struct ByteLayout {
+  std::span<const size_t> send_bytes;
+  std::span<const size_t> send_offsets;
+  std::span<const size_t> recv_bytes;
+  std::span<const size_t> recv_offsets;
+};
+
+/// The exchanges of a communicator: plans them, caches programs, runs them, and turns what goes wrong into one error on
+/// every rank. One thread at a time. Errors are thrown; after any but INVALID_ARGUMENT, NOT_FOUND, LIMIT and BUSY the
+/// communicator is unusable.
+class Engine {
+ public:
+  explicit Engine(comm::Communicator& communicator);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  [[nodiscard]] comm::Communicator& communicator() noexcept { return comm_; }
+
+  /// See banyan_alltoall; `block_bytes` per pair.
+  void alltoall(const void* sendbuf, void* recvbuf, size_t block_bytes, const Options& options);
+  /// See banyan_alltoallv.
+  void alltoallv(const void* sendbuf, void* recvbuf, const ByteLayout& layout, const Options& options);
+
+  /// Persistent forms; the request must be gone before the engine.
+  [[nodiscard]] std::unique_ptr<Request> alltoall_init(const void* sendbuf, void* recvbuf, size_t block_bytes,
+                                                       const Options& options);
+  [[nodiscard]] std::unique_ptr<Request> alltoallv_init(const void* sendbuf, void* recvbuf, const ByteLayout& layout,
+                                                        const Options& options);
+  void start(Request& request);
+  /// True: done.
+  [[nodiscard]] bool test(Request& request);
+  void wait(Request& request);
+
+  /// Returns when all ranks have called it: an all-to-all of nothing.
+  void barrier();
+
+  /// The plan that alltoall (matrix empty) or alltoallv would use, for all ranks.
+  [[nodiscard]] planner::Plan plan(const planner::Demand& demand, const Options& options);
+
+  /// After the communicator's model changed: plans made so far are forgotten (requests keep theirs).
+  void forget_plans();
+
+  [[nodiscard]] const executor::Counters& counters() const noexcept { return executor_.counters(); }
+
+ private:
+  using ProgramPointer = std::shared_ptr<executor::Program>;
+  struct Planned {
+    ProgramPointer program;
+    std::string algorithm;
+  };
+
+  [[nodiscard]] planner::Situation situation() const;
+  [[nodiscard]] planner::Wish wish(const Options& options) const;
+  [[nodiscard]] Planned plan_uniform(size_t block_bytes, const Options& options);
+  [[nodiscard]] Planned plan_v(const Options& options);
+  [[nodiscard]] Planned cached(const std::string& key, const Options& options, size_t block_bytes, bool uniform);
+  void run(Request& request);
+  /// One step of a started request, with all checks that do not need to be made at once.
+  [[nodiscard]] bool advance(Request& request);
+  void idle();
+  void check_clock(Request& request);
+  void report_stall(const Request& request);
+  [[noreturn]] void fail(banyan_status status, const std::string& text);
+  void drain() noexcept;
+
+  comm::Communicator& comm_;
+  planner::Hosts hosts_;
+  executor::HostExecutor executor_;
+  std::map<std::string, Planned> cache_;
+  Request* active_ = nullptr;
+  Deadline deadline_ = Deadline::in(0);
+  Deadline stall_deadline_ = Deadline::in(0);
+  bool stall_reported_ = false;
+  uint64_t operation_ = 0;
+  uint32_t idle_rounds_ = 0;
+};
+
+}  // namespace banyan::coll

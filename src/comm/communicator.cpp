@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comm/communicator.hpp"
+
+#include <sched.h>
+#include <sys/random.h>
+
+#include <cstring>
+#include <map>
+#include <thread>
+
+#include "base/env.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "comm/agree.hpp"
+#include "topology/discover.hpp"
+
+namespace banyan::comm {
+namespace {
+
+/// Cores this process may run on.
+int available_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) {
+    return CPU_COUNT(&set);
+  }
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+bool should_yield(int ranks_here) {
+  if (env::get("BANYAN_SPIN")) {
+    return !env::get_flag("BANYAN_SPIN");
+  }
+  return ranks_here > available_cores();
+}
+
+/// A number that no other communicator has, from rank 0.
+uint64_t agree_on_id(bootstrap::Bootstrap& bootstrap, Deadline deadline) {
+  uint64_t mine = 0;
+  if (bootstrap.rank() == 0 && ::getrandom(&mine, sizeof mine, 0) != sizeof mine) {
+    throw Error(BANYAN_ERR_IO, std::string("getrandom: ") + std::strerror(errno));
+  }
+  std::vector<uint64_t> all(static_cast<size_t>(bootstrap.size()));
+  bootstrap.allgather(&mine, all.data(), sizeof mine, deadline);
+  return all[0];
+}
+
+}  // namespace
+
+Communicator::Communicator(Parts parts)
+    : bootstrap_(std::move(parts.bootstrap)),
+      control_(std::move(parts.control)),
+      settings_(std::move(parts.settings)),
+      hub_(std::move(parts.hub)) {
+  const Deadline deadline = Deadline::in(settings_.bootstrap_timeout_s);
+  agree_on_settings(deadline);
+  make_topology(deadline);
+  const uint64_t id = agree_on_id(*bootstrap_, deadline);
+  yields_ = should_yield(static_cast<int>(tree_.node(tree_.ancestor(rank(), topology::Tier::kNode)).ranks.size()));
+  fabric_ = std::make_unique<FabricOwner>(*bootstrap_, tree_, settings_, hub_, id, deadline);
+  const auto texts = exchange_or_fail(*bootstrap_, deadline, [&] {
+    if (rank() != 0 || settings_.profile_file.empty()) {
+      return std::string();
+    }
+    const std::string text = file::read(settings_.profile_file);
+    static_cast<void>(cost::profile_from_json(text).value(settings_.profile_file));
+    return text;
+  });
+  if (!texts[0].empty()) {
+    profile_ = cost::profile_from_json(texts[0]).value("rank 0's profile");
+  }
+  model_ = profile_ ? cost::measured_model(tree_, *profile_) : cost::nominal_model(tree_);
+  BANYAN_LOG(kInfo, "comm", "rank {} of {}, {} hosts, transports {}, model {}", rank(), size(),
+             tree_.at_tier(topology::Tier::kNode).size(), transports(), model_.source);
+}
+
+Communicator::~Communicator() {
+  // The control plane leaves before the connections close, so that closing is no failure to others.
+  control_->leave();
+}
+
+void Communicator::agree_on_settings(Deadline deadline) {
+  std::string transports;
+  for (const auto& name : settings_.transports) {
+    transports += (transports.empty() ? "" : ",") + name;
+  }
+  require_equal(*bootstrap_, deadline,
+                {{"the library's version", std::to_string(BANYAN_VERSION_MAJOR) + "." +
+                                               std::to_string(BANYAN_VERSION_MINOR) + "." +
+                                               std::to_string(BANYAN_VERSION_PATCH)},
+                 {"the list of transports", transports},
+                 {"the aggregate limit", std::to_string(settings_.aggregate_limit_bytes)},
+                 {"BANYAN_WINDOW", std::to_string(settings_.window)},
+                 {"BANYAN_ALGORITHM", settings_.algorithm}});
+}
+
+void Communicator::make_topology(Deadline deadline) {
+  const auto texts = exchange_or_fail(*bootstrap_, deadline, [&] {
+    return topology::to_json(topology::discover_host(
+        {.host_id = settings_.host_id, .interface_name = settings_.interface_name}));
+  });
+  // Ranks of one host mostly say the same: parse each text once.
+  std::map<std::string, topology::Graph> parsed;
+  std::vector<topology::Graph> parts;
+  parts.reserve(texts.size());
+  for (size_t r = 0; r < texts.size(); ++r) {
+    auto [entry, is_new] = parsed.try_emplace(texts[r]);
+    if (is_new) {
+      entry->second = topology::from_json(texts[r]).value("the topology of rank " + std::to_string(r));
+    }
+    parts.push_back(entry->second);
+  }
+  graph_ = topology::merge(parts);
+  const auto files = exchange_or_fail(*bootstrap_, deadline, [&] {
+    if (rank() != 0 || settings_.topology_file.empty()) {
+      return std::string();
+    }
+    const std::string text = file::read(settings_.topology_file);
+    static_cast<void>(topology::from_text(text).value(settings_.topology_file));
+    return text;
+  });
+  if (!files[0].empty()) {
+    topology::overlay_switches(graph_, topology::from_text(files[0]).value("rank 0's topology file"));
+  }
+  tree_ = topology::LocalityTree::derive(graph_);
+}
+
+void Communicator::set_profile(const std::optional<cost::Profile>& profile) {
+  check_usable();
+  const Deadline deadline = Deadline::in(settings_.timeout_s);
+  const auto texts = bootstrap_->allgather_strings(
+      rank() == 0 && profile ? cost::to_json(*profile) : std::string(), deadline);
+  profile_.reset();
+  if (!texts[0].empty()) {
+    profile_ = cost::profile_from_json(texts[0]).value("rank 0's profile");
+  }
+  model_ = profile_ ? cost::measured_model(tree_, *profile_) : cost::nominal_model(tree_);
+}
+
+void Communicator::check_usable() {
+  if (control_->state().raised()) {
+    throw Error(control_->state().status(), control_->state().text());
+  }
+}
+
+void Communicator::say_goodbye() noexcept {
+  try {
+    if (!control_->state().raised()) {
+      bootstrap_->barrier(Deadline::in(settings_.timeout_s));
+    }
+  } catch (const std::exception& error) {
+    BANYAN_LOG(kInfo, "comm", "goodbye of rank {} went unanswered: {}", rank(), error.what());
+  }
+}
+
+}  // namespace banyan::comm

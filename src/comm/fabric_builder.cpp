@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comm/fabric_builder.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "comm/agree.hpp"
+
+namespace banyan::comm {
+namespace {
+
+using topology::Tier;
+
+/// Memory of a rank's rings, divided among the ranks of its domain.
+constexpr size_t kRingBudgetBytes = size_t{8} << 20;
+constexpr size_t kMinSlotBytes = 4096;
+constexpr size_t kMaxSlotBytes = size_t{128} << 10;
+
+size_t slot_bytes(size_t largest_domain) {
+  const size_t share = kRingBudgetBytes / (largest_domain * transport::kRingSlots);
+  return std::clamp(std::bit_floor(std::max(share, kMinSlotBytes)), kMinSlotBytes, kMaxSlotBytes);
+}
+
+std::string pack(const std::vector<std::string>& pieces) {
+  std::string packed;
+  for (const auto& piece : pieces) {
+    const auto size = static_cast<uint32_t>(piece.size());
+    packed.append(reinterpret_cast<const char*>(&size), sizeof size);
+    packed += piece;
+  }
+  return packed;
+}
+
+std::vector<std::string> unpack(const std::string& packed, size_t count) {
+  std::vector<std::string> pieces;
+  size_t at = 0;
+  while (pieces.size() < count && at + sizeof(uint32_t) <= packed.size()) {
+    uint32_t size = 0;
+    std::memcpy(&size, packed.data() + at, sizeof size);
+    at += sizeof size;
+    if (size > packed.size() - at) {
+      break;
+    }
+    pieces.push_back(packed.substr(at, size));
+    at += size;
+  }
+  BANYAN_CHECK(pieces.size() == count, "a peer's list of addresses is short");
+  return pieces;
+}
+
+std::string join_names(const std::vector<std::unique_ptr<transport::Transport>>& transports) {
+  std::string names;
+  for (const auto& transport : transports) {
+    names += (names.empty() ? "" : ",") + std::string(transport->name());
+  }
+  return names.empty() ? "none" : names;
+}
+
+}  // namespace
+
+FabricOwner::FabricOwner(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, const Settings& settings,
+                         std::shared_ptr<transport::InprocHub> hub, uint64_t comm_id, Deadline deadline)
+    : hub_(std::move(hub)) {
+  fabric_.rank = bootstrap.rank();
+  fabric_.peers.resize(static_cast<size_t>(bootstrap.size()));
+  fabric_.peers[static_cast<size_t>(fabric_.rank)].same_host = true;
+  if (bootstrap.size() == 1) {
+    description_ = "none";
+    return;
+  }
+  open(bootstrap, settings, comm_id, deadline);
+  connect(bootstrap, tree, deadline);
+  map_rings(bootstrap, tree, deadline);
+}
+
+FabricOwner::~FabricOwner() { close(); }
+
+void FabricOwner::close() noexcept {
+  fabric_.transports.clear();
+  for (auto& peer : fabric_.peers) {
+    peer = {};
+  }
+  fabric_.ring_capacity = 0;
+  senders_.clear();
+  receivers_.clear();
+  mappings_.clear();
+  window_.reset();
+  transports_.clear();
+}
+
+void FabricOwner::open(bootstrap::Bootstrap& bootstrap, const Settings& settings, uint64_t comm_id,
+                       Deadline deadline) {
+  const auto local = [&] {
+    std::string opened;
+    for (const std::string& name : settings.transports) {
+      banyan_transport_config config{};
+      config.struct_size = sizeof config;
+      config.rank = bootstrap.rank();
+      config.size = bootstrap.size();
+      config.comm_id = comm_id;
+      config.interface_name = settings.interface_name.empty() ? nullptr : settings.interface_name.c_str();
+      config.timeout_s = settings.timeout_s;
+      config.host_context = name == "inproc" ? hub_.get() : nullptr;
+      try {
+        transports_.push_back(std::make_unique<transport::Transport>(registry_.find(name), config));
+        opened += name + ",";
+      } catch (const Error& error) {
+        if (settings.transports_named) {
+          throw;
+        }
+        BANYAN_LOG(kInfo, "transport", "{} is not used: {}", name, error.what());
+      }
+    }
+    return opened;
+  };
+  // A transport that is not open everywhere is of no use anywhere.
+  const auto opened = exchange_or_fail(bootstrap, deadline, local);
+  std::erase_if(transports_, [&](const auto& transport) {
+    const std::string needle = std::string(transport->name()) + ",";
+    return !std::all_of(opened.begin(), opened.end(),
+                        [&](const std::string& names) { return ("," + names).find("," + needle) != std::string::npos; });
+  });
+}
+
+void FabricOwner::connect(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline) {
+  const auto own_addresses = [&] {
+    std::vector<std::string> mine;
+    for (const auto& transport : transports_) {
+      mine.push_back(transport->address());
+    }
+    return pack(mine);
+  };
+  std::vector<std::vector<std::string>> addresses;
+  for (const std::string& packed : exchange_or_fail(bootstrap, deadline, own_addresses)) {
+    addresses.push_back(unpack(packed, transports_.size()));
+  }
+  // Bit t: transport t reaches all my peers inside (outside) my domain.
+  const int rank = bootstrap.rank();
+  const auto reach = [&] {
+    std::string bits(2, '\xff');
+    for (size_t t = 0; t < transports_.size(); ++t) {
+      for (int peer = 0; peer < bootstrap.size(); ++peer) {
+        if (peer != rank && !transports_[t]->is_reachable(peer, addresses[static_cast<size_t>(peer)][t])) {
+          bits[tree.mapped(rank, peer) ? 0 : 1] &= static_cast<char>(~(1U << t));
+        }
+      }
+    }
+    return bits;
+  };
+  unsigned inside = 0xff;
+  unsigned outside = 0xff;
+  for (const std::string& bits : exchange_or_fail(bootstrap, deadline, reach)) {
+    inside &= static_cast<unsigned char>(bits.at(0));
+    outside &= static_cast<unsigned char>(bits.at(1));
+  }
+  const auto first = [&](unsigned mask, const char* where) -> transport::Transport* {
+    const auto index = static_cast<size_t>(std::countr_zero(mask));
+    if (index >= transports_.size()) {
+      throw Error(BANYAN_ERR_NOT_SUPPORTED, std::string("ranks ") + where + " cannot reach each other over " +
+                                                join_names(transports_) +
+                                                "; name other transports or interfaces, or set BANYAN_LOG=info to see why "
+                                                "a transport is not used");
+    }
+    return transports_[index].get();
+  };
+  const auto domains = tree.at_tier(Tier::kDomain);
+  const bool any_inside = std::any_of(domains.begin(), domains.end(),
+                                      [&](int node) { return tree.node(node).ranks.size() > 1; });
+  local_ = any_inside ? first(inside, "of one memory domain") : nullptr;
+  remote_ = domains.size() > 1 ? first(outside, "of different memory domains") : nullptr;
+  description_ = local_ != nullptr ? local_->name() : "";
+  if (remote_ != nullptr && remote_ != local_) {
+    description_ += (description_.empty() ? "" : ",") + std::string(remote_->name());
+  }
+  const auto make_connections = [&] {
+    for (int peer = 0; peer < bootstrap.size(); ++peer) {
+      if (peer == rank) {
+        continue;
+      }
+      auto& link = fabric_.peers[static_cast<size_t>(peer)];
+      link.same_host = tree.same_host(rank, peer);
+      link.transport = tree.mapped(rank, peer) ? local_ : remote_;
+      const auto index = static_cast<size_t>(std::find_if(transports_.begin(), transports_.end(),
+                                                          [&](const auto& t) { return t.get() == link.transport; }) -
+                                             transports_.begin());
+      link.transport->connect(peer, addresses[static_cast<size_t>(peer)][index]);
+    }
+    return std::string();
+  };
+  static_cast<void>(exchange_or_fail(bootstrap, deadline, make_connections));
+  std::erase_if(transports_, [&](const auto& t) { return t.get() != local_ && t.get() != remote_; });
+  for (const auto& transport : transports_) {
+    fabric_.transports.push_back(transport.get());
+  }
+}
+
+void FabricOwner::map_rings(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline) {
+  if (local_ == nullptr || !local_->has(BANYAN_TRANSPORT_CAP_MAPPED)) {
+    return;
+  }
+  size_t largest = 1;
+  for (const int node : tree.at_tier(Tier::kDomain)) {
+    largest = std::max(largest, tree.node(node).ranks.size());
+  }
+  const size_t slot = slot_bytes(largest);
+  const size_t ring = transport::RingMemory::bytes(slot);
+  const int rank = bootstrap.rank();
+  const auto& domain = tree.node(tree.ancestor(rank, Tier::kDomain)).ranks;
+  const auto handles = exchange_or_fail(bootstrap, deadline, [&] {
+    window_ = std::make_unique<transport::Transport::Window>(*local_, domain.size() * ring);
+    return window_->handle();
+  });
+  const auto own = static_cast<size_t>(std::find(domain.begin(), domain.end(), rank) - domain.begin());
+  static_cast<void>(exchange_or_fail(bootstrap, deadline, [&] {
+    for (size_t i = 0; i < domain.size(); ++i) {
+      if (domain[i] == rank) {
+        continue;
+      }
+      const auto peer = static_cast<size_t>(domain[i]);
+      mappings_.push_back(std::make_unique<transport::Transport::Mapping>(*local_, domain[i], handles[peer]));
+      auto* out = static_cast<std::byte*>(mappings_.back()->base()) + own * ring;
+      auto* in = static_cast<std::byte*>(window_->base()) + i * ring;
+      senders_.push_back(std::make_unique<transport::RingSender>(transport::RingMemory{out, slot}));
+      receivers_.push_back(std::make_unique<transport::RingReceiver>(transport::RingMemory{in, slot}));
+      fabric_.peers[peer].ring_out = senders_.back().get();
+      fabric_.peers[peer].ring_in = receivers_.back().get();
+    }
+    return std::string();
+  }));
+  fabric_.ring_capacity = slot - sizeof(transport::SlotHeader);
+}
+
+}  // namespace banyan::comm

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "bootstrap/bootstrap.hpp"
+#include "comm/settings.hpp"
+#include "topology/locality_tree.hpp"
+#include "transport/fabric.hpp"
+#include "transport/registry.hpp"
+
+namespace banyan::comm {
+
+/// Owns the open transports, windows and rings of a communicator. Destroyed in the right order, at any time.
+class FabricOwner {
+ public:
+  /// Collective: opens the transports, exchanges addresses, picks one transport inside domains and one between them (the
+  /// first in order that reaches all such peers on all ranks), and maps the rings of domain peers where it can.
+  /// Error on all ranks alike: NOT_FOUND for a named transport that does not exist, NOT_SUPPORTED when peers cannot be
+  /// reached.
+  FabricOwner(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, const Settings& settings,
+              std::shared_ptr<transport::InprocHub> hub, uint64_t comm_id, Deadline deadline);
+  ~FabricOwner();
+  FabricOwner(const FabricOwner&) = delete;
+  FabricOwner& operator=(const FabricOwner&) = delete;
+
+  [[nodiscard]] transport::Fabric& fabric() noexcept { return fabric_; }
+  /// E.g. "shm,ucx": inside domains, between them.
+  [[nodiscard]] const std::string& description() const noexcept { return description_; }
+  /// Closes the transports now, which ends everything posted. The fabric is empty afterwards.
+  void close() noexcept;
+
+ private:
+  void open(bootstrap::Bootstrap& bootstrap, const Settings& settings, uint64_t comm_id, Deadline deadline);
+  void connect(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
+  void map_rings(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
+
+  std::shared_ptr<transport::InprocHub> hub_;
+  transport::TransportRegistry registry_;
+  std::vector<std::unique_ptr<transport::Transport>> transports_;
+  std::unique_ptr<transport::Transport::Window> window_;
+  std::vector<std::unique_ptr<transport::Transport::Mapping>> mappings_;
+  std::vector<std::unique_ptr<transport::RingSender>> senders_;
+  std::vector<std::unique_ptr<transport::RingReceiver>> receivers_;
+  transport::Transport* local_ = nullptr;
+  transport::Transport* remote_ = nullptr;
+  transport::Fabric fabric_;
+  std::string description_;
+};
+
+}  // namespace banyan::comm

@@ -13,8 +13,7 @@ namespace banyan {
 /// The one exception type of the control path. The message names cause, operands and next step.
 class Error : public std::runtime_error {
  public:
-  Error(banyan_status status, const std::string& message,
-        std::source_location where = std::source_location::current())
+  Error(banyan_status status, const std::string& message, std::source_location where = std::source_location::current())
       : std::runtime_error(message), status_(status), where_(where) {}
 
   [[nodiscard]] banyan_status status() const noexcept { return status_; }
@@ -26,11 +25,11 @@ class Error : public std::runtime_error {
 };
 
 /// Throws BANYAN_ERR_INTERNAL with the values when a broken invariant is found. Never for user input.
-#define BANYAN_CHECK(condition, message)                                                                   \
-  do {                                                                                                     \
-    if (!(condition)) {                                                                                    \
+#define BANYAN_CHECK(condition, message)                                                                        \
+  do {                                                                                                          \
+    if (!(condition)) {                                                                                         \
       throw ::banyan::Error(BANYAN_ERR_INTERNAL, std::string("broken invariant " #condition ": ") + (message)); \
-    }                                                                                                      \
+    }                                                                                                           \
   } while (false)
 
 /// Where bad input from a file or string was found.
@@ -44,8 +43,8 @@ struct ParseError {
 template <typename T>
 class Result {
  public:
-  Result(T value) : value_(std::move(value)), ok_(true) {}                // NOLINT(google-explicit-constructor)
-  Result(ParseError error) : error_(std::move(error)), ok_(false) {}      // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)), ok_(true) {}            // NOLINT(google-explicit-constructor)
+  Result(ParseError error) : error_(std::move(error)), ok_(false) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const noexcept { return ok_; }
   explicit operator bool() const noexcept { return ok_; }

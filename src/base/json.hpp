@@ -11,7 +11,8 @@ namespace banyan::json {
 /// Keeps the order of members, so that written files diff well.
 using Value = nlohmann::ordered_json;
 
-/// Parses untrusted text: nesting at most 64 deep, no duplicate members; the error has line and column.
+/// Parses untrusted text: nesting at most 64 deep, at most 4096 members in one object (their order is kept, so
+/// inserting one looks at all), no duplicate members, numbers that fit a double. The error has line and column.
 [[nodiscard]] Result<Value> parse(std::string_view text);
 
 }  // namespace banyan::json

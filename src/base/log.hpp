@@ -18,9 +18,9 @@ void log_write(LogLevel level, std::string_view area, std::string_view text) noe
 }  // namespace banyan
 
 /// BANYAN_LOG(kWarn, "transport", "peer {} size {}", peer, size): formats only if the level is on.
-#define BANYAN_LOG(level, area, ...)                                                         \
-  do {                                                                                       \
-    if (::banyan::log_enabled(::banyan::LogLevel::level)) {                                  \
-      ::banyan::log_write(::banyan::LogLevel::level, area, ::fmt::format(__VA_ARGS__));      \
-    }                                                                                        \
+#define BANYAN_LOG(level, area, ...)                                                    \
+  do {                                                                                  \
+    if (::banyan::log_enabled(::banyan::LogLevel::level)) {                             \
+      ::banyan::log_write(::banyan::LogLevel::level, area, ::fmt::format(__VA_ARGS__)); \
+    }                                                                                   \
   } while (false)

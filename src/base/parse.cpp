@@ -98,7 +98,8 @@ std::optional<double> rate_bytes_per_s(std::string_view text) {
   } else {
     return std::nullopt;
   }
-  return *number * factor / (is_bytes ? 1.0 : 8.0);
+  const double rate = *number * factor / (is_bytes ? 1.0 : 8.0);
+  return std::isfinite(rate) ? std::optional(rate) : std::nullopt;
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {

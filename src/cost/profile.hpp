@@ -12,13 +12,13 @@
 
 namespace banyan::cost {
 
-/// Measured rates of one host.
+/// Measured rates of one host, or of one rack (then read "other racks" for "other hosts").
 struct HostProfile {
   std::string key;   ///< TreeNode::key of the host
   std::string name;  ///< for people
   int num_ranks = 0;
-  double egress_bytes_per_s = 0;   ///< all its ranks sending to other hosts at once
-  double ingress_bytes_per_s = 0;  ///< all its ranks receiving from other hosts at once
+  double egress_bytes_per_s = 0;   ///< all its ranks sending to other hosts at once; 0: unmeasured
+  double ingress_bytes_per_s = 0;  ///< all its ranks receiving from other hosts at once; 0: unmeasured
 
   bool operator==(const HostProfile&) const = default;
 };
@@ -31,6 +31,7 @@ struct Profile {
   std::array<TierCost, topology::kNumTiers> tiers{};
   TierCost local_message{};
   std::vector<HostProfile> hosts;             ///< in order of smallest rank
+  std::vector<HostProfile> racks;             ///< where there are several
   std::vector<double> host_pair_bytes_per_s;  ///< [hosts, hosts] row-major, row to column, one pair at a time; 0: unmeasured
   double copy_bytes_per_s = 0;
   double host_copy_bytes_per_s = 0;
@@ -38,13 +39,21 @@ struct Profile {
   bool operator==(const Profile&) const = default;
 };
 
-/// docs/profile-format.md, `"format": "banyan-profile-1"`.
+/// Bounds of a profile from outside.
+inline constexpr size_t kMaxProfileHosts = 4096;
+inline constexpr int kMaxProfileRanks = 1 << 20;
+inline constexpr size_t kMaxProfileNameBytes = 1024;
+
+/// docs/profile-format.md, `"format": "banyan-profile-1"`. Holds what is measured; the rest comes back as zero.
 [[nodiscard]] std::string to_json(const Profile& profile);
+/// Checks everything; the error names the member, e.g. "hosts[1].egress_bytes_per_s: ...".
 [[nodiscard]] Result<Profile> profile_from_json(std::string_view text);
 
 /// Speeds from the tree's nominal figures; where those are unknown, from documented defaults.
 [[nodiscard]] CostModel nominal_model(const topology::LocalityTree& tree);
-/// Measured where `profile` has it (hosts matched by key, else by name), nominal elsewhere.
+/// Measured where `profile` has it (hosts and racks matched by key, else by a name that is unique on both sides). A tier
+/// that was not measured takes the nearest one that was (rack and cluster stand in for each other, node and local_message
+/// too), with `measured` false; what is left is nominal.
 [[nodiscard]] CostModel measured_model(const topology::LocalityTree& tree, const Profile& profile);
 
 }  // namespace banyan::cost

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "rank.hpp"
+#include "transport_under_test.hpp"
+
+namespace banyan::conformance {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+/// The exam. A transport takes it by INSTANTIATE_TEST_SUITE_P(<Name>, TransportConformance, testing::Values(...),
+/// label_of) in a program that links banyan_conformance.
+class TransportConformance : public testing::TestWithParam<TransportUnderTest> {
+ protected:
+  void ranks(int size, const std::function<void(Rank&)>& body) { run_ranks(GetParam(), size, body); }
+};
+
+[[nodiscard]] inline std::string label_of(const testing::TestParamInfo<TransportUnderTest>& info) {
+  return info.param.label;
+}
+
+/// A buffer whose bytes follow from `seed`, so that a receiver can check them without the original.
+[[nodiscard]] std::vector<std::byte> pattern(size_t size, uint64_t seed);
+/// Whether the bytes are those of pattern(size, seed).
+[[nodiscard]] bool has_pattern(const std::byte* bytes, size_t size, uint64_t seed);
+
+/// The message sizes of the exam: small ones, powers of two up to 8 MiB, and the subject's boundaries, each with its
+/// neighbours.
+[[nodiscard]] std::vector<size_t> exam_sizes(const TransportUnderTest& subject);
+
+/// An addressable byte for messages of size 0.
+[[nodiscard]] inline std::byte* not_null(std::vector<std::byte>& buffer) {
+  static std::byte spare{};
+  return buffer.empty() ? &spare : buffer.data();
+}
+
+}  // namespace banyan::conformance

@@ -16,6 +16,11 @@ DynamicLibrary DynamicLibrary::open(const std::string& path) {
   return DynamicLibrary(handle);
 }
 
+std::optional<DynamicLibrary> DynamicLibrary::try_open(const std::string& path) {
+  void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  return handle == nullptr ? std::nullopt : std::optional(DynamicLibrary(handle));
+}
+
 void* DynamicLibrary::symbol(const char* name) const noexcept { return ::dlsym(handle_, name); }
 
 }  // namespace banyan

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace banyan {
@@ -10,6 +11,8 @@ class DynamicLibrary {
  public:
   /// Error{NOT_FOUND} with dlerror's text.
   static DynamicLibrary open(const std::string& path);
+  /// The same, nullopt if it can not be loaded: for libraries whose absence is no error.
+  static std::optional<DynamicLibrary> try_open(const std::string& path);
 
   /// The symbol's address, or nullptr.
   [[nodiscard]] void* symbol(const char* name) const noexcept;

@@ -2,102 +2,136 @@
 #include "topology/domains.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
 namespace banyan::topology {
 namespace {
 
-/// A domain while it grows.
-struct Candidate {
+/// A domain of GPU ranks while it grows.
+struct Clique {
   int number = 0;
-  bool on_gpu = false;
-  std::string memory_domain;
-  std::vector<int> gpus;  ///< GPUs of its ranks, each once
+  std::vector<int> gpus;  ///< each once
+  int plane = -1;         ///< the NVSwitch plane that all of them are on; -1: not all on one
 };
 
-/// GPUs that a GPU reaches by one NVLink, or by NVLink and one or more NVSwitches.
-std::vector<int> nvlink_reach(const GraphIndex& index, int gpu) {
-  const Graph& graph = index.graph();
-  std::vector<int> reached;
-  std::vector<int> seen_switches;
-  std::vector<int> queue = {gpu};
-  while (!queue.empty()) {
-    const int from = queue.back();
-    queue.pop_back();
-    for (const int link_index : index.out_links(from)) {
-      const Link& link = graph.links[static_cast<size_t>(link_index)];
-      if (link.kind != LinkKind::kNvlink) {
-        continue;
-      }
-      const VertexKind kind = graph.vertices[static_cast<size_t>(link.to)].kind;
-      if (kind == VertexKind::kGpu) {
-        reached.push_back(link.to);
-      } else if (kind == VertexKind::kNvSwitch &&
-                 std::find(seen_switches.begin(), seen_switches.end(), link.to) == seen_switches.end()) {
-        seen_switches.push_back(link.to);
-        queue.push_back(link.to);
+/// Which NVSwitches belong together, by GPU.
+class NvSwitchPlanes {
+ public:
+  explicit NvSwitchPlanes(const GraphIndex& index) : index_(index), plane_(index.graph().vertices.size(), -1) {
+    const auto& vertices = index.graph().vertices;
+    for (size_t v = 0; v < vertices.size(); ++v) {
+      if (vertices[v].kind == VertexKind::kNvSwitch && plane_[v] == -1) {
+        flood(static_cast<int>(v));
       }
     }
   }
-  std::sort(reached.begin(), reached.end());
-  return reached;
-}
+  /// The plane of a GPU or NVSwitch, -1 if it is on none. A GPU on two planes counts for the first.
+  [[nodiscard]] int of(int vertex) const { return plane_[static_cast<size_t>(vertex)]; }
 
-bool holds(const std::vector<int>& sorted, int value) {
-  return std::binary_search(sorted.begin(), sorted.end(), value);
-}
-
-/// The first candidate that a rank may join, or nullptr.
-Candidate* find_candidate(std::vector<Candidate>& candidates, const Candidate& rank, const std::vector<int>& reach) {
-  for (Candidate& candidate : candidates) {
-    if (candidate.on_gpu != rank.on_gpu || candidate.memory_domain != rank.memory_domain) {
-      continue;
-    }
-    if (!rank.on_gpu) {
-      return &candidate;
-    }
-    const int gpu = rank.gpus.front();
-    const bool all = std::all_of(candidate.gpus.begin(), candidate.gpus.end(),
-                                 [&](int other) { return other == gpu || holds(reach, other); });
-    if (all) {
-      return &candidate;
+ private:
+  void flood(int first) {
+    std::vector<int> queue = {first};
+    plane_[static_cast<size_t>(first)] = first;
+    while (!queue.empty()) {
+      const int from = queue.back();
+      queue.pop_back();
+      for (const int link_index : index_.out_links(from)) {
+        const Link& link = index_.graph().links[static_cast<size_t>(link_index)];
+        int& plane = plane_[static_cast<size_t>(link.to)];
+        if (link.kind != LinkKind::kNvlink || plane != -1) {
+          continue;
+        }
+        const VertexKind kind = index_.graph().vertices[static_cast<size_t>(link.to)].kind;
+        if (kind == VertexKind::kNvSwitch) {
+          queue.push_back(link.to);
+        }
+        plane = kind == VertexKind::kNvSwitch || kind == VertexKind::kGpu ? first : -1;
+      }
     }
   }
-  return nullptr;
-}
+
+  const GraphIndex& index_;
+  std::vector<int> plane_;
+};
+
+/// Numbers the domains of one graph. One use.
+class Finder {
+ public:
+  explicit Finder(const GraphIndex& index) : index_(index), planes_(index), next_ordinal_(index.hosts().size(), 0) {}
+
+  Domains run() {
+    const Graph& graph = index_.graph();
+    for (int rank = 0; rank < graph.num_ranks(); ++rank) {
+      const int vertex = graph.rank_vertex[static_cast<size_t>(rank)];
+      const int host = index_.host_index(vertex);
+      const int place = index_.rank_place(rank);
+      const std::string& memory = attribute(graph.vertices[static_cast<size_t>(vertex)], "memory_domain");
+      const bool placed = host != -1 && place != -1;
+      const bool on_gpu = placed && graph.vertices[static_cast<size_t>(place)].kind == VertexKind::kGpu;
+      domains_.by_rank.push_back(!placed ? -1 : on_gpu ? gpu_domain(host, memory, place) : cpu_domain(host, memory));
+    }
+    return std::move(domains_);
+  }
+
+ private:
+  using Scope = std::pair<int, std::string>;  ///< host and memory_domain
+
+  int new_domain(int host) {
+    domains_.ordinal.push_back(next_ordinal_[static_cast<size_t>(host)]++);
+    return static_cast<int>(domains_.ordinal.size()) - 1;
+  }
+
+  int cpu_domain(int host, const std::string& memory) {
+    const auto [found, inserted] = cpu_.try_emplace({host, memory}, -1);
+    if (inserted) {
+      found->second = new_domain(host);
+    }
+    return found->second;
+  }
+
+  [[nodiscard]] bool reaches_all(int gpu, const Clique& clique) const {
+    if (clique.plane != -1 && planes_.of(gpu) == clique.plane) {
+      return true;
+    }
+    return std::all_of(clique.gpus.begin(), clique.gpus.end(), [&](int other) {
+      return index_.find_link(gpu, other, LinkKind::kNvlink) != nullptr ||
+             (planes_.of(gpu) != -1 && planes_.of(gpu) == planes_.of(other));
+    });
+  }
+
+  /// The domain of the GPU's earlier ranks, else the first whose GPUs it all reaches, else a new one.
+  int gpu_domain(int host, const std::string& memory, int gpu) {
+    const auto [known, inserted] = gpu_.try_emplace({gpu, memory}, -1);
+    if (!inserted) {
+      return known->second;
+    }
+    std::vector<Clique>& cliques = cliques_[{host, memory}];
+    const auto joined =
+        std::find_if(cliques.begin(), cliques.end(), [&](const Clique& clique) { return reaches_all(gpu, clique); });
+    if (joined == cliques.end()) {
+      known->second = new_domain(host);
+      cliques.push_back({known->second, {gpu}, planes_.of(gpu)});
+    } else {
+      known->second = joined->number;
+      joined->gpus.push_back(gpu);
+      joined->plane = joined->plane == planes_.of(gpu) ? joined->plane : -1;
+    }
+    return known->second;
+  }
+
+  const GraphIndex& index_;
+  NvSwitchPlanes planes_;
+  std::vector<int> next_ordinal_;  ///< by host
+  Domains domains_;
+  std::map<Scope, int> cpu_;
+  std::map<Scope, int> gpu_;  ///< by GPU vertex and memory_domain
+  std::map<Scope, std::vector<Clique>> cliques_;
+};
 
 }  // namespace
 
-Domains find_domains(const GraphIndex& index) {
-  const Graph& graph = index.graph();
-  Domains domains;
-  domains.by_rank.assign(graph.rank_vertex.size(), -1);
-  std::vector<std::vector<Candidate>> by_host(index.hosts().size());
-  for (int rank = 0; rank < graph.num_ranks(); ++rank) {
-    const int vertex = graph.rank_vertex[static_cast<size_t>(rank)];
-    const int host = index.host_index(vertex);
-    const int place = index.rank_place(rank);
-    if (host == -1 || place == -1) {
-      continue;
-    }
-    Candidate own;
-    own.on_gpu = graph.vertices[static_cast<size_t>(place)].kind == VertexKind::kGpu;
-    own.memory_domain = attribute(graph.vertices[static_cast<size_t>(vertex)], "memory_domain");
-    own.gpus = {place};
-    std::vector<Candidate>& candidates = by_host[static_cast<size_t>(host)];
-    const std::vector<int> reach = own.on_gpu ? nvlink_reach(index, place) : std::vector<int>();
-    Candidate* joined = find_candidate(candidates, own, reach);
-    if (joined == nullptr) {
-      own.number = static_cast<int>(domains.ordinal.size());
-      domains.ordinal.push_back(static_cast<int>(candidates.size()));
-      joined = &candidates.emplace_back(std::move(own));
-    } else if (own.on_gpu && std::find(joined->gpus.begin(), joined->gpus.end(), place) == joined->gpus.end()) {
-      joined->gpus.push_back(place);
-    }
-    domains.by_rank[static_cast<size_t>(rank)] = joined->number;
-  }
-  return domains;
-}
+Domains find_domains(const GraphIndex& index) { return Finder(index).run(); }
 
 }  // namespace banyan::topology

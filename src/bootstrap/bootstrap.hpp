@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "base/deadline.hpp"
 
 namespace banyan::bootstrap {
+
+class LocalHub;
 
 /// Exchange between the ranks of a communicator while it is set up. Collective calls in equal order on all ranks.
 /// One thread at a time. Errors are thrown as Error on every rank within the deadline.
@@ -29,6 +32,11 @@ class Bootstrap {
   [[nodiscard]] std::vector<std::string> allgather_strings(std::string_view mine, Deadline deadline);
 
   void barrier(Deadline deadline);
+
+  /// The numeric address that this rank's exchange goes over; empty if unknown. make_tcp_control listens there.
+  [[nodiscard]] virtual std::string route_address() const { return {}; }
+  /// What the ranks share when they are threads of one process, else nullptr.
+  [[nodiscard]] virtual std::shared_ptr<LocalHub> local_hub() const { return nullptr; }
 
   static constexpr size_t kMaxStringBytes = size_t{16} << 20;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -43,10 +44,38 @@ class Control {
   virtual void report_stall(OperationReport report) = 0;
   /// Ends membership cleanly: later death of this process is no failure. Does not wait for others.
   virtual void leave() noexcept = 0;
+
+  /// What is known of the operations that stalled ranks wait in, e.g. "rank 2 has not started operation 8 (alltoall)";
+  /// empty if nothing. Meant for the text of a TIMEOUT. Refreshed about twice a second while a report stands.
+  [[nodiscard]] virtual std::string diagnosis() const { return {}; }
+
+  /// Number of the operation that this rank has begun / finished last; call both for every operation, in rising order.
+  /// A relaxed store. They tell a report that still stands from one that is over, without which two reports of one
+  /// healthy but slow program could look like a disagreement.
+  void operation_started(uint64_t sequence) noexcept { started_.store(sequence, std::memory_order_relaxed); }
+  void operation_finished(uint64_t sequence) noexcept { finished_.store(sequence, std::memory_order_relaxed); }
+
+ protected:
+  [[nodiscard]] uint64_t started() const noexcept { return started_.load(std::memory_order_relaxed); }
+  [[nodiscard]] uint64_t finished() const noexcept { return finished_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> started_{0};
+  std::atomic<uint64_t> finished_{0};
 };
 
+/// What fits the bootstrap: nothing to watch for one rank, shared memory for threads of one process, else TCP.
+/// Collective; the call comm_create makes right after it has a bootstrap. Keep the Control for the communicator's life:
+/// poll state().raised() in every wait, call leave() in a clean destroy. Destroying it without leave() is a failure to
+/// the others, which is what an error on the way needs.
+[[nodiscard]] std::unique_ptr<Control> make_control(Bootstrap& bootstrap, const std::string& interface_name,
+                                                    Deadline deadline);
+
 /// Over TCP: a star around rank 0, authenticated with a secret that rank 0 makes and the bootstrap carries, bound to
-/// `interface_name` ("" = the address of the route that the bootstrap used, else any). Collective.
+/// `interface_name` ("" = loopback when all ranks share a host, else the address of the route that the bootstrap used,
+/// else that of the default route). Collective. When rank 0 leaves first, nobody fails: the others go on without
+/// watching each other, abort() then reaches only the own state, and deadlines bound what is left. One thread per Control,
+/// asleep unless something happens. Sockets are closed in forked children, so that a child cannot hide its parent's death.
 [[nodiscard]] std::unique_ptr<Control> make_tcp_control(Bootstrap& bootstrap, const std::string& interface_name,
                                                         Deadline deadline);
 

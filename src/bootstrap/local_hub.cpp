@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bootstrap/local_hub.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "base/checked.hpp"
+#include "bootstrap/star.hpp"
+
+namespace banyan::bootstrap {
+
+LocalHub::LocalHub(int size)
+    : size_(size),
+      states_(static_cast<size_t>(size)),
+      inside_(static_cast<size_t>(size)),
+      stalls_(size),
+      sources_(static_cast<size_t>(size)) {}
+
+void LocalHub::allgather(int rank, const void* mine, void* all, size_t bytes, Deadline deadline) {
+  const double total_s = deadline.remaining_s();
+  std::unique_lock lock(mutex_);
+  wait(lock, Phase::kCollecting, deadline, total_s);
+  enter(rank, mine, bytes);
+  if (count_inside_ == size_) {
+    phase_ = Phase::kHandingOut;
+    changed_.notify_all();
+  } else {
+    wait(lock, Phase::kHandingOut, deadline, total_s);
+  }
+  if (bytes > 0) {
+    std::memcpy(all, gathered_.data(), gathered_.size());
+  }
+  inside_[static_cast<size_t>(rank)] = false;
+  if (--count_inside_ == 0) {
+    phase_ = Phase::kCollecting;
+    changed_.notify_all();
+  }
+}
+
+void LocalHub::wait(std::unique_lock<std::mutex>& lock, Phase until, Deadline deadline, double total_s) {
+  const auto limit = Deadline::Clock::now() + std::chrono::duration_cast<Deadline::Clock::duration>(
+                                                  std::chrono::duration<double>(deadline.remaining_s()));
+  const bool reached = changed_.wait_until(lock, limit, [&] { return failure_ || phase_ == until; });
+  if (!reached) {
+    fail(Error(BANYAN_ERR_TIMEOUT, fmt::format("{} of {} never came to the exchange within {}", name_absent(), size_,
+                                               name_seconds(total_s))));
+  }
+  if (failure_) {
+    throw *failure_;
+  }
+}
+
+void LocalHub::enter(int rank, const void* mine, size_t bytes) {
+  const auto total = checked::multiply(bytes, static_cast<size_t>(size_));
+  if (inside_[static_cast<size_t>(rank)]) {
+    fail(Error(BANYAN_ERR_MISMATCH, fmt::format("two threads use rank {} of {} at once", rank, size_)));
+  } else if (count_inside_ > 0 && bytes != bytes_) {
+    fail(Error(BANYAN_ERR_MISMATCH, fmt::format("rank {} gathers {} bytes per rank, rank {} gathers {}", first_rank_, bytes_,
+                                                rank, bytes)));
+  } else if (!total) {
+    fail(Error(BANYAN_ERR_LIMIT, fmt::format("{} bytes from each of {} ranks do not fit in memory", bytes, size_)));
+  }
+  if (failure_) {
+    throw *failure_;
+  }
+  if (count_inside_ == 0) {
+    first_rank_ = rank;
+    bytes_ = bytes;
+    gathered_.resize(*total);
+  }
+  if (bytes > 0) {
+    std::memcpy(gathered_.data() + static_cast<size_t>(rank) * bytes, mine, bytes);
+  }
+  inside_[static_cast<size_t>(rank)] = true;
+  ++count_inside_;
+}
+
+void LocalHub::fail(const Error& failure) {
+  if (!failure_) {
+    failure_.emplace(failure);
+  }
+  changed_.notify_all();
+}
+
+std::string LocalHub::name_absent() const {
+  std::vector<int> absent;
+  for (int rank = 0; rank < size_; ++rank) {
+    if (!inside_[static_cast<size_t>(rank)]) {
+      absent.push_back(rank);
+    }
+  }
+  return name_ranks(absent);
+}
+
+void LocalHub::abort(banyan_status status, const std::string& text) {
+  for (AbortState& state : states_) {
+    state.raise(status, text);
+  }
+  const std::lock_guard lock(mutex_);
+  fail(Error(status, text));
+}
+
+void LocalHub::report_stall(int rank, OperationReport report) {
+  std::optional<std::string> verdict;
+  {
+    const std::lock_guard lock(mutex_);
+    stalls_.report(rank, std::move(report));
+    refresh_progress();
+    verdict = stalls_.disagreement();
+    // Threads see each other's progress at once, so a suspicion needs no second look: the reporting rank is in its
+    // operation now, and the other's report stands.
+    if (!verdict) {
+      verdict = stalls_.suspicion();
+    }
+  }
+  if (verdict) {
+    abort(BANYAN_ERR_MISMATCH, *verdict);
+  }
+}
+
+void LocalHub::refresh_progress() {
+  for (int rank = 0; rank < size_; ++rank) {
+    if (const ProgressSource* source = sources_[static_cast<size_t>(rank)]) {
+      const ProgressSource::Numbers numbers = source->progress();
+      stalls_.progress(rank, numbers.started, numbers.finished);
+    }
+  }
+}
+
+void LocalHub::attach(int rank, const ProgressSource* source) {
+  const std::lock_guard lock(mutex_);
+  sources_[static_cast<size_t>(rank)] = source;
+}
+
+void LocalHub::detach(int rank, bool goodbye) {
+  {
+    const std::lock_guard lock(mutex_);
+    refresh_progress();
+    sources_[static_cast<size_t>(rank)] = nullptr;
+    stalls_.left(rank);
+  }
+  if (!goodbye) {
+    abort(BANYAN_ERR_PEER_FAILED, fmt::format("rank {} of {} gave up its communicator after an error", rank, size_));
+  }
+}
+
+std::string LocalHub::diagnosis() {
+  const std::lock_guard lock(mutex_);
+  refresh_progress();
+  return stalls_.diagnosis();
+}
+
+}  // namespace banyan::bootstrap

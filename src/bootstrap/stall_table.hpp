@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bootstrap/control.hpp"
+
+namespace banyan::bootstrap {
+
+/// What ranks reported about stalled operations, and what follows from it. A value without I/O; one thread.
+class StallTable {
+ public:
+  explicit StallTable(int size) : ranks_(static_cast<size_t>(size)) {}
+
+  void report(int rank, OperationReport report);
+  /// The rank's announced numbers; both 0: it announces nothing.
+  void progress(int rank, uint64_t started, uint64_t finished);
+  void left(int rank);
+
+  /// Whether any report stands: its operation is not known to be over.
+  [[nodiscard]] bool any_standing() const;
+  /// Whether this rank's report stands.
+  [[nodiscard]] bool standing(int rank) const;
+
+  /// Two ranks that reported the same operation with different fields. Wrong for certain, however old the reports.
+  [[nodiscard]] std::optional<std::string> disagreement() const;
+  /// A rank that waits for one that is in a later operation, or has left. Wrong if it still holds a while later: a
+  /// message may be on its way.
+  [[nodiscard]] std::optional<std::string> suspicion() const;
+  /// For the text of a time-out: which ranks the stalled ones wait for, and where those are.
+  [[nodiscard]] std::string diagnosis() const;
+
+ private:
+  struct Rank {
+    std::optional<OperationReport> report;
+    uint64_t started = 0;
+    uint64_t finished = 0;
+    bool left = false;
+  };
+  [[nodiscard]] const Rank& at(int rank) const { return ranks_[static_cast<size_t>(rank)]; }
+  [[nodiscard]] std::optional<std::string> compare(int a, int b) const;
+  [[nodiscard]] std::optional<std::string> suspect(int waiter, int peer) const;
+
+  std::vector<Rank> ranks_;
+};
+
+/// "operation 7 (alltoall)".
+[[nodiscard]] std::string name_operation(const OperationReport& report);
+
+}  // namespace banyan::bootstrap

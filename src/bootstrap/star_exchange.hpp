@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "bootstrap/star.hpp"
+
+/// The allgather over a star: every rank sends its part to the root, the root sends all parts to every rank. A failure
+/// breaks the star for good: it is told to every rank that still listens, and every later call throws it again.
+namespace banyan::bootstrap {
+
+/// Rank 0's end. One thread at a time.
+class StarRoot {
+ public:
+  explicit StarRoot(StarChannels channels) : channels_(std::move(channels)) {}
+
+  [[nodiscard]] const StarChannels& channels() const noexcept { return channels_; }
+  void allgather(const void* mine, void* all, size_t bytes, Deadline deadline);
+
+ private:
+  struct Operation;
+  void collect(Operation& operation);
+  void take_frames(Operation& operation, int rank);
+  void take_contribution(Operation& operation, int rank, Bytes payload);
+  void hand_out(Operation& operation);
+  void feed(Operation& operation, int rank);
+  [[nodiscard]] Error missing(const Operation& operation) const;
+
+  StarChannels channels_;
+  std::optional<Error> failure_;
+};
+
+/// Another rank's end. One thread at a time.
+class StarMember {
+ public:
+  StarMember(Channel channel, int rank, int size) : channel_(std::move(channel)), rank_(rank), size_(size) {}
+
+  [[nodiscard]] const Channel& channel() const noexcept { return channel_; }
+  void allgather(const void* mine, void* all, size_t bytes, Deadline deadline);
+
+ private:
+  void contribute(Bytes mine, Deadline deadline, double total_s);
+  void take_result(std::span<unsigned char> all, Deadline deadline, double total_s);
+  void wait(short events, Deadline deadline, double total_s);
+
+  Channel channel_;
+  int rank_;
+  int size_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace banyan::bootstrap

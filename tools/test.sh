@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds Banyan and runs every test: first as developers build it, then under AddressSanitizer with
+# UndefinedBehaviorSanitizer, then under ThreadSanitizer. Installs missing Debian packages when run as root.
+#
+# usage: tools/test.sh [--quick] [--jobs N] [--stage NAME]...
+#   --quick        without the sanitizers
+#   --jobs N       processes at a time; default: the cores of this machine
+#   --stage NAME   only this stage: format, dev, asan or tsan; may be given several times
+# Exit status: 0 if everything passed. The last line counts the tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+jobs=$(nproc)
+stages=()
+quick=false
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --quick) quick=true ;;
+    --jobs) jobs=${2:?--jobs needs a number}; shift ;;
+    --stage) stages+=("${2:?--stage needs a name}"); shift ;;
+    -h | --help) sed -n '3,/^set/{/^set/d; s/^# \{0,1\}//; p}' "$0"; exit 0 ;;
+    *) echo "test: unknown option $1; see tools/test.sh --help" >&2; exit 2 ;;
+  esac
+  shift
+done
+if [ ${#stages[@]} -eq 0 ]; then
+  stages=(format dev)
+  $quick || stages+=(asan tsan)
+fi
+
+# What the sanitizers run: all but the tests of the build itself and of programs that are not instrumented.
+sanitized_folders=(tests/unit tests/conformance tests/multiproc tests/c_api tests/plugins)
+passed=0 failed=0 skipped=0
+summary=()
+
+log() { printf '\n== test: %s (%d s)\n' "$*" "$SECONDS"; }
+
+# count_tests LOG: adds the results of one ctest run, as its log lists them, to the totals.
+count_tests() {
+  local ok bad skip
+  ok=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed ' "$1" || true)
+  skip=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*Skipped ' "$1" || true)
+  bad=$(($(grep -cE '^ *[0-9]+/[0-9]+ Test ' "$1" || true) - ok - skip))
+  passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+}
+
+# run_ctest FOLDER [WRAPPER...]: every test below a build folder.
+run_ctest() {
+  local folder=$1 output
+  shift
+  output=$(mktemp)
+  "$@" ctest --test-dir "$folder" -j "$jobs" --output-on-failure --no-tests=error 2>&1 | tee "$output" || true
+  if ! grep -qE '^ *[0-9]+/[0-9]+ Test ' "$output"; then
+    echo "test: no test ran in $folder" >&2
+    failed=$((failed + 1))
+  fi
+  count_tests "$output"
+  rm -f "$output"
+}
+
+build() {
+  local preset=$1
+  shift
+  log "$preset: configure"
+  cmake --preset "$preset" -Wno-dev >"build/$preset.log" 2>&1 || { cat "build/$preset.log"; return 1; }
+  log "$preset: build"
+  NINJA_STATUS="[$preset %f/%t, %e s] " cmake --build "build/$preset" -j "$jobs" -- "$@"
+}
+
+run_dev() {
+  build dev
+  log "dev: test"
+  run_ctest build/dev
+}
+
+# run_sanitized PRESET [WRAPPER...]
+run_sanitized() {
+  local preset=$1 folder targets=()
+  shift
+  for folder in "${sanitized_folders[@]}"; do
+    [ ! -e "$folder/CMakeLists.txt" ] || targets+=("$folder/all")
+  done
+  build "$preset" "${targets[@]}"
+  for folder in "${targets[@]%/all}"; do
+    log "$preset: $folder"
+    run_ctest "build/$preset/$folder" "$@"
+  done
+}
+
+run_stage() {
+  local before=$((passed + failed)) failed_before=$failed start=$SECONDS
+  case "$1" in
+    format)
+      log "format"
+      tools/format.sh --check || failed=$((failed + 1))
+      ;;
+    dev) run_dev ;;
+    asan)
+      export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:${ASAN_OPTIONS-}"
+      export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS-}"
+      run_sanitized asan
+      ;;
+    tsan)
+      export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS-}"
+      # gcc 12's ThreadSanitizer does not start where addresses are randomised over more than 28 bits.
+      if setarch "$(uname -m)" -R true 2>/dev/null; then
+        run_sanitized tsan setarch "$(uname -m)" -R
+      else
+        run_sanitized tsan
+      fi
+      ;;
+    *) echo "test: unknown stage $1" >&2; exit 2 ;;
+  esac
+  summary+=("$(printf '%-7s %4d run, %d failed, %4d s' "$1" $((passed + failed - before)) $((failed - failed_before)) \
+    $((SECONDS - start)))")
+}
+
+tools/install_dependencies.sh
+mkdir -p build
+for stage in "${stages[@]}"; do
+  run_stage "$stage"
+done
+log "done"
+printf '%s\n' "${summary[@]}"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/traffic_matrix.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/checked.hpp"
+#include "base/parse.hpp"
+#include "cost/cost_model.hpp"
+#include "schedule/verify.hpp"
+#include "topology/locality_tree.hpp"
+
+namespace banyan::planner {
+namespace {
+
+using topology::Tier;
+
+size_t index(int value) { return static_cast<size_t>(value); }
+
+void check_shape(const TrafficMatrix& matrix) {
+  if (matrix.num_ranks < 0 || matrix.bytes.size() != index(matrix.num_ranks) * index(matrix.num_ranks)) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "a traffic matrix of " + std::to_string(matrix.num_ranks) + " ranks has " +
+                                                 std::to_string(matrix.bytes.size()) + " entries");
+  }
+}
+
+void check_ranks(const TrafficMatrix& matrix, const topology::LocalityTree& tree) {
+  check_shape(matrix);
+  if (tree.num_ranks() != matrix.num_ranks) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "a traffic matrix of " + std::to_string(matrix.num_ranks) +
+                                                 " ranks for a tree of " + std::to_string(tree.num_ranks()));
+  }
+}
+
+void add_to(uint64_t& sum, uint64_t bytes) {
+  const auto result = checked::add(sum, bytes);
+  if (!result) {
+    throw Error(BANYAN_ERR_LIMIT, "the sum of a traffic matrix passes 2^64 - 1 bytes");
+  }
+  sum = *result;
+}
+
+double time_s(uint64_t bytes, double bytes_per_s) {
+  return bytes_per_s > 0 ? static_cast<double>(bytes) / bytes_per_s : 0;
+}
+
+/// What must cross the links of each subtree, by index of tree.nodes(). The root's entries stay zero.
+struct Crossings {
+  std::vector<uint64_t> egress;
+  std::vector<uint64_t> ingress;
+};
+
+Crossings crossings(const TrafficMatrix& matrix, const topology::LocalityTree& tree) {
+  Crossings result{std::vector<uint64_t>(tree.nodes().size()), std::vector<uint64_t>(tree.nodes().size())};
+  for (int from = 0; from < matrix.num_ranks; ++from) {
+    for (int to = 0; to < matrix.num_ranks; ++to) {
+      for (const Tier tier : {Tier::kDomain, Tier::kNode, Tier::kRack}) {
+        const int source = tree.ancestor(from, tier);
+        const int target = tree.ancestor(to, tier);
+        if (source == target) {
+          break;  // and all tiers above
+        }
+        add_to(result.egress[index(source)], matrix.at(from, to));
+        add_to(result.ingress[index(target)], matrix.at(from, to));
+      }
+    }
+  }
+  return result;
+}
+
+/// Reads one line after the other; the first row tells how many ranks there are.
+class MatrixParser {
+ public:
+  explicit MatrixParser(std::string_view text) : text_(text) {}
+
+  Result<TrafficMatrix> run() {
+    while (begin_ < text_.size()) {
+      const size_t end = std::min(text_.find('\n', begin_), text_.size());
+      ++line_;
+      if (!row(text_.substr(begin_, end - begin_))) {
+        return *error_;
+      }
+      begin_ = end + 1;
+    }
+    if (num_rows_ != matrix_.num_ranks || num_rows_ == 0) {
+      line_ = std::max(line_, 1);
+      fail(0, "the text ends after " + std::to_string(num_rows_) + " rows; expected as many as columns, " +
+                  (num_rows_ == 0 ? "at least one" : std::to_string(matrix_.num_ranks)));
+      return *error_;
+    }
+    return std::move(matrix_);
+  }
+
+ private:
+  bool fail(size_t position, std::string message) {
+    error_ = ParseError{std::move(message), line_, static_cast<int>(position + 1)};
+    return false;
+  }
+
+  /// Without its comment, a row is empty or: entry { (blanks | [blanks] "," [blanks]) entry }.
+  bool row(std::string_view line) {
+    line = line.substr(0, line.find('#'));
+    size_t at = skip_blanks(line, 0);
+    if (at == line.size()) {
+      return true;
+    }
+    size_t columns = 0;
+    while (true) {
+      if (!entry(line, at)) {
+        return false;
+      }
+      ++columns;
+      at = skip_blanks(line, at);
+      if (at == line.size()) {
+        return end_row(at, columns);
+      }
+      if (line[at] == ',') {
+        at = skip_blanks(line, at + 1);
+      }
+    }
+  }
+
+  static size_t skip_blanks(std::string_view line, size_t at) {
+    return std::min(line.find_first_not_of(" \t\r", at), line.size());
+  }
+
+  bool entry(std::string_view line, size_t& at) {
+    const size_t end = std::min(line.find_first_of(", \t\r", at), line.size());
+    const std::string_view token = line.substr(at, end - at);
+    const bool is_number = !token.empty() && token[0] >= '0' && token[0] <= '9';
+    const auto bytes = is_number ? parse::bytes(token) : std::nullopt;
+    if (!bytes) {
+      return fail(at, "expected a number of bytes such as 4096, 64k or 1M");
+    }
+    const auto sum = checked::add(sum_, *bytes);
+    if (!sum) {
+      return fail(at, "the sum of the matrix passes 2^64 - 1 bytes");
+    }
+    if (num_rows_ > 0 && num_rows_ == matrix_.num_ranks) {
+      return fail(at, "more rows than the " + std::to_string(matrix_.num_ranks) + " columns of the first");
+    }
+    if (num_rows_ == 0 && matrix_.bytes.size() == index(kMaxTrafficRanks)) {
+      return fail(at, "more than " + std::to_string(kMaxTrafficRanks) + " columns");
+    }
+    sum_ = *sum;
+    matrix_.bytes.push_back(*bytes);
+    at = end;
+    return true;
+  }
+
+  bool end_row(size_t at, size_t columns) {
+    if (num_rows_ == 0) {
+      matrix_.num_ranks = static_cast<int>(columns);
+    } else if (columns != index(matrix_.num_ranks)) {
+      return fail(
+          at, "a row of " + std::to_string(columns) + " entries; the first has " + std::to_string(matrix_.num_ranks));
+    }
+    ++num_rows_;
+    return true;
+  }
+
+  std::string_view text_;
+  size_t begin_ = 0;
+  int line_ = 0;
+  int num_rows_ = 0;
+  uint64_t sum_ = 0;
+  TrafficMatrix matrix_;
+  std::optional<ParseError> error_;
+};
+
+}  // namespace
+
+uint64_t total_bytes(const TrafficMatrix& matrix) {
+  check_shape(matrix);
+  uint64_t total = 0;
+  for (const uint64_t bytes : matrix.bytes) {
+    add_to(total, bytes);
+  }
+  return total;
+}
+
+std::vector<uint64_t> row_sums(const TrafficMatrix& matrix) {
+  check_shape(matrix);
+  std::vector<uint64_t> sums(index(matrix.num_ranks));
+  for (int from = 0; from < matrix.num_ranks; ++from) {
+    for (int to = 0; to < matrix.num_ranks; ++to) {
+      add_to(sums[index(from)], matrix.at(from, to));
+    }
+  }
+  return sums;
+}
+
+std::vector<uint64_t> column_sums(const TrafficMatrix& matrix) {
+  check_shape(matrix);
+  std::vector<uint64_t> sums(index(matrix.num_ranks));
+  for (int from = 0; from < matrix.num_ranks; ++from) {
+    for (int to = 0; to < matrix.num_ranks; ++to) {
+      add_to(sums[index(to)], matrix.at(from, to));
+    }
+  }
+  return sums;
+}
+
+TrafficMatrix host_matrix(const TrafficMatrix& matrix, const topology::LocalityTree& tree) {
+  check_ranks(matrix, tree);
+  const std::vector<int> hosts = tree.at_tier(Tier::kNode);
+  std::vector<int> host_of_node(tree.nodes().size(), 0);
+  for (size_t host = 0; host < hosts.size(); ++host) {
+    host_of_node[index(hosts[host])] = static_cast<int>(host);
+  }
+  TrafficMatrix result{static_cast<int>(hosts.size()), std::vector<uint64_t>(hosts.size() * hosts.size())};
+  for (int from = 0; from < matrix.num_ranks; ++from) {
+    const int source = host_of_node[index(tree.ancestor(from, Tier::kNode))];
+    for (int to = 0; to < matrix.num_ranks; ++to) {
+      add_to(result.at(source, host_of_node[index(tree.ancestor(to, Tier::kNode))]), matrix.at(from, to));
+    }
+  }
+  return result;
+}
+
+double lower_bound_s(const TrafficMatrix& matrix, const topology::LocalityTree& tree, const cost::CostModel& model) {
+  check_ranks(matrix, tree);
+  const Crossings crossing = crossings(matrix, tree);
+  double bound = 0;
+  for (size_t node = 0; node < std::min(tree.nodes().size(), model.subtrees.size()); ++node) {
+    bound = std::max({bound, time_s(crossing.egress[node], model.subtrees[node].egress_bytes_per_s),
+                      time_s(crossing.ingress[node], model.subtrees[node].ingress_bytes_per_s)});
+  }
+  const TrafficMatrix by_host = host_matrix(matrix, tree);
+  for (int host = 0; host < by_host.num_ranks; ++host) {
+    bound = std::max(bound, time_s(by_host.at(host, host), model.host_copy_bytes_per_s));
+  }
+  return bound;
+}
+
+schedule::BlockSizes block_sizes(const TrafficMatrix& matrix) { return {matrix.num_ranks, matrix.bytes}; }
+
+std::string print_matrix(const TrafficMatrix& matrix) {
+  check_shape(matrix);
+  std::string text = "# " + std::to_string(matrix.num_ranks) + " ranks, bytes from row to column\n";
+  for (int from = 0; from < matrix.num_ranks; ++from) {
+    for (int to = 0; to < matrix.num_ranks; ++to) {
+      text += std::to_string(matrix.at(from, to));
+      text += to + 1 < matrix.num_ranks ? ' ' : '\n';
+    }
+  }
+  return text;
+}
+
+Result<TrafficMatrix> parse_matrix(std::string_view text) { return MatrixParser(text).run(); }
+
+}  // namespace banyan::planner

@@ -199,7 +199,8 @@ void Engine::start(Request& request) {
   idle_rounds_ = 0;
   active_ = &request;
   request.started = true;
-  const banyan_status status = executor_.start(*request.program, request.exchange, ++operation_);
+  comm_.control().operation_started(++operation_);
+  const banyan_status status = executor_.start(*request.program, request.exchange, operation_);
   if (status != BANYAN_OK) {
     fail(status, executor_.error());
   }
@@ -209,6 +210,7 @@ bool Engine::advance(Request& request) {
   int events = 0;
   const banyan_status status = executor_.progress(&events);
   if (status == BANYAN_OK) {
+    comm_.control().operation_finished(operation_);
     active_ = nullptr;
     request.started = false;
     return true;
@@ -242,10 +244,12 @@ void Engine::check_clock(Request& request) {
   }
   if (deadline_.passed()) {
     const auto peers = executor_.waiting_for();
+    const std::string known = comm_.control().diagnosis();
     fail(BANYAN_ERR_TIMEOUT, "rank " + std::to_string(comm_.rank()) + " waited past the deadline of " +
                                  request.operation + " number " + std::to_string(operation_) + " for rank" +
                                  (peers.size() == 1 ? " " : "s ") + list(peers) +
-                                 "; is it alive, and does it make the same calls? BANYAN_TIMEOUT_S sets the deadline");
+                                 (known.empty() ? "; is it alive, and does it make the same calls?" : "; " + known) +
+                                 " (BANYAN_TIMEOUT_S sets the deadline)");
   }
 }
 

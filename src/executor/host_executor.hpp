@@ -41,6 +41,9 @@ class HostExecutor {
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
  private:
+  /// Flag of a slot whose payload comes through the transport: only the header of sizes is in the slot.
+  static constexpr uint32_t kPayloadApart = 1;
+
   [[nodiscard]] uint64_t tag(int step, bool direct) const noexcept;
   void begin_direct();
   [[nodiscard]] banyan_status post_receives() noexcept;
@@ -61,6 +64,7 @@ class HostExecutor {
   size_t gather(const AggregatedSend& send, std::byte* out) noexcept;
   [[nodiscard]] banyan_status post_send(int peer, const void* buffer, size_t bytes, uint64_t tag,
                                         banyan_transport_request* request) noexcept;
+  [[nodiscard]] static std::string sizes_differ(int from, int to, size_t sent, size_t expected);
   [[nodiscard]] banyan_status fail(banyan_status status, std::string text) noexcept;
   [[nodiscard]] banyan_status fail_request(const char* what, int peer, banyan_status status) noexcept;
   [[nodiscard]] bool cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept;

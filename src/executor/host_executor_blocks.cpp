@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blocks in messages: where they come from, what headers say of them, where they go.
+#include <algorithm>
+#include <cstring>
+
+#include "executor/host_executor.hpp"
+
+namespace banyan::executor {
+
+std::string HostExecutor::sizes_differ(int from, int to, size_t sent, size_t expected) {
+  return "rank " + std::to_string(from) + " sends " + std::to_string(sent) + " bytes to rank " + std::to_string(to) +
+         ", which expects " + std::to_string(expected) +
+         "; compare sendcounts on the first with recvcounts on the second";
+}
+
+size_t HostExecutor::inline_size(size_t size) const noexcept { return size <= program_->options_.block_limit ? size : 0; }
+
+/// The true size of a block, also of one too large to be in the message.
+size_t HostExecutor::block_size(const BlockSource& source) const noexcept {
+  return exchange_.send_size(source.destination);
+}
+
+/// Writes the sizes of a self-describing message; returns the header's length.
+size_t HostExecutor::write_header(const AggregatedSend& send, std::byte* out) noexcept {
+  for (size_t i = 0; i < send.blocks.size(); ++i) {
+    const BlockSource& source = send.blocks[i];
+    HeaderSize size = 0;
+    if (source.receive < 0) {
+      size = static_cast<HeaderSize>(std::min<size_t>(block_size(source), kHeaderSizeMax));
+    } else {
+      const AggregatedReceive& receive = program_->receives_[static_cast<size_t>(source.receive)];
+      std::memcpy(&size, receive.data - (receive.blocks.size() - static_cast<size_t>(source.index)) * sizeof size,
+                  sizeof size);
+    }
+    std::memcpy(out + i * sizeof size, &size, sizeof size);
+  }
+  return send.blocks.size() * sizeof(HeaderSize);
+}
+
+/// Copies the blocks of a send to `out`, back to back; returns their bytes.
+size_t HostExecutor::gather(const AggregatedSend& send, std::byte* out) noexcept {
+  size_t done = 0;
+  for (const BlockSource& source : send.blocks) {
+    const std::byte* from = nullptr;
+    size_t size = 0;
+    if (source.receive < 0) {
+      size = exchange_.uniform ? exchange_.block_bytes : inline_size(exchange_.send_size(source.destination));
+      from = exchange_.send_block(source.destination);
+    } else {
+      const AggregatedReceive& receive = program_->receives_[static_cast<size_t>(source.receive)];
+      size = receive.sizes[static_cast<size_t>(source.index)];
+      from = receive.data + receive.offsets[static_cast<size_t>(source.index)];
+    }
+    if (size > 0) {
+      std::memcpy(out + done, from, size);
+      done += size;
+    }
+  }
+  return done;
+}
+
+banyan_status HostExecutor::read_header(AggregatedReceive& receive, const std::byte* header, size_t bytes) noexcept {
+  const size_t header_bytes = receive.blocks.size() * sizeof(HeaderSize);
+  size_t offset = 0;
+  for (size_t i = 0; i < receive.blocks.size() && bytes >= header_bytes; ++i) {
+    HeaderSize size = 0;
+    std::memcpy(&size, header + i * sizeof size, sizeof size);
+    receive.sizes[i] = inline_size(size);
+    receive.offsets[i] = offset;
+    offset += receive.sizes[i];
+    const schedule::Block& block = receive.blocks[i];
+    if (block.dst == fabric_.rank) {
+      const size_t expected = exchange_.recv_size(block.src);
+      if (size != static_cast<HeaderSize>(std::min<size_t>(expected, kHeaderSizeMax))) {
+        return fail(BANYAN_ERR_MISMATCH, sizes_differ(block.src, block.dst, size, expected));
+      }
+    }
+  }
+  if (bytes != header_bytes + offset) {
+    return fail(BANYAN_ERR_MISMATCH, "the message from rank " + std::to_string(receive.from) + " has " +
+                                         std::to_string(bytes) + " bytes, its header says " +
+                                         std::to_string(header_bytes + offset));
+  }
+  return BANYAN_OK;
+}
+
+/// The blocks are here: stores this rank's, and counts down the sends that waited for the others.
+banyan_status HostExecutor::arrived(AggregatedReceive& receive) noexcept {
+  if (!receive.in_place) {
+    for (const int index : receive.finals) {
+      const auto i = static_cast<size_t>(index);
+      if (receive.sizes[i] > 0) {
+        std::memcpy(exchange_.recv_block(receive.blocks[i].src), receive.data + receive.offsets[i], receive.sizes[i]);
+      }
+    }
+  }
+  for (const int send : receive.feeds) {
+    --program_->sends_[static_cast<size_t>(send)].missing;
+  }
+  receive.state = TransferState::kDone;
+  --unfinished_;
+  if (receive.feeds.empty()) {
+    release(receive);
+  }
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::SlotHeader& slot) noexcept {
+  if (slot.operation != operation_ || slot.fingerprint != program_->options_.fingerprint) {
+    return fail(BANYAN_ERR_MISMATCH,
+                "rank " + std::to_string(receive.from) + " is in another exchange (number " +
+                    std::to_string(slot.operation) + ", here " + std::to_string(operation_) +
+                    ") or calls it with another operation, count or algorithm; make the same calls in the same order");
+  }
+  receive.slot = &slot;
+  const std::byte* start = transport::payload(slot);
+  const size_t header = receive.self_describing ? receive.blocks.size() * sizeof(HeaderSize) : 0;
+  if (receive.self_describing) {
+    if (const banyan_status status = read_header(receive, start, slot.size); status != BANYAN_OK) {
+      return status;
+    }
+  }
+  if ((slot.flags & kPayloadApart) == 0) {
+    receive.data = start + header;
+    return arrived(receive);
+  }
+  if (slot.size - header > receive.staging_bytes) {
+    return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, slot.size, receive.staging_bytes));
+  }
+  // The sizes are kept before the payload, where a forwarding send looks for them.
+  std::memcpy(program_->staging_.data() + receive.staging_offset, start, header);
+  receive.request = {};
+  const banyan_status status = fabric_.peers[static_cast<size_t>(receive.from)].transport->post_recv(
+      receive.from, program_->staging_.data() + receive.staging_offset + header, slot.size - header,
+      tag(receive.step, false), &receive.request);
+  if (status != BANYAN_OK) {
+    return fail_request("cannot receive from", receive.from, status);
+  }
+  receive.state = TransferState::kPosted;
+  return BANYAN_OK;
+}
+
+banyan_status HostExecutor::finish_receive(AggregatedReceive& receive, size_t bytes) noexcept {
+  std::byte* staging = program_->staging_.data() + receive.staging_offset;
+  if (receive.self_describing) {
+    const size_t header = receive.blocks.size() * sizeof(HeaderSize);
+    if (receive.slot == nullptr) {
+      if (const banyan_status status = read_header(receive, staging, bytes); status != BANYAN_OK) {
+        return status;
+      }
+    }
+    receive.data = staging + header;
+  } else {
+    const size_t expected = receive.blocks.size() * program_->options_.block_bytes;
+    if (bytes != expected) {
+      return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, bytes, expected));
+    }
+    receive.data = staging;
+  }
+  return arrived(receive);
+}
+
+}  // namespace banyan::executor

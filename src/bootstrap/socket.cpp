@@ -113,14 +113,24 @@ std::vector<SocketAddress> resolve(const std::string& host, uint16_t port) {
   return addresses;
 }
 
-Fd listen_on(const SocketAddress& address) {
+Fd try_listen_on(const SocketAddress& address, int& error) {
   Fd fd = make_socket(address.family());
   set_int(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);  // a port in TIME_WAIT, or one that banyan-run reserved
   if (address.family() == AF_INET6) {
     set_int(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   }
   if (::bind(fd.get(), address.data(), address.length()) != 0 || ::listen(fd.get(), kBacklog) != 0) {
-    throw_errno("cannot listen on " + address.text(), errno);
+    error = errno;
+    return {};
+  }
+  return fd;
+}
+
+Fd listen_on(const SocketAddress& address) {
+  int error = 0;
+  Fd fd = try_listen_on(address, error);
+  if (!fd) {
+    throw_errno("cannot listen on " + address.text(), error);
   }
   return fd;
 }

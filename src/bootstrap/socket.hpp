@@ -55,6 +55,8 @@ class SocketAddress {
 
 /// Listens on exactly this address; port 0 picks one. Error{IO} with errno.
 [[nodiscard]] Fd listen_on(const SocketAddress& address);
+/// The same; no fd and errno in `error` when the address cannot be had.
+[[nodiscard]] Fd try_listen_on(const SocketAddress& address, int& error);
 [[nodiscard]] SocketAddress local_address(int fd);
 [[nodiscard]] SocketAddress peer_address(int fd);
 

@@ -9,9 +9,19 @@ namespace banyan::ucx {
 namespace {
 
 constexpr uint32_t kMagic = 0x58435542;  // "BUCX"
-constexpr uint32_t kVersion = 1;
+constexpr uint8_t kVersion = 1;
+constexpr size_t kChecksumSize = sizeof(uint64_t);
 
-void put(std::string& out, uint32_t value, size_t bytes) {
+/// FNV-1a, 64 bits (http://www.isthe.com/chongo/tech/comp/fnv): against accidents, not against forgers.
+uint64_t checksum(std::string_view bytes) noexcept {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char byte : bytes) {
+    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  }
+  return hash;
+}
+
+void put(std::string& out, uint64_t value, size_t bytes) {
   for (size_t i = 0; i < bytes; ++i) {
     out.push_back(static_cast<char>((value >> (8 * i)) & 0xff));
   }
@@ -32,13 +42,14 @@ class Reader {
     return taken;
   }
 
-  uint32_t number(size_t bytes) {
-    uint32_t value = 0;
-    const std::string_view taken = take(bytes);
-    for (size_t i = 0; i < bytes; ++i) {
-      value |= static_cast<uint32_t>(static_cast<unsigned char>(taken[i])) << (8 * i);
+  template <typename Number>
+  Number number() {
+    uint64_t value = 0;
+    const std::string_view taken = take(sizeof(Number));
+    for (size_t i = 0; i < sizeof(Number); ++i) {
+      value |= static_cast<uint64_t>(static_cast<unsigned char>(taken[i])) << (8 * i);
     }
-    return value;
+    return static_cast<Number>(value);
   }
 
   [[nodiscard]] size_t left() const noexcept { return left_.size(); }
@@ -53,34 +64,45 @@ std::string encode(const Address& address) {
   std::string out;
   put(out, kMagic, 4);
   put(out, kVersion, 1);
-  put(out, static_cast<uint32_t>(address.rails.size()), 1);
+  put(out, address.rails.size(), 1);
   put(out, address.families, 2);
+  put(out, address.comm_id, 8);
+  put(out, static_cast<uint32_t>(address.rank), 4);
   for (const std::string& rail : address.rails) {
-    put(out, static_cast<uint32_t>(rail.size()), 4);
+    put(out, rail.size(), 4);
     out += rail;
   }
+  put(out, checksum(out), kChecksumSize);
   return out;
 }
 
 Address decode(const void* bytes, size_t size) {
   Reader reader(bytes, size);
-  if (size < 4 || reader.number(4) != kMagic) {
+  if (size < sizeof(kMagic) + kChecksumSize || reader.number<uint32_t>() != kMagic) {
     throw Failure{BANYAN_ERR_NOT_SUPPORTED, "not an address of the ucx transport"};
   }
-  const uint32_t version = reader.number(1);
+  const auto version = reader.number<uint8_t>();
   if (version != kVersion) {
-    throw Failure{BANYAN_ERR_NOT_SUPPORTED, "ucx address has version " + std::to_string(version) + ", this library reads " +
-                                                std::to_string(kVersion) + "; use one Banyan version on all ranks"};
+    throw Failure{BANYAN_ERR_NOT_SUPPORTED, "ucx address has version " + std::to_string(version) +
+                                                ", this library reads " + std::to_string(kVersion) +
+                                                "; use one Banyan version on all ranks"};
   }
-  const uint32_t rails = reader.number(1);
-  Address address{.families = static_cast<uint16_t>(reader.number(2)), .rails = {}};
+  const std::string_view all(static_cast<const char*>(bytes), size);
+  Reader tail(all.data() + size - kChecksumSize, kChecksumSize);
+  if (tail.number<uint64_t>() != checksum(all.substr(0, size - kChecksumSize))) {
+    throw Failure{BANYAN_ERR_INVALID_ARGUMENT, "ucx address of " + std::to_string(size) + " bytes is damaged"};
+  }
+  const auto rails = reader.number<uint8_t>();
+  Address address;
+  address.families = reader.number<uint16_t>();
+  address.comm_id = reader.number<uint64_t>();
+  address.rank = static_cast<int>(reader.number<uint32_t>());
   for (uint32_t rail = 0; rail < rails; ++rail) {
-    const uint32_t length = reader.number(4);
-    address.rails.emplace_back(reader.take(length));
+    address.rails.emplace_back(reader.take(reader.number<uint32_t>()));
   }
-  if (rails == 0 || reader.left() != 0) {
+  if (rails == 0 || reader.left() != kChecksumSize) {
     throw Failure{BANYAN_ERR_INVALID_ARGUMENT, "ucx address has " + std::to_string(rails) + " rails and " +
-                                                   std::to_string(reader.left()) + " bytes too many"};
+                                                   std::to_string(reader.left()) + " bytes left"};
   }
   return address;
 }

@@ -52,11 +52,14 @@ class SignalActionsGuard {
   bool has_stack_ = false;
 };
 
+thread_local bool warnings_are_quiet = false;
+
 /// UCX's messages, one line each, to stderr instead of stdout. Left out: that a setting of ours (see settings.cpp) means
 /// nothing to the transports in use.
 ucs_log_func_rc_t log_to_stderr(const char* file, unsigned line, const char* /*function*/, ucs_log_level_t level,
                                 const ucs_log_component_config_t* /*component*/, const char* message, va_list arguments) {
-  if (std::strncmp(message, "invalid configuration", std::strlen("invalid configuration")) == 0) {
+  const bool about_our_settings = std::strncmp(message, "invalid configuration", 21) == 0;
+  if (about_our_settings || (warnings_are_quiet && level > UCS_LOG_LEVEL_ERROR)) {
     return UCS_LOG_FUNC_RC_STOP;
   }
   std::array<char, 1024> text = {};
@@ -134,5 +137,9 @@ const Library& Library::load() {
   static const Library functions = open_library();
   return functions;
 }
+
+QuietWarnings::QuietWarnings() noexcept { warnings_are_quiet = true; }
+
+QuietWarnings::~QuietWarnings() { warnings_are_quiet = false; }
 
 }  // namespace banyan::ucx

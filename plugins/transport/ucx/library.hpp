@@ -35,4 +35,13 @@ struct Library {
   [[nodiscard]] static const Library& load();
 };
 
+/// While it lives, UCX's warnings on this thread are dropped: for the end of a worker, which lists what was never received.
+class QuietWarnings {
+ public:
+  QuietWarnings() noexcept;
+  ~QuietWarnings();
+  QuietWarnings(const QuietWarnings&) = delete;
+  QuietWarnings& operator=(const QuietWarnings&) = delete;
+};
+
 }  // namespace banyan::ucx

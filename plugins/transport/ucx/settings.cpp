@@ -16,7 +16,10 @@ struct Default {
 
 // docs/transport-ucx.md has the measurements behind each line.
 constexpr Default kDefaults[] = {
-    // Endpoints that report failures leave out shared memory unless it says that it can report them too.
+    // No shared memory: UCX 1.13 never notices a process that died there while the connection was being made, and the
+    // library has its own transport inside a host.
+    {"TLS", "^sm"},
+    // For users who set TLS: endpoints that report failures leave out shared memory unless it says that it can report them too.
     {"MM_ERROR_HANDLING", "y"},
     // A peer killed on the same host is found only by keepalive; UCX's own default finds it after 20 s.
     {"KEEPALIVE_INTERVAL", "1s"},

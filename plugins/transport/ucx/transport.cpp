@@ -4,7 +4,6 @@
 #include <cstdarg>
 #include <cstdio>
 
-#include "ucx/address.hpp"
 #include "ucx/interfaces.hpp"
 #include "ucx/status.hpp"
 
@@ -32,6 +31,7 @@ void check_config(const banyan_transport_config& config) {
 Transport::Transport(const banyan_transport_config& config)
     : library_((check_config(config), Library::load())),
       rank_(config.rank),
+      comm_id_(config.comm_id),
       timeout_s_(config.timeout_s),
       families_(interface_families(text_or_empty(config.interface_name))),
       worker_(library_, {.interfaces = text_or_empty(config.interface_name), .size = config.size}),
@@ -45,7 +45,8 @@ Transport::Transport(const banyan_transport_config& config)
 }
 
 std::string Transport::address() const {
-  Address address{.families = families_, .rails = {worker_.address(false)}};
+  Address address{
+      .families = families_, .comm_id = comm_id_, .rank = rank_, .rails = {worker_.address(false)}};
   std::string bytes = encode(address);
   if (bytes.size() > BANYAN_TRANSPORT_MAX_ADDRESS) {
     // Many devices: leave out the shared-memory part, the library has its own transport inside a host.
@@ -60,8 +61,23 @@ std::string Transport::address() const {
   return bytes;
 }
 
+Address Transport::checked_address(int rank, const void* bytes, size_t size) const {
+  if (rank < 0 || static_cast<size_t>(rank) >= peers_.size()) {
+    throw Failure{BANYAN_ERR_INVALID_ARGUMENT,
+                  "peer " + std::to_string(rank) + " is not in [0, " + std::to_string(peers_.size()) + ")"};
+  }
+  Address address = decode(bytes, size);
+  if (address.comm_id != comm_id_ || address.rank != rank) {
+    throw Failure{BANYAN_ERR_NOT_SUPPORTED,
+                  "the address given for peer " + std::to_string(rank) + " is of rank " +
+                      std::to_string(address.rank) + " of communicator " + std::to_string(address.comm_id) +
+                      ", this one is " + std::to_string(comm_id_)};
+  }
+  return address;
+}
+
 void Transport::check_reachable(int rank, const void* bytes, size_t size) const {
-  const Address address = decode(bytes, size);
+  const Address address = checked_address(rank, bytes, size);
   if (address.families != 0 && families_ != 0 && (address.families & families_) == 0) {
     throw Failure{BANYAN_ERR_NOT_SUPPORTED,
                   "peer " + std::to_string(rank) + " shares no kind of network with rank " + std::to_string(rank_) +
@@ -71,12 +87,8 @@ void Transport::check_reachable(int rank, const void* bytes, size_t size) const 
 }
 
 void Transport::connect(int rank, const void* bytes, size_t size) {
-  if (rank < 0 || static_cast<size_t>(rank) >= peers_.size()) {
-    throw Failure{BANYAN_ERR_INVALID_ARGUMENT,
-                  "peer " + std::to_string(rank) + " is not in [0, " + std::to_string(peers_.size()) + ")"};
-  }
+  const Address address = checked_address(rank, bytes, size);
   Peer& peer = peers_[static_cast<size_t>(rank)];
-  const Address address = decode(bytes, size);
   if (!peer.address.empty() && peer.address != address.rails.front()) {
     throw Failure{BANYAN_ERR_BUSY, "peer " + std::to_string(rank) + " is already connected at another address"};
   }

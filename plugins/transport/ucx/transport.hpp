@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "banyan/transport_plugin.h"
+#include "ucx/address.hpp"
 #include "ucx/library.hpp"
 #include "ucx/operation_pool.hpp"
 #include "ucx/worker.hpp"
@@ -36,14 +37,15 @@ class Transport {
  public:
   /// Failure if UCX cannot be loaded or has no device for `config`.
   explicit Transport(const banyan_transport_config& config);
-  /// Cancels receives, waits for sends, flushes and closes; bounded by the configured timeout.
+  /// Flushes what ended, drops what is in progress (its requests are not written any more) and closes; bounded by the
+  /// configured timeout.
   ~Transport();
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
   // Control path: throw Failure.
   [[nodiscard]] std::string address() const;
-  /// Failure{NOT_SUPPORTED} if no network is shared.
+  /// Failure if `bytes` are not the address of that rank of this communicator, or no network is shared.
   void check_reachable(int rank, const void* bytes, size_t size) const;
   void connect(int rank, const void* bytes, size_t size);
 
@@ -65,6 +67,7 @@ class Transport {
                          void* user_data) noexcept;
   static void on_failure(void* peer, ucp_ep_h endpoint, ucs_status_t status) noexcept;
 
+  [[nodiscard]] Address checked_address(int rank, const void* bytes, size_t size) const;
   [[nodiscard]] banyan_status check_post(int rank, uint64_t tag) noexcept;
   [[nodiscard]] bool ensure_endpoint(Peer& peer) noexcept;
   [[nodiscard]] Operation* begin(Peer& peer, size_t size, uint64_t tag, banyan_transport_request* request) noexcept;
@@ -79,15 +82,14 @@ class Transport {
   void notice_failures() noexcept;
   void end_receives_of(Peer& peer) noexcept;
   void cancel_or_detach(Operation* operation) noexcept;
-  void cancel_all_receives() noexcept;
+  void let_go_of_requests() noexcept;
   void flush_endpoints() noexcept;
   void close_endpoints() noexcept;
-  void end_all(banyan_status status) noexcept;
   [[nodiscard]] bool all_left() noexcept;
-  [[nodiscard]] bool sends_outstanding() const noexcept;
 
   const Library& library_;
   int rank_;
+  uint64_t comm_id_;
   double timeout_s_;
   uint16_t families_;
   Worker worker_;

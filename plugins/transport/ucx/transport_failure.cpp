@@ -75,27 +75,17 @@ void Transport::cancel_or_detach(Operation* operation) noexcept {
   }
 }
 
-void Transport::cancel_all_receives() noexcept {
+void Transport::let_go_of_requests() noexcept {
   for (Peer& peer : peers_) {
     for (Operation* operation = peer.outstanding; operation != nullptr;) {
       Operation* next = operation->next;
+      operation->request = nullptr;
       if (operation->is_receive) {
         library_.request_cancel(worker_.handle(), operation);
       }
       operation = next;
     }
   }
-}
-
-bool Transport::sends_outstanding() const noexcept {
-  for (const Peer& peer : peers_) {
-    for (const Operation* operation = peer.outstanding; operation != nullptr; operation = operation->next) {
-      if (!operation->is_receive) {
-        return true;
-      }
-    }
-  }
-  return false;
 }
 
 bool Transport::all_left() noexcept {
@@ -122,21 +112,13 @@ void Transport::close_endpoints() noexcept {
   }
 }
 
-void Transport::end_all(banyan_status status) noexcept {
-  for (Peer& peer : peers_) {
-    while (peer.outstanding != nullptr) {
-      end(peer.outstanding, status);
-    }
-  }
-}
-
 Transport::~Transport() {
-  cancel_all_receives();
+  // A caller that gave up on an error may have freed its requests: from here on nobody is told anything.
+  let_go_of_requests();
   flush_endpoints();
-  progress_until(*this, timeout_s_, [this] { return all_left() && !sends_outstanding(); });
+  progress_until(*this, timeout_s_, [this] { return all_left(); });
   close_endpoints();
   progress_until(*this, kForceTimeout_s, [this] { return all_left(); });
-  end_all(BANYAN_ERR_ABORTED);
 }
 
 }  // namespace banyan::ucx

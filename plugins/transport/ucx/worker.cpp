@@ -46,6 +46,7 @@ Worker::Worker(const Library& library, const Config& config)
 }
 
 Worker::~Worker() {
+  const QuietWarnings quiet;
   library_.worker_destroy(worker_);
   library_.cleanup(context_);
 }

@@ -8,7 +8,7 @@
 namespace banyan::ucx_test {
 namespace {
 
-/// UCX_TLS of the ranks; empty for UCX's own choice, which is shared memory inside a host.
+/// UCX_TLS of the ranks; empty for the plugin's default.
 class UcxPeerFailure : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {

@@ -2,6 +2,7 @@
 // Messages between processes of one host: matching, sizes, cancel, close.
 #include <array>
 #include <cstdlib>
+#include <memory>
 
 #include "ranks.hpp"
 
@@ -166,14 +167,15 @@ TEST(UcxMessage, CancelledReceiveThenAbortedAndTheNextReceiveGetsTheMessage) {
   });
 }
 
-TEST(UcxMessage, CloseThenPostedReceivesAreAborted) {
+TEST(UcxMessage, CloseThenRequestsInProgressAreLeftAlone) {
   run_ranks(2, [](Rank& self) {
-    banyan_transport_request request = {};
-    std::array<std::byte, 64> buffer = {};
-    EXPECT_EQ(self.receive(1 - self.rank(), buffer.data(), buffer.size(), 5, request), BANYAN_OK);
+    auto request = std::make_unique<banyan_transport_request>();
+    auto buffer = std::make_unique<std::byte>();
+    EXPECT_EQ(self.receive(1 - self.rank(), buffer.get(), 1, 5, *request), BANYAN_OK);
     self.barrier();
+    request.reset();  // the address sanitizer sees a write to either
+    buffer.reset();
     self.close();
-    EXPECT_EQ(request.status, BANYAN_ERR_ABORTED);
   });
 }
 

@@ -234,7 +234,8 @@ void append_switches(std::string& text, const GraphIndex& index) {
     }
     std::string what = nics == 0 ? "" : plural(nics, "NIC");
     if (switches > 0) {
-      what += fmt::format("{}{} to {} switch{}", what.empty() ? "" : ", ", bit_rate_text(bytes_per_s), switches,
+      what += fmt::format("{}{} to {} switch{}", what.empty() ? "" : ", ",
+                          bytes_per_s > 0 ? bit_rate_text(bytes_per_s) : "unknown rate", switches,
                           switches == 1 ? "" : "es");
     }
     if (groups.empty() || groups.back().first != what) {

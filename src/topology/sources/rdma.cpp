@@ -53,12 +53,11 @@ RdmaPort read_port(const std::string& sys_root, const std::string& device, int p
   return result;
 }
 
-/// The interface on the port's cable: same device, and same port where the device has several interfaces.
+/// The interface on the port's cable: of the same device and port.
 NicFacts* find_interface(std::vector<NicFacts>& nics, const RdmaPort& port) {
   for (NicFacts& nic : nics) {
     for (size_t i = 0; i < port.net_names.size(); ++i) {
-      if (nic.name == port.net_names[i] && nic.rdma.empty() &&
-          (port.net_names.size() == 1 || port.net_ports[i] == port.port - 1)) {
+      if (nic.name == port.net_names[i] && port.net_ports[i] == port.port - 1) {
         return &nic;
       }
     }

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "bootstrap/callback_bootstrap.hpp"
+#include "bootstrap/launch.hpp"
 #include "bootstrap/local_bootstrap.hpp"
 #include "bootstrap/tcp_bootstrap.hpp"
 
@@ -107,6 +108,11 @@ std::unique_ptr<Communicator> create_with_callback(int rank, int size, banyan_al
                                                    const Settings& settings) {
   const Deadline deadline = Deadline::in(settings.bootstrap_timeout_s);
   return finish(bootstrap::make_callback_bootstrap(rank, size, allgather, context), settings, deadline);
+}
+
+std::unique_ptr<Communicator> create_from_environment(const Settings& settings) {
+  const Deadline deadline = Deadline::in(settings.bootstrap_timeout_s);
+  return finish(bootstrap::connect_from_environment(settings.interface_name, deadline), settings, deadline);
 }
 
 std::vector<std::unique_ptr<Communicator>> create_local(const std::vector<Settings>& settings) {

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "banyan/types.h"
+#include "coll/engine.hpp"
+#include "comm/communicator.hpp"
+#include "cost/profile.hpp"
+#include "planner/plan.hpp"
+#include "topology/graph.hpp"
+
+/// What the opaque handles of the C API are.
+
+struct banyan_topology {
+  banyan::topology::Graph graph;
+};
+
+struct banyan_profile {
+  banyan::cost::Profile profile;
+};
+
+struct banyan_plan {
+  banyan::planner::Plan plan;
+};
+
+struct banyan_comm {
+  std::unique_ptr<banyan::comm::Communicator> communicator;
+  std::unique_ptr<banyan::coll::Engine> engine;
+  banyan_topology topology;              ///< what banyan_comm_topology lends
+  std::optional<banyan_profile> profile; ///< what banyan_comm_profile lends
+  int num_requests = 0;
+};
+
+struct banyan_request {
+  banyan_comm* comm = nullptr;
+  std::unique_ptr<banyan::coll::Request> request;
+};
+
+namespace banyan::c_api {
+
+/// Makes the handle of a connected communicator.
+[[nodiscard]] std::unique_ptr<banyan_comm> wrap(std::unique_ptr<comm::Communicator> communicator);
+
+/// After the communicator's profile changed.
+void refresh_profile(banyan_comm& comm);
+
+}  // namespace banyan::c_api

@@ -30,7 +30,8 @@ LAYERS["c_api"] = set(LAYERS)
 BASE_PUBLIC = {"status.h", "types.h"}
 
 # Programs that may link layers of the library, and which.
-PRIVILEGED_TOOLS = {"tools/banyan-plan": {"planner", "cost"}, "tools/banyan-sim": {"planner", "cost", "schedule"}}
+PRIVILEGED_TOOLS = {"tools/banyan-plan": {"planner", "cost"}, "tools/banyan-sim": {"planner", "cost", "schedule"},
+                    "perf/common": {"planner"}}
 
 # Outside libraries and the folders that wrap them.
 WRAPPED = [

@@ -92,7 +92,8 @@ class ReportTest(unittest.TestCase):
         ids = {value for name, value in page.attributes if name == "id"}
         self.assertLessEqual({"tree", "heatmap", "hosts", "plan", "run", "compare", "commands"}, ids)
         self.assertGreaterEqual(page.tags.count("svg"), 3)
-        for text in ("hierarchical(rail)", "2.00x", "95 %", "1 Gbit/s", "4 KiB", "chosen: direct", "Every checked byte was right."):
+        for text in ("hierarchical(rail)", "2.00x", "95 %", "1 Gbit/s", "4 KiB", "chosen: direct",
+                     "Every checked byte was right."):  # fmt: skip
             self.assertIn(text, page.text)
 
     def test_texts_from_files_are_escaped(self):
@@ -141,8 +142,11 @@ class ReportTest(unittest.TestCase):
         perf = {"rows": [{"size_bytes": 0, "p50_s": 0, "bound_s": 0}, {}]}
         compare = {"points": [{"candidates": [{"name": "banyan:auto", "median_s": 0}, {"name": "openmpi:linear"}]}, {}]}
         profile = {"hosts": [{"name": "a", "egress_bytes_per_s": 0}, {"name": "b"}]}
-        page = Page(self.report("--perf-json", self.file("p.json", perf), "--compare-json", self.file("c.json", compare),
-                                "--profile-json", self.file("f.json", profile)))  # fmt: skip
+        page = Page(
+            self.report(
+                "--perf-json", self.file("p.json", perf), "--compare-json", self.file("c.json", compare),
+                "--profile-json", self.file("f.json", profile))
+        )  # fmt: skip
         self.assertIn(figures.DASH, page.text)
         self.assertNotIn("nan", page.text)
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/options.hpp"
+#include "common/traffic_source.hpp"
+#include "compare/rounds.hpp"
+
+namespace banyan::perf {
+
+/// The command line of mpi_compare.
+struct CompareOptions {
+  SweepOptions sweep;
+  TrafficOptions traffic;
+  RoundOptions rounds;
+  double min_round_ms = 5;  ///< --round-ms, which sets rounds.min_round_s
+  bool variable = false;    ///< --alltoallv, or a matrix or generator is given
+  bool with_banyan = true;
+  std::vector<std::string> algorithms;  ///< of Banyan, besides auto
+  std::string profile_file;
+  std::string bound_rate;  ///< text; empty: none
+  std::string lab_json_file;
+  std::string label;
+  std::string csv_file;
+  double budget_s = 0;  ///< no new size is started after this; 0: no limit
+  bool help = false;
+};
+
+/// UsageError names what is wrong.
+[[nodiscard]] CompareOptions parse_compare_options(int argc, const char* const* argv);
+[[nodiscard]] std::string compare_help();
+
+}  // namespace banyan::perf

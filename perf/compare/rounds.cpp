@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compare/rounds.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "common/statistics.hpp"
+#include "compare/nic_counter.hpp"
+
+namespace banyan::perf {
+namespace {
+
+constexpr int kMaxExchangesPerRound = 2000;
+constexpr double kLongExchange_s = 0.02;  ///< longer ones need no untimed exchange: cold caches are lost in them
+
+/// One candidate while it is measured.
+struct Contestant {
+  std::unique_ptr<PreparedExchange> exchange;
+  CandidateResult result;
+  int warmup = 0;
+};
+
+/// Reads the host's counters on one rank per host, so that a sum over ranks counts each host once.
+class HostCounter {
+ public:
+  HostCounter(int rank, const std::vector<int>& host_of)
+      : reads_(std::find(host_of.begin(), host_of.end(), host_of[static_cast<size_t>(rank)]) - host_of.begin() ==
+               rank) {}
+  [[nodiscard]] uint64_t read() const { return reads_ ? nic_bytes_sent() : 0; }
+
+ private:
+  bool reads_;
+};
+
+class Rounds {
+ public:
+  Rounds(const Traffic& traffic, const std::vector<int>& host_of, const RoundOptions& options, int rank)
+      : traffic_(traffic), options_(options), counter_(rank, host_of), buffers_(traffic, rank) {}
+
+  void add(Candidate& candidate) {
+    Contestant contestant;
+    contestant.exchange = candidate.prepare(traffic_, buffers_);
+    contestant.result.name = candidate.name();
+    contestant.result.is_banyan = candidate.is_banyan();
+    contestant.result.plan = contestant.exchange->plan();
+    if (contestant.exchange->counters()) {
+      contestant.result.counters = Counters{};
+    }
+    contestants_.push_back(std::move(contestant));
+  }
+
+  void calibrate() {
+    for (auto& one : contestants_) {
+      check(one);
+      // Two timed runs: the first connects and faults pages in.
+      (void)timed(one, 1);
+      const double exchange_s = timed(one, 1);
+      const double wanted = std::ceil(ratio(options_.min_round_s, exchange_s));
+      one.result.exchanges_per_round = static_cast<int>(std::clamp(wanted, 1.0, double{kMaxExchangesPerRound}));
+      one.warmup = exchange_s > kLongExchange_s ? 0 : std::max(1, one.result.exchanges_per_round / 8);
+    }
+  }
+
+  void run() {
+    const size_t count = contestants_.size();
+    for (size_t round = 0; round < static_cast<size_t>(options_.rounds); ++round) {
+      for (size_t turn = 0; turn < count; ++turn) {
+        Contestant& one = contestants_[(round + turn) % count];
+        one.result.round_s.push_back(play(one));
+      }
+    }
+    for (auto& one : contestants_) {
+      check(one);
+    }
+  }
+
+  [[nodiscard]] std::vector<CandidateResult> take() {
+    std::vector<CandidateResult> results;
+    for (auto& one : contestants_) {
+      auto& result = one.result;
+      result.nic_bytes = sum_over_ranks(result.nic_bytes);
+      result.wrong = sum_over_ranks(result.wrong);
+      if (result.counters) {
+        result.counters = sum_of(*result.counters);
+      }
+      results.push_back(std::move(result));
+    }
+    return results;
+  }
+
+ private:
+  static Counters sum_of(const Counters& own) {
+    return {sum_over_ranks(own.messages),
+            sum_over_ranks(own.message_bytes),
+            sum_over_ranks(own.mapped_writes),
+            sum_over_ranks(own.mapped_bytes),
+            sum_over_ranks(own.inter_host_messages),
+            sum_over_ranks(own.inter_host_bytes)};
+  }
+
+  /// Seconds per exchange of the slowest rank.
+  double timed(Contestant& one, int exchanges) {
+    barrier();
+    for (int i = 0; i < one.warmup; ++i) {
+      one.exchange->run();
+    }
+    const double start = MPI_Wtime();
+    for (int i = 0; i < exchanges; ++i) {
+      one.exchange->run();
+    }
+    return max_over_ranks((MPI_Wtime() - start) / exchanges);
+  }
+
+  double play(Contestant& one) {
+    barrier();
+    const uint64_t nic_before = counter_.read();
+    const auto before = one.exchange->counters();
+    const double exchange_s = timed(one, one.result.exchanges_per_round);
+    // max_over_ranks has joined all ranks: their exchanges are over.
+    one.result.nic_bytes += counter_.read() - nic_before;
+    one.result.num_exchanges += static_cast<uint64_t>(one.warmup + one.result.exchanges_per_round);
+    if (const auto after = one.exchange->counters(); before && after && one.result.counters) {
+      *one.result.counters = *one.result.counters + (*after - *before);
+    }
+    return exchange_s;
+  }
+
+  void check(Contestant& one) {
+    for (int i = 0; i < options_.checks; ++i) {
+      const uint64_t salt = ++salt_;
+      buffers_.prepare(salt);
+      barrier();
+      one.exchange->run();
+      one.result.wrong += buffers_.count_wrong(salt);
+      ++one.result.checked;
+    }
+  }
+
+  const Traffic& traffic_;
+  RoundOptions options_;
+  HostCounter counter_;
+  ExchangeBuffers buffers_;
+  std::vector<Contestant> contestants_;
+  uint64_t salt_ = 0;
+};
+
+}  // namespace
+
+std::vector<CandidateResult> run_rounds(const std::vector<std::unique_ptr<Candidate>>& candidates,
+                                        const Traffic& traffic, const std::vector<int>& host_of,
+                                        const RoundOptions& options) {
+  int rank = 0;
+  require_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "MPI_Comm_rank");
+  Rounds rounds(traffic, host_of, options, rank);
+  for (const auto& candidate : candidates) {
+    rounds.add(*candidate);
+  }
+  rounds.calibrate();
+  rounds.run();
+  return rounds.take();
+}
+
+}  // namespace banyan::perf

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "common/pattern.hpp"
+#include "compare/candidate.hpp"
+#include "compare/mpi_api.hpp"
+#include "compare/point.hpp"
+
+namespace banyan::perf {
+
+struct RoundOptions {
+  int rounds = 11;
+  double min_round_s = 0.005;  ///< a round repeats its exchange until it lasts about this long
+  int checks = 1;              ///< checked exchanges before and again after the rounds; 0: none
+};
+
+/// Measures all candidates on one traffic. Collective; results are equal on all ranks.
+///
+/// Each candidate first runs checked and is timed once, which fixes its number of exchanges per round. Then, round by
+/// round, every candidate runs after a barrier; who starts the round changes from round to round, so that neither a
+/// slow moment of the machine nor what ran just before favours one of them. A round's time is that of its slowest rank.
+[[nodiscard]] std::vector<CandidateResult> run_rounds(const std::vector<std::unique_ptr<Candidate>>& candidates,
+                                                      const Traffic& traffic, const std::vector<int>& host_of,
+                                                      const RoundOptions& options);
+
+}  // namespace banyan::perf

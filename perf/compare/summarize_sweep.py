@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Prints one table of a sweep: every point of every lab with its bar, from the JSON files of mpi_compare.
+
+Exit status 1 when bytes were wrong or a file holds nothing to show; a missed bar is shown, not an error.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+
+TOLERANCE = 0.25
+WANTED_SHARE = 0.8
+HEAD = ("lab", "kind", "size(B)", "best OMPI(us)", "its algorithm", "banyan(us)", "ratio", "bound(us)", "%bound",
+        "pred/meas", "bar", "algorithm")  # fmt: skip
+
+
+def figure(value):
+    """The value if it is a finite number above zero, else None."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return value if good else None
+
+
+def cell(value, form, scale=1.0):
+    """The figure as text, or a dash."""
+    return form.format(value * scale) if figure(value) else "-"
+
+
+def summarize(label, point):
+    """One row as a dict: figures and verdict of a point."""
+    candidates = {c["name"]: c for c in point.get("candidates", [])}
+    ours = candidates.get("banyan:auto", {})
+    theirs = candidates.get(point.get("best_openmpi"), {})
+    verdict = point.get("verdict", {})
+    return {
+        "lab": label,
+        "kind": point.get("kind", ""),
+        "size_bytes": point.get("size_bytes", 0),
+        "openmpi_s": theirs.get("median_s"),
+        "openmpi_algorithm": theirs.get("name", "-").removeprefix("openmpi:"),
+        "banyan_s": ours.get("median_s"),
+        "speedup": verdict.get("speedup"),
+        "bound_s": point.get("bound_s"),
+        "bound_share": verdict.get("bound_share"),
+        "predicted_ratio": point.get("predicted_ratio"),
+        "has_bar": "bar" in verdict,
+        "passed": verdict.get("passed"),
+        "wrong_bytes": point.get("wrong_bytes", 0),
+        "algorithm": ours.get("plan", {}).get("algorithm", "-"),
+    }
+
+
+def texts(row):
+    """A row as the table's cells."""
+    verdict = "-" if not row["has_bar"] else "pass" if row["passed"] else "FAIL"
+    if row["wrong_bytes"]:
+        verdict = "WRONG"
+    return (
+        row["lab"], row["kind"], str(row["size_bytes"]), cell(row["openmpi_s"], "{:.1f}", 1e6),
+        row["openmpi_algorithm"], cell(row["banyan_s"], "{:.1f}", 1e6), cell(row["speedup"], "{:.2f}"), cell(row["bound_s"], "{:.1f}", 1e6),
+        cell(row["bound_share"], "{:.1f}", 100), cell(row["predicted_ratio"], "{:.2f}"), verdict, row["algorithm"],
+    )  # fmt: skip
+
+
+def table(rows):
+    """The rows below their heads, columns aligned."""
+    lines = [HEAD, *(texts(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+    return "\n".join("  ".join(text.rjust(width) for text, width in zip(line, widths)).rstrip() for line in lines)
+
+
+def totals(rows):
+    """Counts over all rows."""
+    barred = [row for row in rows if row["has_bar"]]
+    predicted = [row for row in rows if figure(row["predicted_ratio"])]
+    near = [row for row in predicted if abs(row["predicted_ratio"] - 1) <= TOLERANCE]
+    return {
+        "points": len(rows),
+        "with_bar": len(barred),
+        "passed": sum(1 for row in barred if row["passed"]),
+        "predicted": len(predicted),
+        "predicted_within_25_percent": len(near),
+        "prediction_bar_passed": bool(predicted) and len(near) >= WANTED_SHARE * len(predicted),
+        "wrong_bytes": sum(row["wrong_bytes"] for row in rows),
+    }
+
+
+def read(paths):
+    """Rows of all files; files that hold no comparison are named on stderr."""
+    rows, bad = [], 0
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8") as file:
+                content = json.load(file)
+            if content.get("format") != "banyan-compare-1":
+                raise ValueError("not a file of mpi_compare -J")
+            rows += [summarize(content.get("label") or os.path.basename(path), point) for point in content["points"]]
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            print(f"summarize_sweep: {path}: {error}", file=sys.stderr)
+            bad += 1
+    return rows, bad
+
+
+def main(arguments=None):
+    """Reads, prints, writes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", help="files of mpi_compare -J; unexpanded patterns are skipped")
+    parser.add_argument("--out", help="write the rows and totals as JSON")
+    options = parser.parse_args(arguments)
+    rows, bad = read([path for path in options.files if "*" not in path])
+    result = totals(rows)
+    print(table(rows))
+    print(
+        f"bars passed: {result['passed']} of {result['with_bar']}; predicted within 25 %: "
+        f"{result['predicted_within_25_percent']} of {result['predicted']}; wrong bytes: {result['wrong_bytes']}"
+    )
+    if options.out:
+        with open(options.out, "w", encoding="utf-8") as file:
+            json.dump({"format": "banyan-sweep-1", "totals": result, "rows": rows}, file, indent=1)
+    return 1 if bad or not rows or result["wrong_bytes"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

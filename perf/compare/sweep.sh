@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# sweep.sh - the issue's bars: raises labs of several shapes, measures their networks, and runs mpi_compare in each.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: sweep.sh [OPTIONS]                                     (as root; docs/performance.md tells how to read it)
+
+  --build DIR     build folder with the programs (default build/release)
+  --bundle DIR    programs and libraries packed by pack.sh, for a machine without the build's packages
+  --out DIR       where profiles, JSON files and the summary go (default out/sweep)
+  --labs LIST     comma separated names out of those below (default: all)
+  --modes LIST    out of uniform,small-v,moe (default: all)
+  --budget-s N    start nothing new after N seconds; what was left out is named (default: no limit)
+  --rounds N      rounds per point (default 11)
+  --profile-s N   seconds that banyan-profile may take in each lab (default 8)
+  --no-banyan     measure Open MPI alone
+  --list          the labs, and what is in each
+
+Extra arguments of mpirun: MPIRUN_ARGS (default "--mca pml ob1 --mca btl tcp,vader,self").
+TEXT
+}
+
+root=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
+lab_tool=$root/tools/lab/banyan-lab
+lab_name=sweep-$$
+
+# NAME, then the options of "banyan-lab up".
+labs() {
+  cat <<'TEXT'
+4x4-1g      --nodes 4 --ranks 4 --rate 1gbit
+2x8-1g      --nodes 2 --ranks 8 --rate 1gbit
+4x4-10g     --nodes 4 --ranks 4 --rate 10gbit
+2x8-10g     --nodes 2 --ranks 8 --rate 10gbit
+7+8-1g      --ranks 7,8 --rate 1gbit
+4x4-quarter --nodes 4 --ranks 4 --rate 1gbit,1gbit,1gbit,250mbit
+7+8-10g     --ranks 7,8 --rate 10gbit
+TEXT
+}
+
+# MODE, then the options of mpi_compare.
+mode_options() {
+  case $1 in
+    uniform) echo "-b 8 -e 256k -f 8" ;;
+    small-v) echo "--alltoallv -b 8 -e 64 -f 2" ;;
+    moe) echo "--gen moe -b 64 -e 64k -f 4" ;;
+    *) die "unknown mode '$1'; known: uniform small-v moe" ;;
+  esac
+}
+
+say() { echo "sweep: $*" >&2; }
+die() {
+  say "$*"
+  exit 2
+}
+
+build=$root/build/release bundle='' out=out/sweep chosen='' modes=uniform,small-v,moe
+budget_s=0 rounds=11 profile_s=8 with_banyan=1
+while (($#)); do
+  case $1 in
+    --build) build=$2 && shift 2 ;;
+    --bundle) bundle=$2 && shift 2 ;;
+    --out) out=$2 && shift 2 ;;
+    --labs) chosen=$2 && shift 2 ;;
+    --modes) modes=$2 && shift 2 ;;
+    --budget-s) budget_s=$2 && shift 2 ;;
+    --rounds) rounds=$2 && shift 2 ;;
+    --profile-s) profile_s=$2 && shift 2 ;;
+    --no-banyan) with_banyan=0 && shift ;;
+    --list) labs && exit ;;
+    -h | --help) usage && exit ;;
+    *) usage >&2 && die "unknown option '$1'" ;;
+  esac
+done
+chosen=${chosen:-$(labs | awk '{ print $1 }' | paste -sd,)}
+
+find_programs() {
+  if [[ -n $bundle ]]; then
+    bundle=$(readlink -f "$bundle")
+    compare=$bundle/bin/mpi_compare profile=$bundle/bin/banyan-profile
+    export LD_LIBRARY_PATH=$bundle/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    export BANYAN_PLUGIN_PATH=$bundle/lib UCX_MODULE_DIR=$bundle/lib/ucx
+    export BANYAN_LAB_TOOLS=${BANYAN_LAB_TOOLS:-$bundle/lab-tools}
+  else
+    build=$(readlink -f "$build")
+    compare=$build/perf/compare/mpi_compare profile=$build/tools/banyan-profile/banyan-profile
+  fi
+  [[ -x $compare ]] ||
+    die "no $compare; build it (cmake --preset release && cmake --build --preset release) or pass --build"
+  ((!with_banyan)) || [[ -x $profile ]] || die "no $profile; build it or pass --no-banyan"
+}
+
+lab() { "$lab_tool" --name "$lab_name" "$@"; }
+spent() { ((budget_s > 0 && SECONDS >= budget_s)); }
+
+forward=()
+forward_variables() { # forward: mpirun's options that hand our settings to ranks of other nodes
+  local name
+  for name in LD_LIBRARY_PATH BANYAN_PLUGIN_PATH UCX_MODULE_DIR; do
+    [[ -z ${!name:-} ]] || forward+=(-x "$name")
+  done
+  for name in $(compgen -e BANYAN_); do
+    [[ $name == BANYAN_PLUGIN_PATH || $name == BANYAN_LAB_* ]] || forward+=(-x "$name")
+  done
+}
+
+measure_profile() { # LAB: the model's speeds
+  ((with_banyan)) || return 0
+  lab run -- "$profile" --budget "$profile_s" --output "$out/$1.profile.json" >"$out/$1.profile.txt" 2>&1 || {
+    say "$1: banyan-profile failed, see $out/$1.profile.txt"
+    return 1
+  }
+}
+
+run_mode() { # LAB MODE
+  local options=(--lab-json "$out/$1.lab.json" --rounds "$rounds" --label "$1" -J "$out/$1.$2.json")
+  if ((with_banyan)); then
+    options+=(--profile "$out/$1.profile.json")
+  else
+    options+=(--no-banyan)
+  fi
+  ((budget_s == 0)) || options+=(--budget-s "$((budget_s - SECONDS))")
+  # shellcheck disable=SC2046,SC2086  # lists of words
+  lab mpirun ${MPIRUN_ARGS:---mca pml ob1 --mca btl tcp,vader,self} "${forward[@]}" -- \
+    "$compare" "${options[@]}" $(mode_options "$2")
+}
+
+run_lab() { # NAME OPTIONS...
+  local name=$1 mode status=0
+  shift
+  lab up "$@" >&2
+  lab describe --json >"$out/$name.lab.json"
+  measure_profile "$name" || return 1
+  for mode in ${modes//,/ }; do
+    if spent; then
+      say "$name $mode: left out, $budget_s s are spent"
+      continue
+    fi
+    run_mode "$name" "$mode" || status=1
+  done
+  lab down
+  return $status
+}
+
+find_programs
+forward_variables
+mkdir -p "$out"
+out=$(readlink -f "$out")
+trap 'lab down >/dev/null 2>&1 || true' EXIT
+failed=0
+for name in ${chosen//,/ }; do
+  line=$(labs | awk -v name="$name" '$1 == name { sub(/^[^ ]+ +/, ""); print }')
+  [[ -n $line ]] || die "unknown lab '$name'; --list shows them"
+  if spent; then
+    say "$name: left out, $budget_s s are spent"
+    continue
+  fi
+  # shellcheck disable=SC2086  # a list of words
+  run_lab "$name" $line || failed=1
+done
+python3 "$root/perf/compare/summarize_sweep.py" --out "$out/summary.json" "$out"/*.uniform.json "$out"/*.small-v.json \
+  "$out"/*.moe.json || failed=1
+exit $failed

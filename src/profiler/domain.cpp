@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profiler/domain.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "comm/communicator.hpp"
+#include "comm/factory.hpp"
+#include "cost/profile.hpp"
+
+namespace banyan::profiler {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using topology::Tier;
+
+constexpr size_t kSmallBytes = 8;
+constexpr int kRuns = 7;
+constexpr int kTrial = 8;
+constexpr int kMaxRepeats = 5000;
+
+size_t largest_domain(const topology::LocalityTree& tree) {
+  size_t largest = 0;
+  for (const int index : tree.at_tier(Tier::kDomain)) {
+    largest = std::max(largest, tree.node(index).ranks.size());
+  }
+  return largest;
+}
+
+/// A communicator of some ranks and its engine; no communicator on ranks that are not in one.
+class Group {
+ public:
+  Group(comm::Communicator& parent, int color) : comm_(comm::split(parent, color, parent.rank())) {
+    if (comm_ && comm_->size() > 1) {
+      engine_ = std::make_unique<coll::Engine>(*comm_);
+    }
+  }
+  ~Group() {
+    if (comm_) {
+      comm_->say_goodbye();
+    }
+  }
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  [[nodiscard]] size_t size() const { return comm_ ? static_cast<size_t>(comm_->size()) : 1; }
+  [[nodiscard]] size_t slot_bytes() const { return engine_ ? comm_->fabric().ring_capacity : 0; }
+
+  /// Seconds of one exchange of `bytes` per pair among `count` back to back; 0 without peers.
+  double exchange_s(size_t bytes, int count) {
+    if (!engine_) {
+      return 0;
+    }
+    const size_t total = bytes * size();
+    send_.resize(std::max(send_.size(), total), std::byte{1});
+    recv_.resize(std::max(recv_.size(), total));
+    const auto start = Clock::now();
+    for (int i = 0; i < count; ++i) {
+      engine_->alltoall(send_.data(), recv_.data(), bytes, {.algorithm = "direct", .timeout_s = 0});
+    }
+    return std::chrono::duration<double>(Clock::now() - start).count() / count;
+  }
+
+ private:
+  std::unique_ptr<comm::Communicator> comm_;
+  std::unique_ptr<coll::Engine> engine_;
+  std::vector<std::byte> send_;
+  std::vector<std::byte> recv_;
+};
+
+double largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
+
+/// Median time of an exchange, of the slowest rank that `counts`.
+double slowest_s(Runner& runner, Group& group, size_t bytes, double target_s, bool counts) {
+  const auto once = [&](int repeats) {
+    const double mine = group.exchange_s(bytes, repeats);
+    return std::max(largest(runner.gather(counts ? mine : 0)), 1e-9);
+  };
+  const double trial_s = once(kTrial);
+  const int repeats = static_cast<int>(
+      std::clamp(target_s / kRuns / trial_s, static_cast<double>(kTrial), static_cast<double>(kMaxRepeats)));
+  std::vector<double> runs;
+  for (int run = 0; run < kRuns; ++run) {
+    runs.push_back(once(repeats));
+  }
+  return median(runs);
+}
+
+}  // namespace
+
+bool has_mapped_domain(comm::Communicator& comm) { return comm.mapped() && largest_domain(comm.tree()) > 1; }
+
+cost::TierCost measure_domain(Runner& runner, double target_s) {
+  comm::Communicator& comm = runner.engine().communicator();
+  const topology::LocalityTree& tree = comm.tree();
+  const int domain = tree.ancestor(comm.rank(), Tier::kDomain);
+  const auto& ranks = tree.node(domain).ranks;
+  const auto index = static_cast<size_t>(std::lower_bound(ranks.begin(), ranks.end(), comm.rank()) - ranks.begin());
+  const size_t most = largest_domain(tree);
+  const int alone = -1;
+
+  Group pair(comm, index == ranks.size() - 1 && index % 2 == 0 ? alone : ranks[index / 2 * 2]);
+  const double pair_s = slowest_s(runner, pair, kSmallBytes, target_s / 3, true);
+  // Slots are equally large in all pairs.
+  const auto large_bytes = static_cast<size_t>(largest(runner.gather(static_cast<double>(pair.slot_bytes()))));
+  cost::TierCost cost = cost::nominal_model(tree).tiers[static_cast<size_t>(Tier::kDomain)];
+  // With two ranks, latency and overhead cannot be told apart: split as the nominal figures are.
+  cost.overhead_s = pair_s * cost.overhead_s / (cost.alpha_s + 2 * cost.overhead_s);
+  cost.alpha_s = pair_s;
+  cost.measured = true;
+  if (large_bytes > kSmallBytes) {
+    const double large_s = slowest_s(runner, pair, large_bytes, target_s / 3, true);
+    const double slope_s = large_s > pair_s ? large_s - pair_s : large_s;
+    cost.flow_bytes_per_s = static_cast<double>(large_bytes) / slope_s;
+  }
+  if (most > 2) {
+    Group whole(comm, domain);
+    const double all_s = slowest_s(runner, whole, kSmallBytes, target_s / 3, ranks.size() == most);
+    const double slope_s = (all_s - pair_s) / (2.0 * static_cast<double>(most - 2));
+    cost.overhead_s = slope_s > 0 ? slope_s : cost.overhead_s;
+  }
+  return cost;
+}
+
+}  // namespace banyan::profiler

@@ -25,10 +25,12 @@ static void test_status_functions(void) {
 
 static void test_version(void) {
   int major = -1, minor = -1, patch = -1;
+  char line[64];
   banyan_version(&major, &minor, &patch);
   CHECK(major == BANYAN_VERSION_MAJOR && minor == BANYAN_VERSION_MINOR && patch == BANYAN_VERSION_PATCH);
   banyan_version(NULL, NULL, NULL);
-  CHECK(strstr(banyan_build_info(), "version: ") != NULL);
+  snprintf(line, sizeof line, "version: %d.%d.%d\n", major, minor, patch);
+  CHECK(strncmp(banyan_build_info(), line, strlen(line)) == 0);
 }
 
 static void test_free_functions(void) {

@@ -179,8 +179,8 @@ def compare_section(compare):
         "compare",
         "Open MPI beside it",
         "The same exchange through every all-to-all algorithm of Open MPI and through Banyan, in one run, taking "
-        "turns: median over the rounds of the slowest rank. Wire bytes are what the hosts' network cards sent per exchange, "
-        "counted by the kernel.",
+        "turns: median over the rounds of the slowest rank. Wire bytes are what the hosts' network cards sent per "
+        "exchange, counted by the kernel.",
         table(head, rows, classes) + "".join(charts),
     )
 

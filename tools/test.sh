@@ -45,17 +45,22 @@ count_tests() {
   passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 }
 
-# run_ctest FOLDER [WRAPPER...]: every test below a build folder.
+# run_ctest FOLDER [WRAPPER...]: every test below a build folder. Fails also for skips whose reason is not listed.
 run_ctest() {
-  local folder=$1 output
+  local folder=$1 output results
   shift
   output=$(mktemp)
-  "$@" ctest --test-dir "$folder" -j "$jobs" --output-on-failure --no-tests=error 2>&1 | tee "$output" || true
+  results=$PWD/$folder/results
+  rm -rf "$results"
+  mkdir -p "$results"
+  GTEST_OUTPUT="xml:$results/" "$@" ctest --test-dir "$folder" -j "$jobs" --output-on-failure --no-tests=error \
+    --output-junit "$results/ctest.xml" 2>&1 | tee "$output" || true
   if ! grep -qE '^ *[0-9]+/[0-9]+ Test ' "$output"; then
     echo "test: no test ran in $folder" >&2
     failed=$((failed + 1))
   fi
   count_tests "$output"
+  python3 -B tests/layering/check_skips.py tests/allowed_skips.txt "$results" || failed=$((failed + 1))
   rm -f "$output"
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Plants one violation of each rule and sees that check_layering.py finds it, and nothing in clean files."""
+"""Plants one violation of each rule and sees that check_layering.py and check_skips.py find it, and nothing else."""
 import os
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import tempfile
 import unittest
 
 import check_layering
+import check_skips
 
 SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
 
@@ -132,6 +133,36 @@ class Program(unittest.TestCase):
 
     def test_clean_tree_then_status_zero(self):
         self.assertEqual(self.run_on('#include "base/error.hpp"\n').returncode, 0)
+
+
+class Skips(unittest.TestCase):
+    def run_on(self, xml):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "results.xml"), "w", encoding="utf-8") as file:
+                file.write(xml)
+            with open(os.path.join(folder, "list.txt"), "w", encoding="utf-8") as file:
+                file.write("# comment\nno GPU here\n")
+            return subprocess.run([sys.executable, check_skips.__file__, os.path.join(folder, "list.txt"), folder],
+                                  capture_output=True, text=True, check=False)
+
+    def test_listed_reason_is_allowed(self):
+        result = self.run_on('<t><testcase name="A" classname="B"><skipped message="no GPU here"/></testcase></t>')
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertIn("1 tests skipped", result.stdout)
+
+    def test_unlisted_reason_is_found(self):
+        result = self.run_on('<t><testcase name="A" classname="B"><skipped message="lazy"/></testcase></t>')
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("B.A: lazy", result.stdout)
+
+    def test_reason_of_a_script_is_read_from_its_output(self):
+        result = self.run_on('<t><testcase name="A" classname="B"><skipped message="SKIP_RETURN_CODE=77"/>'
+                             "<system-out>x\nSKIP: no root\n</system-out></testcase></t>")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("no root", result.stdout)
+
+    def test_unreadable_results_are_found(self):
+        self.assertEqual(self.run_on("<t>").returncode, 1)
 
 
 if __name__ == "__main__":

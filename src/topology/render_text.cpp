@@ -97,7 +97,10 @@ class HostLines {
         add_lines(parent.shape_lines, child.name + child.shape, child.shape_lines);
       } else {
         std::sort(ranks.begin(), ranks.end());
-        const std::string title = fmt::format("{} to {}  {} alike", child.name, children[next - 1].name, next - first);
+        const std::string& last = children[next - 1].name;
+        const std::string title = last == child.name
+                                      ? fmt::format("{} x {}", next - first, last)
+                                      : fmt::format("{} to {}  {} alike", child.name, last, next - first);
         const std::string each = child.shape.empty() && child.shape_lines.empty() ? "" : ", each" + child.shape;
         const std::string numbers = ranks.empty() ? "" : fmt::format(", ranks {}", ranges_text(ranks));
         add_lines(parent.lines, title + numbers + each, child.shape_lines);

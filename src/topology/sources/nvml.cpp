@@ -40,8 +40,11 @@ class Session {
   bool open_;
 };
 
-/// "0000:18:00.0": NVML writes the domain with 8 digits and a function that is always 0.
+/// "0000:18:00.0"; a virtual machine that was not given the far end (an NVSwitch) sees all ones (2 H200, 2026-11-22).
 std::string address_of(const NvmlApi::PciInfo& pci) {
+  if (pci.domain == ~0U) {
+    return "hidden";
+  }
   return fmt::format("{:04x}:{:02x}:{:02x}.0", pci.domain, pci.bus, pci.device);
 }
 

@@ -95,6 +95,17 @@ TEST(Nvml, GraphHasSwitchAndPeerLinksOnce) {
   EXPECT_DOUBLE_EQ(bandwidth(graph, "host:gpus/gpu:0000:98:00.0", "host:gpus/gpu:0000:18:00.0"), 25e9);
 }
 
+TEST(Nvml, SwitchesHiddenFromAVirtualMachineAreOne) {
+  NvmlApi nvml = driver();
+  nvml.nvlink_remote_pci = [](NvmlApi::Device, unsigned, NvmlApi::PciInfo* pci) {
+    return pci->domain = pci->bus = pci->device = ~0U, kOk;
+  };
+  nvml.nvlink_remote_type = [](NvmlApi::Device, unsigned, unsigned* type) { return *type = 2, kOk; };
+  const Graph graph = host_graph(read(nvml));
+  EXPECT_DOUBLE_EQ(bandwidth(graph, "host:gpus/gpu:0000:18:00.0", "host:gpus/nvswitch:hidden"), 75e9);
+  EXPECT_DOUBLE_EQ(bandwidth(graph, "host:gpus/gpu:0000:98:00.0", "host:gpus/nvswitch:hidden"), 75e9);
+}
+
 TEST(Nvml, FailingDriverLeavesTheFactsAlone) {
   NvmlApi nvml = driver();
   nvml.init = [] { return 9; };  // NVML_ERROR_DRIVER_NOT_LOADED

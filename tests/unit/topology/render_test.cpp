@@ -38,6 +38,15 @@ TEST(RenderText, LikeGpusAreOneLine) {
   EXPECT_THAT(text, HasSubstr("NIC mlx5_0 to NIC mlx5_3  4 alike, each  400 Gbit/s"));
 }
 
+TEST(RenderText, LikePartsOfOneNameAreCounted) {
+  GraphBuilder builder;
+  const int host = builder.add(VertexKind::kHost, "host:x", "x");
+  for (const char* key : {"host:x/gpu:1", "host:x/gpu:2"}) {
+    builder.join(host, builder.add(VertexKind::kGpu, key, "NVIDIA H200"), LinkKind::kPci, 63e9);
+  }
+  EXPECT_THAT(render_text(builder.graph()), HasSubstr("  2 x NVIDIA H200, each  PCIe 63 GB/s\n"));
+}
+
 TEST(RenderText, SwitchesWithoutRanksAreListed) {
   const std::string text = render_text(from_slurm_conf(fixture("slurm-2leaf-1spine.conf")).value("fixture"));
   EXPECT_THAT(text, HasSubstr("switches leaf0 to leaf1  2 alike; each 4 NICs, unknown rate to 1 switch\n"));

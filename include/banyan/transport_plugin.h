@@ -65,7 +65,10 @@ typedef struct banyan_transport_ops {
   /* Required. */
   /** Makes a transport object for one rank. */
   banyan_status (*open)(const banyan_transport_config* config, void** transport);
-  /** Frees it: cancels what is posted and flushes what was sent, bounded by timeout_s. */
+  /**
+   * Frees it: drops what is in progress and flushes what was sent, bounded by timeout_s. It neither reads nor writes
+   * requests that are in progress, so a caller that failed may have freed them; the buffers must stay until it returns.
+   */
   void (*close)(void* transport);
   /** Writes this rank's address (at most BANYAN_TRANSPORT_MAX_ADDRESS bytes) to `address`, its length to `*size`. */
   banyan_status (*get_address)(void* transport, void* address, size_t* size);

@@ -135,7 +135,7 @@ const banyan_transport_ops& load(const fs::path& path, const std::string& name) 
 
 }  // namespace
 
-TransportRegistry::TransportRegistry() : tables_{{"inproc", &inproc_table()}} {}
+TransportRegistry::TransportRegistry() : tables_{{"inproc", &inproc_table()}, {"shm", &shm_table()}} {}
 
 const banyan_transport_ops& TransportRegistry::find(const std::string& name) {
   if (const auto known = tables_.find(name); known != tables_.end()) {

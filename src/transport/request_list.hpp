@@ -19,7 +19,10 @@ struct RequestState {
   size_t size;
   uint64_t tag;
   banyan_transport_request* next;  ///< in the list that holds the request
-  void* link;                      ///< the transport's object that carries the message; may be null
+  union {
+    void* link;     ///< the transport's object that carries the message; may be null
+    size_t offset;  ///< bytes done, where there is no such object
+  };
   uint32_t kind;                   ///< the transport's own
   uint32_t owner;                  ///< the transport's own
 };

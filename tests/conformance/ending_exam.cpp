@@ -2,7 +2,7 @@
 // How requests end early: cancel, close, a peer that closes, a peer that dies.
 #include <fmt/format.h>
 
-#include <chrono>
+#include <memory>
 
 #include "conformance.hpp"
 
@@ -112,19 +112,20 @@ TEST_P(TransportConformance, MessagesAfterAWithdrawnOneArrive) {
   });
 }
 
-TEST_P(TransportConformance, CloseWithRequestsInProgressReturns) {
+TEST_P(TransportConformance, CloseWithRequestsInProgressReturnsAndLeavesThemAlone) {
   ranks(2, [](Rank& rank) {
     const auto member = rank.join();
     const size_t size = size_t{4} << 20;
     const auto outgoing = pattern(size, 1);
     std::vector<std::byte> incoming(size);
-    std::vector<Request> requests(20);
-    for (size_t i = 0; i < requests.size(); i += 2) {
-      member->send(1 - rank.rank(), outgoing.data(), i % 4 == 0 ? 64 : size, 1000 + i, requests[i]);
-      member->receive(1 - rank.rank(), incoming.data(), size, 5000 + i, requests[i + 1]);
+    auto requests = std::make_unique<std::vector<Request>>(20);
+    for (size_t i = 0; i < requests->size(); i += 2) {
+      member->send(1 - rank.rank(), outgoing.data(), i % 4 == 0 ? 64 : size, 1000 + i, (*requests)[i]);
+      member->receive(1 - rank.rank(), incoming.data(), size, 5000 + i, (*requests)[i + 1]);
     }
     member->progress();
     rank.barrier();
+    requests.reset();  // a sanitizer sees whoever touches them now
     member->close();
     rank.check_deadline();
     require(has_pattern(outgoing.data(), size, 1), "close changed a send buffer");

@@ -37,7 +37,7 @@ class Member {
   Member& operator=(const Member&) = delete;
 
   [[nodiscard]] transport::Transport& transport() noexcept { return *transport_; }
-  /// Closes the transport; requests that are in progress must be kept until this returns.
+  /// Closes the transport; what is in progress is dropped, its buffers must be kept until this returns.
   void close() noexcept { transport_.reset(); }
 
   /// Posts and requires that the transport takes it.

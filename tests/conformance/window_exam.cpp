@@ -108,6 +108,8 @@ TEST_P(TransportConformance, MappingOutlivesItsKilledOwner) {
     GTEST_SKIP() << "a thread cannot be killed; the exam with processes covers it";
   }
   ranks(2, with_windows([](Rank& rank) {
+          int byte = 0;
+          Request request{};  // outlives the member's progress
           const auto member = rank.join();
           if (rank.rank() == 0) {
             const Window window(member->transport(), size_t{1} << 20);
@@ -118,8 +120,6 @@ TEST_P(TransportConformance, MappingOutlivesItsKilledOwner) {
           }
           const Mapping mapping(member->transport(), 0, rank.allgather("")[0]);
           rank.barrier();
-          int byte = 0;
-          Request request{};
           member->receive(0, &byte, sizeof(byte), 1, request);
           if (rank.can(BANYAN_TRANSPORT_CAP_REPORTS_PEER_FAILURE)) {
             require(member->finish(request) == BANYAN_ERR_PEER_FAILED, "the death was not seen");
@@ -127,7 +127,6 @@ TEST_P(TransportConformance, MappingOutlivesItsKilledOwner) {
           auto* bytes = static_cast<unsigned char*>(mapping.base());
           require(std::all_of(bytes, bytes + (1 << 20), [](unsigned char b) { return b == 0x5a; }), "bytes changed");
           std::memset(bytes, 1, size_t{1} << 20);
-          member->close();
         }));
 }
 

@@ -43,13 +43,9 @@ InprocTransport::InprocTransport(const banyan_transport_config& config)
 }
 
 InprocTransport::~InprocTransport() {
-  for (int peer = 0; peer < hub_.size(); ++peer) {
-    withdraw_sends(peer, BANYAN_ERR_ABORTED);
-    while (banyan_transport_request* request = peers_[static_cast<size_t>(peer)].posted.pop()) {
-      request->status = BANYAN_ERR_ABORTED;
-    }
+  for (Envelope& envelope : slot_.envelopes) {
+    (void)withdraw(envelope);
   }
-  end_cancelled();
   for (const auto& window : windows_) {
     hub_.remove_window(window->id);
   }
@@ -232,25 +228,19 @@ int InprocTransport::end_cancelled() noexcept {
   return events;
 }
 
-void InprocTransport::withdraw_sends(int peer, banyan_status status) noexcept {
-  for (Envelope& envelope : slot_.envelopes) {
-    if (envelope.request == nullptr || envelope.destination != peer) {
-      continue;
-    }
-    uint32_t ready = Envelope::kReady;
-    if (envelope.state.compare_exchange_strong(ready, Envelope::kWithdrawn, std::memory_order_relaxed)) {
-      envelope.request->status = status;
-      envelope.request = nullptr;
-    }
-    // A receiver that claimed it is copying this moment; its memory must stay until the copy is done.
-    while (envelope.state.load(std::memory_order_acquire) == Envelope::kClaimed) {
-      std::this_thread::yield();
-    }
-    if (envelope.request != nullptr) {
-      envelope.request->status = BANYAN_OK;
-      envelope.request = nullptr;
-    }
+bool InprocTransport::withdraw(Envelope& envelope) noexcept {
+  if (envelope.request == nullptr) {
+    return false;
   }
+  uint32_t ready = Envelope::kReady;
+  if (envelope.state.compare_exchange_strong(ready, Envelope::kWithdrawn, std::memory_order_relaxed)) {
+    return true;
+  }
+  // A receiver that claimed it is copying this moment; its memory must stay until the copy is done.
+  while (envelope.state.load(std::memory_order_acquire) == Envelope::kClaimed) {
+    std::this_thread::yield();
+  }
+  return false;
 }
 
 void InprocTransport::fail_peer(int peer) noexcept {
@@ -260,7 +250,12 @@ void InprocTransport::fail_peer(int peer) noexcept {
     request->status = error_.set(BANYAN_ERR_PEER_FAILED, "inproc: peer {} closed with a receive posted", peer);
   }
   error_.set(BANYAN_ERR_PEER_FAILED, "inproc: peer {} closed", peer);
-  withdraw_sends(peer, BANYAN_ERR_PEER_FAILED);
+  for (Envelope& envelope : slot_.envelopes) {
+    if (envelope.destination == peer && withdraw(envelope)) {
+      envelope.request->status = BANYAN_ERR_PEER_FAILED;
+      envelope.request = nullptr;
+    }
+  }
 }
 
 int InprocTransport::fail_closed_peers() noexcept {
@@ -296,9 +291,7 @@ void InprocTransport::cancel(banyan_transport_request* request) noexcept {
     return;
   }
   auto* envelope = static_cast<Envelope*>(state.link);
-  uint32_t ready = Envelope::kReady;
-  if (envelope->request == request &&
-      envelope->state.compare_exchange_strong(ready, Envelope::kWithdrawn, std::memory_order_relaxed)) {
+  if (envelope->request == request && withdraw(*envelope)) {
     envelope->request = nullptr;
     cancelled_.push(request);
   }

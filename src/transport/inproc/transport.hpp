@@ -81,7 +81,7 @@ class InprocTransport {
   int end_cancelled() noexcept;
   int fail_closed_peers() noexcept;
   void fail_peer(int peer) noexcept;
-  void withdraw_sends(int peer, banyan_status status) noexcept;
+  [[nodiscard]] bool withdraw(Envelope& envelope) noexcept;
 
   InprocHub& hub_;
   InprocSlot& slot_;

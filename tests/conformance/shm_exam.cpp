@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance.hpp"
+#include "transport/registry.hpp"
+
+namespace banyan::conformance {
+namespace {
+
+TransportUnderTest shm(const std::string& label, Ranks ranks, const std::string& single_copy) {
+  return {
+      .label = label,
+      .ranks = ranks,
+      .table = []() -> const banyan_transport_ops& { return transport::shm_table(); },
+      .host_context = {},
+      .environment = {{"BANYAN_SHM_SINGLE_COPY", single_copy}},
+      .boundaries = {32, 96, 8192, 32704 - 32, 65536, 130944, size_t{1} << 20},
+      .skip_reason = {},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(Shm, TransportConformance,
+                         testing::Values(shm("processes", Ranks::kProcesses, "1"),
+                                         shm("processes_two_copies", Ranks::kProcesses, "0")),
+                         label_of);
+INSTANTIATE_TEST_SUITE_P(ShmThreads, TransportConformance,
+                         testing::Values(shm("threads", Ranks::kThreads, "1"),
+                                         shm("threads_two_copies", Ranks::kThreads, "0")),
+                         label_of);
+
+}  // namespace
+}  // namespace banyan::conformance

@@ -19,8 +19,8 @@ struct DiscoverOptions {
 /// This host with one rank (rank 0), from hwloc, sysfs and, where present, NVML. A few milliseconds to 0.2 s.
 [[nodiscard]] Graph discover_host(const DiscoverOptions& options);
 
-/// Merges what each rank discovered: `parts[r]` is rank r's graph of one rank. Hosts with equal keys are one host. Hosts
-/// are joined through "switch:fabric" unless a part names their switches. Deterministic, so all ranks get equal graphs.
+/// Merges what each rank discovered: `parts[r]` is rank r's graph of one rank. Hosts with equal keys are one host, NICs
+/// without a switch hang on "switch:fabric". Deterministic, so all ranks get equal graphs.
 /// Error{MISMATCH} if two ranks describe one host differently in a way that matters (names which).
 [[nodiscard]] Graph merge(std::span<const Graph> parts);
 

@@ -35,7 +35,7 @@ struct Link {
 
 /// The machines as they are. A value: no I/O, no locks. Vertices of kind kRank hang below the host, NUMA node or GPU
 /// that the rank uses; `rank_vertex[r]` is rank r's vertex. Hosts are joined through kNic vertices to kSwitch vertices
-/// where switches are known, else through one implicit switch ("switch:fabric") made by merge.
+/// where switches are known, else through one implicit switch ("switch:fabric") made by discovery or merge.
 struct Graph {
   std::vector<Vertex> vertices;
   std::vector<Link> links;

@@ -15,8 +15,8 @@ using topology::TreeNode;
 
 size_t slot(Tier tier) { return static_cast<size_t>(tier); }
 
-/// Nominal figures where the topology has none; docs/cost-model.md repeats them with their sources. The measurements are of
-/// 2026-11-22, UCX 1.13.1, 2 cores of an AMD EPYC, Linux 6.18.
+/// Nominal figures where the topology has none; docs/cost-model.md repeats them with their sources. The measurements
+/// are of 2026-11-22, UCX 1.13.1, 2 cores of an AMD EPYC, Linux 6.18.
 
 /// memcpy of 64 MiB by both cores at once moved 7 to 8 GB/s each; buffers straight from a network are colder.
 constexpr double kCopyBytesPerS = 5e9;
@@ -24,7 +24,8 @@ constexpr double kCopyBytesPerS = 5e9;
 constexpr double kHostCopyBytesPerS = 20e9;
 /// A write into a peer's memory and its flag: two cache-line transfers and the peer's poll, 0.1 to 0.2 us each.
 constexpr TierCost kMapped{.alpha_s = 0.5e-6, .overhead_s = 0.1e-6, .flow_bytes_per_s = kCopyBytesPerS};
-/// `ucx_perftest -t tag_lat`, UCX_TLS=sysv: 0.6 to 12 us (median of the average and the worst window: 2), 4.3 GB/s at 1 MiB.
+/// `ucx_perftest -t tag_lat`, UCX_TLS=sysv: 0.6 to 12 us (median of the average and the worst window: 2), 4.3 GB/s at 1
+/// MiB.
 constexpr TierCost kLocalMessage{.alpha_s = 2e-6, .overhead_s = 0.3e-6, .flow_bytes_per_s = 4e9};
 /// TCP in a rack: 20 to 50 us one way are usual; `ucx_perftest -t tag_bw -s 8`, UCX_TLS=tcp: 1.7 us per message.
 constexpr double kTcpAlphaS = 25e-6;
@@ -52,14 +53,14 @@ SubtreeCapacity nominal_capacity(const TreeNode& node) {
   return capacity;
 }
 
-/// What one flow may reach between the hosts with the fastest NICs. Slower hosts are limited by their own capacity, which
-/// every prediction takes into account besides.
+/// What one flow may reach between the hosts with the fastest NICs. Slower hosts are limited by their own capacity,
+/// which every prediction takes into account besides.
 double fastest_flow(const LocalityTree& tree, const std::vector<SubtreeCapacity>& subtrees) {
   double fastest = 0;
   for (const int index : tree.at_tier(Tier::kNode)) {
     const SubtreeCapacity& capacity = subtrees[static_cast<size_t>(index)];
-    fastest = std::max(fastest, std::min(capacity.egress_bytes_per_s, capacity.ingress_bytes_per_s) /
-                                    nic_count(tree.node(index)));
+    fastest = std::max(
+        fastest, std::min(capacity.egress_bytes_per_s, capacity.ingress_bytes_per_s) / nic_count(tree.node(index)));
   }
   return fastest > 0 ? fastest : kNicBytesPerS;
 }
@@ -177,8 +178,8 @@ CostModel measured_model(const LocalityTree& tree, const Profile& profile) {
   }
   model.measured = any;
   if (any) {
-    model.source = "profile of " + std::to_string(profile.num_ranks) + " ranks over " + profile.transport + ", " +
-                   profile.created;
+    model.source =
+        "profile of " + std::to_string(profile.num_ranks) + " ranks over " + profile.transport + ", " + profile.created;
   }
   return model;
 }

@@ -32,12 +32,12 @@ struct SubtreeCapacity {
 /// busiest rank, + bytes copied / copy rate (design section 5). A value, equal on all ranks of a communicator.
 struct CostModel {
   std::array<TierCost, topology::kNumTiers> tiers{};  ///< by Tier; kDomain: writes into mapped memory
-  TierCost local_message{};                            ///< kMessage path between ranks of one host
-  std::vector<SubtreeCapacity> subtrees;               ///< by index of LocalityTree::nodes()
-  double copy_bytes_per_s = 0;                         ///< packing, one core
-  double host_copy_bytes_per_s = 0;                    ///< all ranks of a host copying at once, together; 0: no limit
-  bool measured = false;                               ///< a profile was used
-  std::string source;                                  ///< "nominal", or the profile's name and date
+  TierCost local_message{};                           ///< kMessage path between ranks of one host
+  std::vector<SubtreeCapacity> subtrees;              ///< by index of LocalityTree::nodes()
+  double copy_bytes_per_s = 0;                        ///< packing, one core
+  double host_copy_bytes_per_s = 0;                   ///< all ranks of a host copying at once, together; 0: no limit
+  bool measured = false;                              ///< a profile was used
+  std::string source;                                 ///< "nominal", or the profile's name and date
 
   bool operator==(const CostModel&) const = default;
 };

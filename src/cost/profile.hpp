@@ -25,14 +25,15 @@ struct HostProfile {
 
 /// What banyan-profile measured; the file's content. A value.
 struct Profile {
-  std::string created;   ///< UTC, ISO 8601
-  std::string transport; ///< e.g. "shm,ucx"
+  std::string created;    ///< UTC, ISO 8601
+  std::string transport;  ///< e.g. "shm,ucx"
   int num_ranks = 0;
   std::array<TierCost, topology::kNumTiers> tiers{};
   TierCost local_message{};
-  std::vector<HostProfile> hosts;             ///< in order of smallest rank
-  std::vector<HostProfile> racks;             ///< where there are several
-  std::vector<double> host_pair_bytes_per_s;  ///< [hosts, hosts] row-major, row to column, one pair at a time; 0: unmeasured
+  std::vector<HostProfile> hosts;  ///< in order of smallest rank
+  std::vector<HostProfile> racks;  ///< where there are several
+  /// [hosts, hosts] row-major, row to column, in rounds of disjoint pairs; 0: unmeasured.
+  std::vector<double> host_pair_bytes_per_s;
   double copy_bytes_per_s = 0;
   double host_copy_bytes_per_s = 0;
 
@@ -51,9 +52,9 @@ inline constexpr size_t kMaxProfileNameBytes = 1024;
 
 /// Speeds from the tree's nominal figures; where those are unknown, from documented defaults.
 [[nodiscard]] CostModel nominal_model(const topology::LocalityTree& tree);
-/// Measured where `profile` has it (hosts and racks matched by key, else by a name that is unique on both sides). A tier
-/// that was not measured takes the nearest one that was (rack and cluster stand in for each other, node and local_message
-/// too), with `measured` false; what is left is nominal.
+/// Measured where `profile` has it (hosts and racks matched by key, else by a name that is unique on both sides). A
+/// tier that was not measured takes the nearest one that was (rack and cluster stand in for each other, node and
+/// local_message too), with `measured` false; what is left is nominal.
 [[nodiscard]] CostModel measured_model(const topology::LocalityTree& tree, const Profile& profile);
 
 }  // namespace banyan::cost

@@ -94,7 +94,8 @@ class Reader {
     const Value& member = need(name);
     const double value = member.is_number_integer() ? member.get<double>() : 0;
     if (!(value >= 1 && value <= kMaxProfileRanks)) {
-      reject(at(name), "expected an integer from 1 to " + std::to_string(kMaxProfileRanks) + ", found " + shown(member));
+      reject(at(name),
+             "expected an integer from 1 to " + std::to_string(kMaxProfileRanks) + ", found " + shown(member));
     }
     return static_cast<int>(value);
   }
@@ -109,8 +110,8 @@ class Reader {
   static double number(const Value& value, const std::string& path, double least, double most) {
     const double result = value.is_number() ? value.get<double>() : NAN;
     if (!(result >= least && result <= most)) {
-      reject(path, "expected a number from " + shown(Value(least)) + " to " + shown(Value(most)) + ", found " +
-                       shown(value));
+      reject(path,
+             "expected a number from " + shown(Value(least)) + " to " + shown(Value(most)) + ", found " + shown(value));
     }
     return result;
   }
@@ -193,8 +194,8 @@ std::vector<double> read_pairs(const Reader& reader, size_t num_hosts) {
   }
   const auto expect = [&](const Value& array, const std::string& path) {
     if (array_of(array, path, kMaxProfileHosts).size() != num_hosts) {
-      reject(path, "has " + std::to_string(array.size()) + " entries, but there are " + std::to_string(num_hosts) +
-                       " hosts");
+      reject(path,
+             "has " + std::to_string(array.size()) + " entries, but there are " + std::to_string(num_hosts) + " hosts");
     }
   };
   expect(*value, kName);

@@ -104,7 +104,9 @@ class HeatMap {
   explicit HeatMap(const Profile& profile)
       : profile_(profile),
         hosts_(std::min(profile.hosts.size(), kMaxHeatMapHosts)),
-        cell_(hosts_ <= 8 ? 56 : hosts_ <= 24 ? 40 : 30) {
+        cell_(hosts_ <= 8    ? 56
+              : hosts_ <= 24 ? 40
+                             : 30) {
     for (size_t from = 0; from < hosts_; ++from) {
       for (size_t to = 0; to < hosts_; ++to) {
         see(pair(from, to));
@@ -230,8 +232,8 @@ class HeatMap {
   void bar(int y, int room, double rate, const char* direction) {
     const double length = largest_ > 0 ? std::max(1.0, rate / largest_ * room) : 1.0;
     const std::string fill = rate > 0 ? hex(colour_of(rate)) : "#eee";
-    body_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{:.1f}\" height=\"{}\" fill=\"{}\" stroke=\"#ccc\"/>\n", kLeft,
-                         y, length, kBarHeight - 2, fill);
+    body_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{:.1f}\" height=\"{}\" fill=\"{}\" stroke=\"#ccc\"/>\n",
+                         kLeft, y, length, kBarHeight - 2, fill);
     text(kLeft + length + 4, y + kBarHeight - 4,
          fmt::format("{} {}", direction, rate > 0 ? show_rate(rate) : "not measured"), "font-size=\"10\"");
   }

@@ -111,13 +111,14 @@ std::string matrix_text(const Profile& profile) {
 }  // namespace
 
 std::string render_profile_text(const Profile& profile) {
-  std::string text = fmt::format("Profile of {} ranks on {} host{} over {}, {}\n", profile.num_ranks,
-                                 profile.hosts.size(), profile.hosts.size() == 1 ? "" : "s",
-                                 printable(profile.transport), printable(profile.created));
+  std::string text =
+      fmt::format("Profile of {} rank{} on {} host{} over {}, {}\n", profile.num_ranks,
+                  profile.num_ranks == 1 ? "" : "s", profile.hosts.size(), profile.hosts.size() == 1 ? "" : "s",
+                  printable(profile.transport), printable(profile.created));
   text += "\nBetween two ranks\n" + tiers_text(profile);
-  text += "\nCopying\n" + fmt::format("  one core {}, all ranks of a host together {}\n",
-                                      rate_or_dash(profile.copy_bytes_per_s),
-                                      rate_or_dash(profile.host_copy_bytes_per_s));
+  text +=
+      "\nCopying\n" + fmt::format("  one core {}, all ranks of a host together {}\n",
+                                  rate_or_dash(profile.copy_bytes_per_s), rate_or_dash(profile.host_copy_bytes_per_s));
   if (!profile.hosts.empty()) {
     text += "\nAll ranks of a host at once\n" + capacities_text("host", profile.hosts);
   }

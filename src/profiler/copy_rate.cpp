@@ -40,7 +40,9 @@ double copy_for(double target_s) {
 CopyRates measure_copies(Runner& runner, double target_s) {
   comm::Communicator& comm = runner.engine().communicator();
   const topology::LocalityTree& tree = comm.tree();
-  const auto host_of = [&](int rank) -> const topology::TreeNode& { return tree.node(tree.ancestor(rank, Tier::kNode)); };
+  const auto host_of = [&](int rank) -> const topology::TreeNode& {
+    return tree.node(tree.ancestor(rank, Tier::kNode));
+  };
   const bool first_of_host = host_of(comm.rank()).ranks.front() == comm.rank();
   const auto alone = runner.gather(first_of_host ? copy_for(target_s / 2) : 0);
   const auto together = runner.gather(copy_for(target_s / 2));

@@ -16,9 +16,8 @@ using Clock = std::chrono::steady_clock;
 using topology::Tier;
 
 constexpr size_t kSmallBytes = 8;
-constexpr int kRuns = 7;
-constexpr int kTrial = 8;
-constexpr int kMaxRepeats = 5000;
+constexpr int kTrial = 16;
+constexpr int kMaxRepeats = 20000;
 
 size_t largest_domain(const topology::LocalityTree& tree) {
   size_t largest = 0;
@@ -55,11 +54,13 @@ class Group {
     const size_t total = bytes * size();
     send_.resize(std::max(send_.size(), total), std::byte{1});
     recv_.resize(std::max(recv_.size(), total));
-    const auto start = Clock::now();
+    std::vector<double> times;
     for (int i = 0; i < count; ++i) {
+      const auto start = Clock::now();
       engine_->alltoall(send_.data(), recv_.data(), bytes, {.algorithm = "direct", .timeout_s = 0});
+      times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
     }
-    return std::chrono::duration<double>(Clock::now() - start).count() / count;
+    return midmean(std::move(times));
   }
 
  private:
@@ -71,20 +72,14 @@ class Group {
 
 double largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
 
-/// Median time of an exchange, of the slowest rank that `counts`.
+/// Time of an exchange, of the slowest rank that `counts`.
 double slowest_s(Runner& runner, Group& group, size_t bytes, double target_s, bool counts) {
   const auto once = [&](int repeats) {
     const double mine = group.exchange_s(bytes, repeats);
     return std::max(largest(runner.gather(counts ? mine : 0)), 1e-9);
   };
-  const double trial_s = once(kTrial);
-  const int repeats = static_cast<int>(
-      std::clamp(target_s / kRuns / trial_s, static_cast<double>(kTrial), static_cast<double>(kMaxRepeats)));
-  std::vector<double> runs;
-  for (int run = 0; run < kRuns; ++run) {
-    runs.push_back(once(repeats));
-  }
-  return median(runs);
+  const double repeats = target_s / once(kTrial);
+  return once(static_cast<int>(std::clamp(repeats, static_cast<double>(kTrial), static_cast<double>(kMaxRepeats))));
 }
 
 }  // namespace
@@ -111,8 +106,8 @@ cost::TierCost measure_domain(Runner& runner, double target_s) {
   cost.measured = true;
   if (large_bytes > kSmallBytes) {
     const double large_s = slowest_s(runner, pair, large_bytes, target_s / 3, true);
-    const double slope_s = large_s > pair_s ? large_s - pair_s : large_s;
-    cost.flow_bytes_per_s = static_cast<double>(large_bytes) / slope_s;
+    // Less than half of the time for the bytes is noise.
+    cost.flow_bytes_per_s = static_cast<double>(large_bytes) / std::max(large_s - pair_s, large_s / 2);
   }
   if (most > 2) {
     Group whole(comm, domain);

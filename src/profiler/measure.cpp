@@ -50,8 +50,8 @@ struct Start {
 };
 
 std::string resume_key(comm::Communicator& comm, size_t max_bytes) {
-  return hash_of(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", kMethod, comm.size(), comm.transports(), comm.mapped(), max_bytes,
-                             topology::to_json(comm.graph())));
+  return hash_of(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", kMethod, comm.size(), comm.transports(), comm.mapped(),
+                             max_bytes, topology::to_json(comm.graph())));
 }
 
 Results read_results(const std::string& path, const std::string& key) {
@@ -69,8 +69,9 @@ Results read_results(const std::string& path, const std::string& key) {
 double budget_of(const MeasureOptions& options) {
   const double budget_s = options.budget_s == 0 ? kDefaultBudgetS : options.budget_s;
   if (!(budget_s > 0 && budget_s <= kMaxBudgetS)) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
-                fmt::format("budget_s is {}; expected a number of seconds above 0 and up to {}", budget_s, kMaxBudgetS));
+    throw Error(
+        BANYAN_ERR_INVALID_ARGUMENT,
+        fmt::format("budget_s is {}; expected a number of seconds above 0 and up to {}", budget_s, kMaxBudgetS));
   }
   return budget_s;
 }
@@ -80,8 +81,8 @@ std::string write_start(comm::Communicator& comm, const MeasureOptions& options)
   static_cast<void>(budget_of(options));
   const size_t max_bytes = options.max_bytes == 0 ? kDefaultMaxBytes : options.max_bytes;
   if (max_bytes < kLeastMaxBytes || max_bytes > kMostMaxBytes) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, fmt::format("max_bytes is {}; expected {} to {}", max_bytes, kLeastMaxBytes,
-                                                         kMostMaxBytes));
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                fmt::format("max_bytes is {}; expected {} to {}", max_bytes, kLeastMaxBytes, kMostMaxBytes));
   }
   const bool resumable = !options.resume_file.empty();
   const std::string key = resume_key(comm, max_bytes);
@@ -182,9 +183,8 @@ cost::Profile measure(coll::Engine& engine, const MeasureOptions& options) {
   comm::Communicator& comm = engine.communicator();
   comm.check_usable();
   const auto deadline = [&] { return Deadline::in(comm.settings().timeout_s); };
-  const auto texts = comm::exchange_or_fail(comm.bootstrap(), deadline(), [&] {
-    return comm.rank() == 0 ? write_start(comm, options) : std::string();
-  });
+  const auto texts = comm::exchange_or_fail(
+      comm.bootstrap(), deadline(), [&] { return comm.rank() == 0 ? write_start(comm, options) : std::string(); });
   const Start start = read_start(texts[0]);
   Results results = start.results;
   Runner runner(engine, start.max_bytes);

@@ -23,8 +23,8 @@ struct MeasureOptions {
 };
 
 /// Collective over the engine's communicator, which must be idle: measures what docs/cost-model.md says. Equal on all
-/// ranks. Throws on all ranks: INVALID_ARGUMENT and IO (the resume file), which leave the communicator usable; else what
-/// a failed exchange throws. A resume file of another topology, rank count or transport is logged and ignored.
+/// ranks. Throws on all ranks: INVALID_ARGUMENT and IO (the resume file), which leave the communicator usable; else
+/// what a failed exchange throws. A resume file of another topology, rank count or transport is logged and ignored.
 [[nodiscard]] cost::Profile measure(coll::Engine& engine, const MeasureOptions& options);
 
 }  // namespace banyan::profiler

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "comm/communicator.hpp"
 
@@ -17,11 +18,10 @@ constexpr size_t kSmallBytes = 8;
 constexpr size_t kFirstBytes = size_t{64} << 10;
 /// Bound of a rank's receive buffer.
 constexpr size_t kMaxReceiveBytes = size_t{64} << 20;
-/// Runs of which the median is taken.
-constexpr int kLatencyRuns = 7;
-constexpr int kRateRuns = 3;
-constexpr int kMaxRepeats = 2000;
-/// Exchanges before the clock starts: connections are made, buckets emptied, congestion windows opened.
+/// Runs of which the fastest counts: other work on the machines can only add time.
+constexpr int kRuns = 3;
+constexpr int kMaxRepeats = 5000;
+/// Exchanges before the clock starts: connections are made, congestion windows opened, windows of posted sends filled.
 constexpr int kWarmExchanges = 2;
 constexpr double kLeastSeconds = 1e-9;
 
@@ -36,29 +36,45 @@ int repeats_for(double target_s, double once_s, int least) {
   return static_cast<int>(std::clamp(wanted, static_cast<double>(least), static_cast<double>(kMaxRepeats)));
 }
 
-/// Bytes of a group's flows over the time of its slowest receiver.
-std::vector<double> group_rates(const Flows& flows, size_t scale, int count, const std::vector<double>& seconds) {
+/// What one exchange moves in each group.
+std::vector<double> group_bytes(const Flows& flows, size_t scale) {
   std::vector<double> bytes;
-  std::vector<double> slowest;
   for (const Flow& flow : flows) {
     const auto group = static_cast<size_t>(flow.group);
     bytes.resize(std::max(bytes.size(), group + 1));
-    slowest.resize(bytes.size(), kLeastSeconds);
-    bytes[group] += static_cast<double>(flow_bytes(flow, scale)) * count;
-    slowest[group] = std::max(slowest[group], seconds[static_cast<size_t>(flow.to)]);
-  }
-  for (size_t group = 0; group < bytes.size(); ++group) {
-    bytes[group] /= slowest[group];
+    bytes[group] += static_cast<double>(flow_bytes(flow, scale));
   }
   return bytes;
 }
 
+/// The time of each group's slowest receiver.
+std::vector<double> group_seconds(const Flows& flows, size_t num_groups, const std::vector<double>& seconds) {
+  std::vector<double> slowest(num_groups, kLeastSeconds);
+  for (const Flow& flow : flows) {
+    auto& of_group = slowest[static_cast<size_t>(flow.group)];
+    of_group = std::max(of_group, seconds[static_cast<size_t>(flow.to)]);
+  }
+  return slowest;
+}
+
+/// Seconds per exchange as the slope between a short and a long run, which a shaper's burst and the start-up cancel
+/// from. The burst makes the slope larger than the long run's share, the start-up smaller; what is much smaller is
+/// noise.
+double slope_s(double few_s, int few, double many_s, int many) {
+  constexpr double kLeastOfShare = 0.95;
+  return std::max((many_s - few_s) / (many - few), kLeastOfShare * many_s / many);
+}
+
+double smallest(const std::vector<double>& values) { return *std::min_element(values.begin(), values.end()); }
+
 }  // namespace
 
-double median(std::vector<double> values) {
-  const size_t middle = values.size() / 2;
+double midmean(std::vector<double> values) {
   std::sort(values.begin(), values.end());
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  const size_t cut = values.size() / 4;
+  const auto first = values.begin() + static_cast<std::ptrdiff_t>(cut);
+  const auto last = values.end() - static_cast<std::ptrdiff_t>(cut);
+  return std::accumulate(first, last, 0.0) / static_cast<double>(last - first);
 }
 
 Runner::Runner(coll::Engine& engine, size_t max_bytes)
@@ -93,12 +109,14 @@ void Runner::reserve(const Layout& layout) {
   }
 }
 
-std::vector<double> Runner::time_exchanges(const Flows& flows, size_t scale, int warm, int count) {
+std::vector<double> Runner::time_exchanges(const Flows& flows, size_t scale, int count) {
   const Layout layout = layout_of(flows, rank_, size_, scale);
   reserve(layout);
-  for (int i = 0; i < warm; ++i) {
+  for (int i = 0; i < kWarmExchanges; ++i) {
     exchange(layout);
   }
+  // Nothing is on the way, and no flow is ahead of another, when all have come here.
+  static_cast<void>(gather(0));
   const auto start = Clock::now();
   for (int i = 0; i < count; ++i) {
     exchange(layout);
@@ -106,31 +124,39 @@ std::vector<double> Runner::time_exchanges(const Flows& flows, size_t scale, int
   return gather(seconds_since(start));
 }
 
-std::vector<double> Runner::time_round_trips(int a, int b, int count) {
+double Runner::small_exchange_s(const Flows& flows, int count) {
+  const Layout layout = layout_of(flows, rank_, size_, kSmallBytes);
+  reserve(layout);
+  std::vector<double> times;
+  for (int i = 0; i < kWarmExchanges + count; ++i) {
+    const auto start = Clock::now();
+    exchange(layout);
+    times.push_back(seconds_since(start));
+  }
+  times.erase(times.begin(), times.begin() + kWarmExchanges);
+  return largest(gather(midmean(std::move(times))));
+}
+
+double Runner::round_trip_s(int a, int b, int count) {
   const Layout there = layout_of({{.from = a, .to = b}}, rank_, size_, kSmallBytes);
   const Layout back = layout_of({{.from = b, .to = a}}, rank_, size_, kSmallBytes);
   reserve(there);
   reserve(back);
-  exchange(there);
-  exchange(back);
-  const auto start = Clock::now();
-  for (int i = 0; i < count; ++i) {
+  std::vector<double> times;
+  for (int i = 0; i < kWarmExchanges + count; ++i) {
+    const auto start = Clock::now();
     exchange(there);
     exchange(back);
+    times.push_back(seconds_since(start));
   }
-  return gather(seconds_since(start));
+  times.erase(times.begin(), times.begin() + kWarmExchanges);
+  return gather(midmean(std::move(times)))[static_cast<size_t>(a)];
 }
 
 double Runner::one_way_s(int a, int b, double target_s) {
-  constexpr int kTrial = 8;
-  const auto from = static_cast<size_t>(a);
-  const double trial_s = time_round_trips(a, b, kTrial)[from] / kTrial;
-  const int count = repeats_for(target_s / kLatencyRuns, trial_s, kTrial);
-  std::vector<double> runs;
-  for (int run = 0; run < kLatencyRuns; ++run) {
-    runs.push_back(time_round_trips(a, b, count)[from] / (2.0 * count));
-  }
-  return median(runs);
+  constexpr int kTrial = 16;
+  const double trial_s = round_trip_s(a, b, kTrial);
+  return round_trip_s(a, b, repeats_for(target_s, trial_s, kTrial)) / 2;
 }
 
 /// Slope of the time of n one-way messages over n, at the receiver.
@@ -140,28 +166,27 @@ double Runner::stream_s(int a, int b) {
   const Flows flows = {{.from = a, .to = b}};
   std::vector<double> few;
   std::vector<double> many;
-  for (int run = 0; run < kLatencyRuns; ++run) {
-    few.push_back(time_exchanges(flows, kSmallBytes, kWarmExchanges, kFew)[static_cast<size_t>(b)]);
-    many.push_back(time_exchanges(flows, kSmallBytes, kWarmExchanges, kMany)[static_cast<size_t>(b)]);
+  for (int run = 0; run < kRuns; ++run) {
+    few.push_back(time_exchanges(flows, kSmallBytes, kFew)[static_cast<size_t>(b)]);
+    many.push_back(time_exchanges(flows, kSmallBytes, kMany)[static_cast<size_t>(b)]);
   }
-  const double slope = (median(many) - median(few)) / (kMany - kFew);
-  return slope > 0 ? slope : median(many) / kMany;
+  const double slope = (smallest(many) - smallest(few)) / (kMany - kFew);
+  return slope > 0 ? slope : smallest(many) / kMany;
 }
 
 double Runner::overhead_s(const MessagePatterns& patterns, int a, int b, double target_s) {
   const int more = patterns.busiest_many - patterns.busiest_few;
   if (more > 0) {
-    constexpr int kTrial = 4;
-    const double trial_s =
-        largest(time_exchanges(patterns.many, kSmallBytes, kWarmExchanges, kTrial)) / kTrial;
-    const int count = repeats_for(target_s / (2 * kLatencyRuns), trial_s, kTrial);
+    constexpr int kTrial = 16;
+    const double trial_s = small_exchange_s(patterns.many, kTrial);
+    const int count = repeats_for(target_s / (2 * kRuns), trial_s, kTrial);
     std::vector<double> few;
     std::vector<double> many;
-    for (int run = 0; run < kLatencyRuns; ++run) {
-      few.push_back(largest(time_exchanges(patterns.few, kSmallBytes, kWarmExchanges, count)) / count);
-      many.push_back(largest(time_exchanges(patterns.many, kSmallBytes, kWarmExchanges, count)) / count);
+    for (int run = 0; run < kRuns; ++run) {
+      few.push_back(small_exchange_s(patterns.few, count));
+      many.push_back(small_exchange_s(patterns.many, count));
     }
-    const double slope = (median(many) - median(few)) / (2.0 * more);
+    const double slope = (smallest(many) - smallest(few)) / (2.0 * more);
     if (slope > 0) {
       return slope;
     }
@@ -172,13 +197,13 @@ double Runner::overhead_s(const MessagePatterns& patterns, int a, int b, double 
 /// Grows messages until one exchange takes a good part of the target, or they are as large as allowed.
 size_t Runner::choose_scale(const Flows& flows, double target_s, double* exchange_s) {
   constexpr int kTrial = 2;
-  constexpr double kPart = 1.0 / 16;
+  constexpr double kPart = 1.0 / 40;
   constexpr double kMaxGrowth = 16;
   const auto room = static_cast<size_t>(static_cast<double>(kMaxReceiveBytes) / largest_inflow(flows, size_));
   const size_t most = std::max<size_t>(1, std::min(max_bytes_, room));
   size_t scale = std::min(kFirstBytes, most);
   while (true) {
-    *exchange_s = largest(time_exchanges(flows, scale, 1, kTrial)) / kTrial;
+    *exchange_s = largest(time_exchanges(flows, scale, kTrial)) / kTrial;
     const double growth = std::min(target_s * kPart / *exchange_s, kMaxGrowth);
     if (scale == most || growth <= 1) {
       return scale;
@@ -188,25 +213,28 @@ size_t Runner::choose_scale(const Flows& flows, double target_s, double* exchang
 }
 
 std::vector<double> Runner::rates(const Flows& flows, double target_s) {
-  constexpr int kLeastRepeats = 3;
+  constexpr int kFewerBy = 4;
   double exchange_s = 0;
   const size_t scale = choose_scale(flows, target_s, &exchange_s);
-  // The first exchanges may have been lighter than those under load: what is planned stays below the target.
-  const int count = repeats_for(0.75 * target_s / kRateRuns, exchange_s, kLeastRepeats);
-  const int runs = exchange_s * kLeastRepeats * kRateRuns > 2 * target_s ? 1 : kRateRuns;
-  std::vector<std::vector<double>> by_group;
+  // Warm exchanges, short and long runs together stay below the target.
+  const int many = repeats_for(0.5 * target_s / kRuns, exchange_s, kFewerBy);
+  const int few = many / kFewerBy;
+  const int runs = exchange_s * (many + few + 2 * kWarmExchanges) * kRuns > 2 * target_s ? 1 : kRuns;
+  std::vector<double> rates = group_bytes(flows, scale);
+  std::vector<std::vector<double>> few_s(rates.size());
+  std::vector<std::vector<double>> many_s(rates.size());
   for (int run = 0; run < runs; ++run) {
-    const auto rates = group_rates(flows, scale, count, time_exchanges(flows, scale, kWarmExchanges, count));
-    by_group.resize(rates.size());
-    for (size_t group = 0; group < rates.size(); ++group) {
-      by_group[group].push_back(rates[group]);
+    for (auto [seconds, count] : {std::pair{&few_s, few}, std::pair{&many_s, many}}) {
+      const auto all = group_seconds(flows, rates.size(), time_exchanges(flows, scale, count));
+      for (size_t group = 0; group < all.size(); ++group) {
+        (*seconds)[group].push_back(all[group]);
+      }
     }
   }
-  std::vector<double> result;
-  for (const auto& values : by_group) {
-    result.push_back(median(values));
+  for (size_t group = 0; group < rates.size(); ++group) {
+    rates[group] /= slope_s(smallest(few_s[group]), few, smallest(many_s[group]), many);
   }
-  return result;
+  return rates;
 }
 
 }  // namespace banyan::profiler

@@ -247,9 +247,9 @@ double Survey::rack_rate(int rack, Direction direction, double target_s) {
   Flows flows;
   for (int host = 0; host < num_hosts(); ++host) {
     for (size_t i = 0; inside(host) && i < others.size(); i += step) {
-      const double weight = egress
-                                ? host_capacity(host, Direction::kEgress) * host_capacity(others[i], Direction::kIngress)
-                                : host_capacity(host, Direction::kIngress) * host_capacity(others[i], Direction::kEgress);
+      const double weight =
+          egress ? host_capacity(host, Direction::kEgress) * host_capacity(others[i], Direction::kIngress)
+                 : host_capacity(host, Direction::kIngress) * host_capacity(others[i], Direction::kEgress);
       add_host_flows(flows, ranks(host), ranks(others[i]), weight, 0);
     }
   }

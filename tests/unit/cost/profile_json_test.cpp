@@ -12,9 +12,8 @@ namespace {
 using testing::HasSubstr;
 
 rc::Gen<double> positive() {
-  return rc::gen::map(rc::gen::inRange<int64_t>(1, int64_t{1} << 60), [](int64_t value) {
-    return static_cast<double>(value) * 0.37;
-  });
+  return rc::gen::map(rc::gen::inRange<int64_t>(1, int64_t{1} << 60),
+                      [](int64_t value) { return static_cast<double>(value) * 0.37; });
 }
 
 TierCost any_tier() {
@@ -126,15 +125,18 @@ TEST(ProfileJson, BadMembersThenTheErrorNamesThem) {
   EXPECT_THAT(error_of("[]"), HasSubstr("profile: expected an object, found array"));
   EXPECT_THAT(error_of("{}"), HasSubstr("format: is missing"));
   EXPECT_THAT(error_of(sample_with("banyan-profile-1", "banyan-profile-9")), HasSubstr("format: is not"));
-  EXPECT_THAT(error_of(sample_with("\"num_ranks\": 4", "\"num_ranks\": 0")), HasSubstr("num_ranks: expected an integer"));
+  EXPECT_THAT(error_of(sample_with("\"num_ranks\": 4", "\"num_ranks\": 0")),
+              HasSubstr("num_ranks: expected an integer"));
   EXPECT_THAT(error_of(sample_with("\"num_ranks\": 4", "\"num_ranks\": 99999999999")), HasSubstr("num_ranks"));
   EXPECT_THAT(error_of(sample_with("\"num_ranks\": 4", "\"num_ranks\": 1.5")), HasSubstr("num_ranks"));
   EXPECT_THAT(error_of(sample_with("\"alpha_s\": ", "\"alpha_s\": -")), HasSubstr("alpha_s: expected a number from"));
   EXPECT_THAT(error_of(sample_with("\"alpha_s\": ", "\"alpha_s\": true, \"was\": ")), HasSubstr("found true"));
-  EXPECT_THAT(error_of(sample_with("\"name\": \"node1\"", "\"name\": 7")), HasSubstr("hosts[1].name: expected a string"));
+  EXPECT_THAT(error_of(sample_with("\"name\": \"node1\"", "\"name\": 7")),
+              HasSubstr("hosts[1].name: expected a string"));
   EXPECT_THAT(error_of(sample_with("\"name\": \"node1\"", "\"name\": \"" + std::string(2000, 'x') + "\"")),
               HasSubstr("hosts[1].name: is longer than"));
-  EXPECT_THAT(error_of(sample_with("\"key\": \"host:b1\"", "\"key\": \"host:b0\"")), HasSubstr("hosts[1].key: is the key"));
+  EXPECT_THAT(error_of(sample_with("\"key\": \"host:b1\"", "\"key\": \"host:b0\"")),
+              HasSubstr("hosts[1].key: is the key"));
   EXPECT_THAT(error_of(sample_with("\"egress_bytes_per_s\": 11900000", "\"egress_bytes_per_s\": 0")),
               HasSubstr("hosts[1].egress_bytes_per_s: expected a rate above 0"));
   EXPECT_THAT(error_of(sample_with("\"egress_bytes_per_s\": 11900000", "\"egress_bytes_per_s\": 1e300")),

@@ -15,7 +15,9 @@ TEST(Results, SameKeyThenReadBackEqual) {
   EXPECT_EQ(results_from_json(results_to_json("k", kSome), "k").value("text"), kSome);
 }
 
-TEST(Results, OtherKeyThenEmpty) { EXPECT_TRUE(results_from_json(results_to_json("k", kSome), "l").value("t").empty()); }
+TEST(Results, OtherKeyThenEmpty) {
+  EXPECT_TRUE(results_from_json(results_to_json("k", kSome), "l").value("t").empty());
+}
 
 TEST(Results, AnyTruncationThenRefused) {
   std::string text = results_to_json("k", kSome);
@@ -33,11 +35,13 @@ TEST(Results, WrongContentThenTheErrorNamesIt) {
   };
   EXPECT_THAT(error_of("{}"), HasSubstr("probes: expected an array"));
   EXPECT_THAT(error_of("[1]"), HasSubstr("probes[0]: expected an object"));
-  EXPECT_THAT(error_of(R"([{"probe": "a", "numbers": [0]}])"), HasSubstr("probes[0].numbers: expected numbers above 0"));
+  EXPECT_THAT(error_of(R"([{"probe": "a", "numbers": [0]}])"),
+              HasSubstr("probes[0].numbers: expected numbers above 0"));
   EXPECT_THAT(error_of(R"([{"probe": "a", "numbers": [1e300]}])"), HasSubstr("probes[0].numbers"));
   EXPECT_THAT(error_of(R"([{"probe": "a", "numbers": "x"}])"), HasSubstr("probes[0].numbers"));
   EXPECT_THAT(error_of(R"([{"probe": "a", "numbers": [1]}, {"probe": "a", "numbers": [1]}])"), HasSubstr("twice"));
-  EXPECT_THAT(results_from_json("{\"format\": \"banyan-profile-1\"}", "k").error().message, HasSubstr("format: is not"));
+  EXPECT_THAT(results_from_json("{\"format\": \"banyan-profile-1\"}", "k").error().message,
+              HasSubstr("format: is not"));
   EXPECT_FALSE(results_from_json("7", "k").ok());
 }
 

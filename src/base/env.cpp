@@ -32,6 +32,8 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_LOCAL_SIZE", "", "Number of ranks on this host; set by banyan-run."},
     Variable{"BANYAN_LOG", "warn", "Log level on stderr: off, error, warn, info, debug, trace."},
     Variable{"BANYAN_NODE_RANK", "", "Number of this host in the job; set by banyan-run."},
+    Variable{"BANYAN_PACE", "4",
+             "Receives from nearer hosts that may still be missing when a large message to another host is sent."},
     Variable{"BANYAN_PLUGIN_PATH", "", "Colon separated folders searched for plugins before the installed one."},
     Variable{"BANYAN_PMIX_LIBRARY", "libpmix.so.2", "PMIx library to load under launchers that offer PMIx."},
     Variable{"BANYAN_PROFILE", "", "Measured profile to use, a file written by banyan-profile."},
@@ -44,7 +46,7 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_TIMEOUT_S", "30", "Deadline of every operation, seconds."},
     Variable{"BANYAN_TOPOLOGY_FILE", "", "Topology file merged over what is discovered."},
     Variable{"BANYAN_TRANSPORTS", "shm,ucx", "Transports in order of preference, comma separated."},
-    Variable{"BANYAN_WINDOW", "chosen by the model", "Large messages a rank has in flight to other hosts at a time."},
+    Variable{"BANYAN_WINDOW", "2", "Large messages a rank has in flight to other hosts at a time."},
 };
 
 size_t edit_distance(std::string_view a, std::string_view b) {

@@ -92,6 +92,7 @@ void Communicator::agree_on_settings(Deadline deadline) {
                  {"the list of transports", transports},
                  {"the aggregate limit", std::to_string(settings_.aggregate_limit_bytes)},
                  {"BANYAN_WINDOW", std::to_string(settings_.window)},
+                 {"BANYAN_PACE", std::to_string(settings_.pace)},
                  {"BANYAN_ALGORITHM", settings_.algorithm}});
 }
 

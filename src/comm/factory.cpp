@@ -12,6 +12,7 @@
 #include "bootstrap/launch.hpp"
 #include "bootstrap/local_bootstrap.hpp"
 #include "bootstrap/tcp_bootstrap.hpp"
+#include "comm/agree.hpp"
 
 namespace banyan::comm {
 namespace {
@@ -107,7 +108,25 @@ std::unique_ptr<Communicator> create_from_id(const banyan_unique_id& id, int ran
 std::unique_ptr<Communicator> create_with_callback(int rank, int size, banyan_allgather_fn allgather, void* context,
                                                    const Settings& settings) {
   const Deadline deadline = Deadline::in(settings.bootstrap_timeout_s);
-  return finish(bootstrap::make_callback_bootstrap(rank, size, allgather, context), settings, deadline);
+  auto callback = bootstrap::make_callback_bootstrap(rank, size, allgather, context);
+  if (size == 1) {
+    return finish(bootstrap::make_single_bootstrap(), settings, deadline);
+  }
+  // The callback is the caller's and used in this call only: it carries the id of a rendezvous of our own, which serves
+  // from then on.
+  const auto ids = exchange_or_fail(*callback, deadline, [&] {
+    banyan_unique_id id{};
+    if (rank == 0) {
+      bootstrap::create_unique_id(settings.interface_name, deadline).write(id);
+    }
+    return std::string(reinterpret_cast<const char*>(id.bytes), sizeof id.bytes);
+  });
+  banyan_unique_id id{};
+  BANYAN_CHECK(ids[0].size() == sizeof id.bytes, "rank 0's id is cut");
+  std::memcpy(id.bytes, ids[0].data(), sizeof id.bytes);
+  return finish(bootstrap::make_tcp_bootstrap(bootstrap::UniqueId::read(id), rank, size, settings.interface_name,
+                                              deadline),
+                settings, deadline);
 }
 
 std::unique_ptr<Communicator> create_from_environment(const Settings& settings) {

@@ -32,6 +32,16 @@ std::string text(const char* given, const char* variable) {
   return env::get(variable).value_or("");
 }
 
+/// A count from the environment, 0 or more; `fallback` if unset.
+int small_number(const char* variable, int fallback) {
+  const auto value = env::get_int(variable);
+  if (value && (*value < 0 || *value > std::numeric_limits<int>::max())) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                std::string(variable) + " is " + std::to_string(*value) + ", must be 0 or more");
+  }
+  return value ? static_cast<int>(*value) : fallback;
+}
+
 std::vector<std::string> names(const std::string& list) {
   std::vector<std::string> result;
   for (const std::string& piece : parse::split(list, ',')) {
@@ -81,11 +91,8 @@ Settings resolve_settings(const banyan_comm_config* given) {
   settings.aggregate_limit_bytes = config.aggregate_limit_bytes != 0
                                        ? config.aggregate_limit_bytes
                                        : env::get_bytes("BANYAN_AGGREGATE_LIMIT").value_or(0);
-  const long window = env::get_int("BANYAN_WINDOW").value_or(0);
-  if (window < 0 || window > std::numeric_limits<int>::max()) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "BANYAN_WINDOW must be 1 or more, or 0 for the default");
-  }
-  settings.window = static_cast<int>(window);
+  settings.window = small_number("BANYAN_WINDOW", 0);
+  settings.pace = small_number("BANYAN_PACE", -1);
   return settings;
 }
 

@@ -21,6 +21,7 @@ struct Settings {
   std::string host_id;
   size_t aggregate_limit_bytes = 0;  ///< 0: the model chooses; SIZE_MAX: never aggregate
   int window = 0;                    ///< 0: the planner's default
+  int pace = -1;                     ///< negative: the planner's default
   std::string algorithm;             ///< of every exchange that names none
 };
 

@@ -45,6 +45,7 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
     transfer.state = TransferState::kIdle;
   }
   std::fill(program.ring_next_.begin(), program.ring_next_.end(), 0);
+  std::fill(program.ring_sent_.begin(), program.ring_sent_.end(), 0);
   unissued_ = program.sends_.size();
   unfinished_ = program.sends_.size() + program.receives_.size() + program.direct_sends_.size() +
                 program.direct_receives_.size();
@@ -90,7 +91,9 @@ banyan_status HostExecutor::post_receives() noexcept {
       return status;
     }
   }
+  std::fill(program_->missing_.begin(), program_->missing_.end(), 0);
   for (auto& transfer : program_->direct_receives_) {
+    ++program_->missing_[static_cast<size_t>(program_->options_.receive_distance[static_cast<size_t>(transfer.peer)])];
     transfer.request = {};
     const banyan_status status = fabric_.peers[static_cast<size_t>(transfer.peer)].transport->post_recv(
         transfer.peer, exchange_.recv_block(transfer.peer), exchange_.recv_size(transfer.peer), tag(0, true),
@@ -192,7 +195,9 @@ banyan_status HostExecutor::issue_ready(int* events) noexcept {
     return BANYAN_OK;
   }
   for (auto& send : program_->sends_) {
-    if (send.state != TransferState::kIdle || send.missing > 0) {
+    // The receiver takes slots in the order of the schedule, so a send never overtakes one to the same ring.
+    size_t& ring_sent = program_->ring_sent_[static_cast<size_t>(send.to)];
+    if (send.state != TransferState::kIdle || send.missing > 0 || (send.mapped && send.ring_index != ring_sent)) {
       continue;
     }
     bool issued = false;
@@ -200,6 +205,7 @@ banyan_status HostExecutor::issue_ready(int* events) noexcept {
       return status;
     }
     if (issued) {
+      ring_sent += send.mapped ? 1 : 0;
       --unissued_;
       ++*events;
     }
@@ -207,12 +213,23 @@ banyan_status HostExecutor::issue_ready(int* events) noexcept {
   return BANYAN_OK;
 }
 
+/// Whether too many receives of smaller host distances are missing. Never a deadlock: the smallest distance at which
+/// anything is missing, over all ranks, is never held back.
+bool HostExecutor::runs_ahead(int peer) const noexcept {
+  const int distance = program_->options_.send_distance[static_cast<size_t>(peer)];
+  int missing = 0;
+  for (int d = 1; d < distance; ++d) {
+    missing += program_->missing_[static_cast<size_t>(d)];
+  }
+  return missing > program_->options_.pace;
+}
+
 banyan_status HostExecutor::issue_direct(int* events) noexcept {
   const int window = program_->options_.window;
   while (next_direct_ < program_->direct_sends_.size()) {
     DirectTransfer& transfer = program_->direct_sends_[next_direct_];
     const bool remote = !fabric_.peers[static_cast<size_t>(transfer.peer)].same_host;
-    if (remote && window > 0 && direct_in_flight_ >= window) {
+    if (remote && ((window > 0 && direct_in_flight_ >= window) || runs_ahead(transfer.peer))) {
       return BANYAN_OK;
     }
     const banyan_status status = post_send(transfer.peer, exchange_.send_block(transfer.peer),
@@ -284,6 +301,8 @@ banyan_status HostExecutor::poll_requests(int* events) noexcept {
       ++*events;
       transfer.state = TransferState::kDone;
       --unfinished_;
+      --program_->missing_[static_cast<size_t>(
+          program_->options_.receive_distance[static_cast<size_t>(transfer.peer)])];
       if (transfer.request.status != BANYAN_OK) {
         return fail_request("receiving from", transfer.peer, transfer.request.status);
       }

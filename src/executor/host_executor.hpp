@@ -51,6 +51,7 @@ class HostExecutor {
   [[nodiscard]] banyan_status issue_ready(int* events) noexcept;
   [[nodiscard]] banyan_status issue(AggregatedSend& send, bool* issued) noexcept;
   [[nodiscard]] banyan_status issue_direct(int* events) noexcept;
+  [[nodiscard]] bool runs_ahead(int peer) const noexcept;
   [[nodiscard]] banyan_status poll_rings(int* events) noexcept;
   [[nodiscard]] banyan_status take_slot(AggregatedReceive& receive, transport::SlotHeader& slot) noexcept;
   [[nodiscard]] banyan_status poll_requests(int* events) noexcept;

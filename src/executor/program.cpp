@@ -21,6 +21,7 @@ size_t align_up(size_t value) { return (value + transport::kCacheLine - 1) / tra
 
 Program::Program(const schedule::RankSchedule& part, const CompileOptions& options)
     : rank_(part.rank), options_(options) {
+  ring_sent_.resize(static_cast<size_t>(options_.num_ranks));
   for (const auto& message : part.sends) {
     add_send(message);
   }
@@ -34,6 +35,11 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
     lay_out_uniform();
   }
   allocate_staging();
+  options_.send_distance.resize(static_cast<size_t>(options_.num_ranks));
+  options_.receive_distance.resize(static_cast<size_t>(options_.num_ranks));
+  const int largest_distance =
+      *std::max_element(options_.receive_distance.begin(), options_.receive_distance.end());
+  missing_.resize(static_cast<size_t>(largest_distance) + 1);
   direct_sends_.reserve(static_cast<size_t>(options_.num_ranks));
   direct_receives_.reserve(static_cast<size_t>(options_.num_ranks));
 }
@@ -68,6 +74,7 @@ void Program::add_send(const schedule::Message& message) {
   send.to = message.to;
   send.step = message.step;
   send.mapped = mapped;
+  send.ring_index = mapped ? ring_sent_[static_cast<size_t>(message.to)]++ : 0;
   send.self_describing = message.self_describing;
   const size_t largest = largest_bytes(message.blocks.size(), message.self_describing);
   send.staging_bytes = mapped && largest <= options_.ring_capacity ? 0 : largest;

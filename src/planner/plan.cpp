@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planner/plan.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/checked.hpp"
@@ -41,6 +42,9 @@ void split_large(schedule::RankSchedule& part, const Hosts& hosts, const Demand&
   for (const int peer : direct::local_receive_order(hosts, part.rank)) {
     add(part.receives, peer, part.rank);
   }
+  const auto by_step = [](const schedule::Message& a, const schedule::Message& b) { return a.step < b.step; };
+  std::stable_sort(part.sends.begin(), part.sends.end(), by_step);
+  std::stable_sort(part.receives.begin(), part.receives.end(), by_step);
 }
 
 void count(Plan& plan, const Hosts& hosts, const Demand& demand) {

@@ -172,8 +172,11 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
   const Busiest busiest = busiest_link(tree, model, loads, host_out > 0 ? 1.0 + headers / host_out : 1.0);
   result.latency_s += remote.alpha_s;
   result.overhead_s += 2 * remote.overhead_s * messages;
-  result.wire_s = busiest.time_s;
-  result.busiest = busiest.name;
+  // With fan kNode one rank's flow carries all bytes of a pair of hosts.
+  const double pair_bytes = rank_bytes * (fan == hierarchical::Fan::kNode ? ranks : 1) / remote_hosts;
+  const double flow = over(pair_bytes, remote.flow_bytes_per_s);
+  result.wire_s = std::max(busiest.time_s, flow);
+  result.busiest = flow > busiest.time_s ? "one rank's flow" : busiest.name;
   return result;
 }
 

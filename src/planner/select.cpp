@@ -40,6 +40,7 @@ void pick(Choice& choice, const Wish& wish) {
   });
   choice.forced = !wish.algorithm.empty() && wish.algorithm != "auto";
   choice.window = wish.window > 0 ? wish.window : kDefaultWindow;
+  choice.pace = wish.pace >= 0 ? wish.pace : kDefaultPace;
   for (const Candidate& candidate : choice.candidates) {
     if (wanted(wish.algorithm, candidate.algorithm)) {
       choice.chosen = candidate;

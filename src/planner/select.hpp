@@ -28,6 +28,7 @@ struct Choice {
   Candidate chosen;
   size_t block_limit = 0;  ///< all-to-all-v: pairs up to this size are aggregated; 0: none
   int window = 0;          ///< direct sends of a rank to other hosts in flight
+  int pace = 0;            ///< receives of nearer hosts that may be missing when a direct send is issued
   bool forced = false;     ///< the caller named the algorithm
 };
 
@@ -37,6 +38,7 @@ struct Wish {
   std::string algorithm;
   size_t aggregate_limit_bytes = 0;  ///< as in banyan_comm_config
   int window = 0;                    ///< 0: the default
+  int pace = -1;                     ///< negative: the default
 };
 
 /// Everything a choice is made from; borrowed.
@@ -66,6 +68,8 @@ inline constexpr size_t kMaxBlockLimit = size_t{1} << 20;
 /// Below this, aggregation is never given up: its headers also detect ranks that disagree on counts.
 inline constexpr size_t kMinBlockLimit = 256;
 /// Direct sends of a rank to other hosts in flight, unless BANYAN_WINDOW says otherwise.
-inline constexpr int kDefaultWindow = 8;
+inline constexpr int kDefaultWindow = 2;
+/// The same for BANYAN_PACE.
+inline constexpr int kDefaultPace = 4;
 
 }  // namespace banyan::planner

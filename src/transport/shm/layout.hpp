@@ -41,6 +41,7 @@ static_assert(std::atomic<uint32_t>::is_always_lock_free && std::atomic<uint64_t
 /// Precedes a ring's bytes. The reader writes, the writer reads.
 struct alignas(kLine) RingControl {
   std::atomic<uint64_t> consumed;  ///< bytes that the reader gave back so far
+  uint64_t start;                  ///< where in the ring the first record goes; a multiple of kLine
 };
 
 /// Where in the segment the ring for a peer is: offset of its RingControl, and bytes with it. Offset 0: not yet made.

@@ -30,13 +30,15 @@ Segment::Segment(int rank, int size, uint64_t comm_id) {
   }
 }
 
-SharedMapping Segment::add_ring(int peer, size_t bytes) {
+Segment::Ring Segment::add_ring(size_t bytes) {
   const size_t offset = grow_shared_memory(fd_.get(), bytes);
-  SharedMapping ring(fd_.get(), offset, bytes);
+  return {offset, SharedMapping(fd_.get(), offset, bytes)};
+}
+
+void Segment::publish_ring(int peer, size_t offset, size_t bytes) noexcept {
   RingPlace& place = directory_[static_cast<size_t>(peer)];
   place.bytes.store(bytes, std::memory_order_relaxed);
   place.offset.store(offset, std::memory_order_release);
-  return ring;
 }
 
 uint32_t Segment::acquire() noexcept {

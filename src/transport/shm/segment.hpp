@@ -18,8 +18,14 @@ class Segment {
   [[nodiscard]] SegmentHeader& header() const noexcept { return *reinterpret_cast<SegmentHeader*>(mapping_.base()); }
   [[nodiscard]] Descriptor& descriptor(uint32_t index) const noexcept { return descriptors_[index]; }
 
-  /// Adds the ring that `peer` writes, maps it, and shows it to the peer.
-  [[nodiscard]] SharedMapping add_ring(int peer, size_t bytes);
+  /// Memory for a ring, mapped, and where it lies in the segment.
+  struct Ring {
+    size_t offset;
+    SharedMapping memory;
+  };
+  [[nodiscard]] Ring add_ring(size_t bytes);
+  /// Shows a ring, once it has its reader, to the peer that writes it.
+  void publish_ring(int peer, size_t offset, size_t bytes) noexcept;
 
   /// A free descriptor's index, or kDescriptors when all are in use.
   [[nodiscard]] uint32_t acquire() noexcept;

@@ -140,9 +140,11 @@ void ShmTransport::add_remote(Peer& peer) {
   poll_words_.reserve(remote_.size() + 1);
   watches_.reserve(remote_.size() + 1);
   const size_t bytes = ring_bytes(size_);
-  peer.inbox = segment_.add_ring(peer.rank, bytes);
-  peer.reader = RingReader(reinterpret_cast<RingControl*>(peer.inbox.base()), bytes);
   peer.place = remote_.size();
+  auto ring = segment_.add_ring(bytes);
+  peer.inbox = std::move(ring.memory);
+  peer.reader = RingReader(reinterpret_cast<RingControl*>(peer.inbox.base()), bytes, peer.place * kLine);
+  segment_.publish_ring(peer.rank, ring.offset, bytes);
   remote_.push_back(&peer);
   poll_words_.push_back(peer.reader.poll_word());
   watches_.push_back({peer.process ? peer.process.get() : -1, POLLIN, 0});

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -12,6 +14,9 @@
 
 namespace banyan::transport::shm {
 namespace {
+
+/// Where the first record goes: not the ring's begin.
+constexpr size_t kStart = 5 * kLine;
 
 /// A ring in ordinary memory, zeroed as shared memory is.
 struct RingMemory {
@@ -38,15 +43,15 @@ bool write(RingWriter& writer, const std::vector<unsigned char>& payload, uint64
 
 TEST(Ring, EmptyRingHasNoFront) {
   const RingMemory memory(kPage);
-  RingReader reader(memory.control(), memory.bytes);
+  RingReader reader(memory.control(), memory.bytes, kStart);
   EXPECT_EQ(reader.front(), nullptr);
   EXPECT_EQ(reader.poll_word()->load(), kNone);
 }
 
 TEST(Ring, LongestPayloadAlwaysFitsAnEmptyRing) {
   const RingMemory memory(kPage);
+  RingReader reader(memory.control(), memory.bytes, kStart);
   RingWriter writer(memory.control(), memory.bytes);
-  RingReader reader(memory.control(), memory.bytes);
   const std::vector<unsigned char> payload(writer.max_payload(), 7);
   for (uint64_t turn = 0; turn < 100; ++turn) {
     ASSERT_TRUE(write(writer, payload, turn)) << turn;
@@ -59,8 +64,8 @@ TEST(Ring, LongestPayloadAlwaysFitsAnEmptyRing) {
 
 TEST(Ring, FullRingRefusesAndTakesAgainWhenRead) {
   const RingMemory memory(kPage);
+  RingReader reader(memory.control(), memory.bytes, kStart);
   RingWriter writer(memory.control(), memory.bytes);
-  RingReader reader(memory.control(), memory.bytes);
   const std::vector<unsigned char> payload(100, 1);
   uint64_t written = 0;
   while (write(writer, payload, written)) {
@@ -79,7 +84,7 @@ TEST(Ring, FullRingRefusesAndTakesAgainWhenRead) {
 
 TEST(Ring, ForeignLengthBeyondTheRingDoesNotFit) {
   const RingMemory memory(kPage);
-  const RingReader reader(memory.control(), memory.bytes);
+  const RingReader reader(memory.control(), memory.bytes, kStart);
   EXPECT_FALSE(reader.fits(memory.bytes));
   EXPECT_FALSE(reader.fits(UINT32_MAX));
   EXPECT_TRUE(reader.fits(100));
@@ -88,8 +93,8 @@ TEST(Ring, ForeignLengthBeyondTheRingDoesNotFit) {
 TEST(Ring, AnySequenceComesOutAsItWentIn) {
   rc::check([](const std::vector<std::pair<uint16_t, bool>>& steps) {
     const RingMemory memory(2 * kPage);
+    RingReader reader(memory.control(), memory.bytes, kStart);
     RingWriter writer(memory.control(), memory.bytes);
-    RingReader reader(memory.control(), memory.bytes);
     std::deque<std::vector<unsigned char>> expected;
     uint64_t tag = 0;
     for (const auto& [size, reads] : steps) {
@@ -103,7 +108,8 @@ TEST(Ring, AnySequenceComesOutAsItWentIn) {
       if (reads && !expected.empty()) {
         RecordHeader* record = reader.front();
         RC_ASSERT(record != nullptr && record->bytes == expected.front().size());
-        RC_ASSERT(std::memcmp(payload_of(record), expected.front().data(), record->bytes) == 0);
+        const auto* bytes = reinterpret_cast<const unsigned char*>(payload_of(record));
+        RC_ASSERT(std::equal(expected.front().begin(), expected.front().end(), bytes));
         reader.pop(record->bytes);
         expected.pop_front();
       }
@@ -120,6 +126,7 @@ TEST(Ring, AnySequenceComesOutAsItWentIn) {
 TEST(Ring, WriterAndReaderThreadsAgree) {
   const RingMemory memory(kPage);
   constexpr uint64_t kCount = 50000;
+  RingReader reader(memory.control(), memory.bytes, kStart);
   std::thread writing([&] {
     RingWriter writer(memory.control(), memory.bytes);
     for (uint64_t i = 0; i < kCount; ++i) {
@@ -129,7 +136,6 @@ TEST(Ring, WriterAndReaderThreadsAgree) {
       }
     }
   });
-  RingReader reader(memory.control(), memory.bytes);
   uint64_t wrong = 0;
   for (uint64_t i = 0; i < kCount; ++i) {
     RecordHeader* record = nullptr;

@@ -18,13 +18,15 @@ class CallbackBootstrap final : public Bootstrap {
     const int code = callback_(mine, all, bytes, context_);
     if (code != 0) {
       throw Error(BANYAN_ERR_IO, "the allgather callback given to banyan_comm_create returned " + std::to_string(code) +
-                                     " on rank " + std::to_string(rank_) + " of " + std::to_string(size_) +
-                                     " for " + std::to_string(bytes) + " bytes per rank");
+                                     " on rank " + std::to_string(rank_) + " of " + std::to_string(size_) + " for " +
+                                     std::to_string(bytes) + " bytes per rank");
     }
     if (deadline.passed()) {
-      throw Error(BANYAN_ERR_TIMEOUT, "the allgather callback given to banyan_comm_create returned after the deadline on "
-                                      "rank " + std::to_string(rank_) + " of " + std::to_string(size_) +
-                                          "; raise bootstrap_timeout_s (BANYAN_BOOTSTRAP_TIMEOUT_S)");
+      throw Error(BANYAN_ERR_TIMEOUT,
+                  "the allgather callback given to banyan_comm_create returned after the deadline on "
+                  "rank " +
+                      std::to_string(rank_) + " of " + std::to_string(size_) +
+                      "; raise bootstrap_timeout_s (BANYAN_BOOTSTRAP_TIMEOUT_S)");
     }
   }
 

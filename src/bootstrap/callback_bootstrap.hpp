@@ -10,7 +10,8 @@ namespace banyan::bootstrap {
 
 /// Over an allgather that the caller of banyan_comm_create supplies; called on the calling thread only. The deadline
 /// cannot interrupt the callback: it is checked when the callback returns. `context` must outlive the bootstrap.
-/// Error{INVALID_ARGUMENT}: no callback, or rank and size that cannot be. allgather() throws IO naming the callback's value.
+/// Error{INVALID_ARGUMENT}: no callback, or rank and size that cannot be. allgather() throws IO naming the callback's
+/// value.
 [[nodiscard]] std::unique_ptr<Bootstrap> make_callback_bootstrap(int rank, int size, banyan_allgather_fn allgather,
                                                                  void* context);
 

@@ -91,8 +91,9 @@ std::optional<Frame> Channel::next() {
   const uint16_t type = reader.u16();
   const bool reserved_is_zero = reader.u16() == 0;
   if (length > kMaxPayloadBytes || !reserved_is_zero) {
-    throw Error(BANYAN_ERR_FORMAT, "rank " + std::to_string(peer_) + " sent a frame header that no rank sends (length " +
-                                       std::to_string(length) + ", limit " + std::to_string(kMaxPayloadBytes) + ")");
+    throw Error(BANYAN_ERR_FORMAT, "rank " + std::to_string(peer_) +
+                                       " sent a frame header that no rank sends (length " + std::to_string(length) +
+                                       ", limit " + std::to_string(kMaxPayloadBytes) + ")");
   }
   const size_t whole = kHeaderBytes + length + kMacBytes;
   if (arrived.size() < whole) {

@@ -15,8 +15,8 @@
 
 namespace banyan::bootstrap {
 
-/// What a rank is in the middle of, as name-value pairs in a fixed order. Fields must be equal on all ranks; `waiting_for`
-/// and the per-peer sizes are the rank's own and may differ.
+/// What a rank is in the middle of, as name-value pairs in a fixed order. Fields must be equal on all ranks;
+/// `waiting_for` and the per-peer sizes are the rank's own and may differ.
 struct OperationReport {
   uint64_t sequence = 0;                                    ///< number of the operation on its communicator, from 1
   std::vector<std::pair<std::string, std::string>> fields;  ///< e.g. {"operation","alltoall"},{"bytes per pair","64"}
@@ -27,9 +27,10 @@ struct OperationReport {
 /// Works without the application's help (a thread per process, blocked in poll). Any thread.
 ///
 /// Guarantees: if the process of a rank ends without leave(), every other rank's AbortState is raised with PEER_FAILED
-/// and a text naming that rank within 2 s on one host and 5 s across hosts. abort() reaches every live rank. When stalled
-/// ranks have reported operations that disagree, every rank's state is raised with MISMATCH and a text naming two
-/// ranks, the field and both values; a rank that left or never started the operation others wait in is named as well.
+/// and a text naming that rank within 2 s on one host and 5 s across hosts. abort() reaches every live rank. When
+/// stalled ranks have reported operations that disagree, every rank's state is raised with MISMATCH and a text naming
+/// two ranks, the field and both values; a rank that left or never started the operation others wait in is named as
+/// well.
 class Control {
  public:
   Control() = default;
@@ -74,8 +75,9 @@ class Control {
 /// Over TCP: a star around rank 0, authenticated with a secret that rank 0 makes and the bootstrap carries, bound to
 /// `interface_name` ("" = loopback when all ranks share a host, else the address of the route that the bootstrap used,
 /// else that of the default route). Collective. When rank 0 leaves first, nobody fails: the others go on without
-/// watching each other, abort() then reaches only the own state, and deadlines bound what is left. One thread per Control,
-/// asleep unless something happens. Sockets are closed in forked children, so that a child cannot hide its parent's death.
+/// watching each other, abort() then reaches only the own state, and deadlines bound what is left. One thread per
+/// Control, asleep unless something happens. Sockets are closed in forked children, so that a child cannot hide its
+/// parent's death.
 [[nodiscard]] std::unique_ptr<Control> make_tcp_control(Bootstrap& bootstrap, const std::string& interface_name,
                                                         Deadline deadline);
 

@@ -33,8 +33,8 @@ Secret read_secret_file(const std::string& path) {
                                              origin, info.st_mode & 07777));
   }
   if (info.st_uid != ::geteuid() && info.st_uid != 0) {
-    throw Error(BANYAN_ERR_AUTH, fmt::format("{} belongs to user {}, not to user {} or root", origin, info.st_uid,
-                                             ::geteuid()));
+    throw Error(BANYAN_ERR_AUTH,
+                fmt::format("{} belongs to user {}, not to user {} or root", origin, info.st_uid, ::geteuid()));
   }
   std::array<char, kMaxSecretFileBytes> text{};
   const ssize_t count = ::read(fd.get(), text.data(), text.size());
@@ -61,10 +61,11 @@ Secret job_secret(const EnvironmentLookup& lookup) {
     BANYAN_LOG(kWarn, "bootstrap", "BANYAN_INSECURE=1: any process that reaches the port can join this job");
     return {};
   }
-  throw Error(BANYAN_ERR_AUTH,
-              "the ranks of this job have no common secret to know each other by: set BANYAN_JOB_SECRET_FILE on every host "
-              "to a file of mode 0600 with 64 hex digits (make them with: openssl rand -hex 32), or BANYAN_JOB_SECRET to "
-              "the digits. On a network that you trust, BANYAN_INSECURE=1 goes without");
+  throw Error(
+      BANYAN_ERR_AUTH,
+      "the ranks of this job have no common secret to know each other by: set BANYAN_JOB_SECRET_FILE on every host "
+      "to a file of mode 0600 with 64 hex digits (make them with: openssl rand -hex 32), or BANYAN_JOB_SECRET to "
+      "the digits. On a network that you trust, BANYAN_INSECURE=1 goes without");
 }
 
 }  // namespace banyan::bootstrap

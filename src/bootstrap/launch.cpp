@@ -68,8 +68,8 @@ Launch read_ranks(const Reader& reader, const Names& names) {
   launch.rank = reader.required(names.rank, 0, kMaxRanks);
   launch.size = reader.required(names.size, 1, kMaxRanks);
   if (launch.rank >= launch.size) {
-    reject(fmt::format("{} is {} but {} is {} ({}): ranks go from 0 to {}", names.rank, launch.rank, names.size, launch.size,
-                       reader.launcher(), launch.size - 1));
+    reject(fmt::format("{} is {} but {} is {} ({}): ranks go from 0 to {}", names.rank, launch.rank, names.size,
+                       launch.size, reader.launcher(), launch.size - 1));
   }
   launch.local_rank = reader.number(names.local_rank, 0, kMaxRanks).value_or(0);
   launch.local_size = reader.number(names.local_size, 1, kMaxRanks).value_or(launch.size == 1 ? 1 : 0);
@@ -121,7 +121,8 @@ Launch read_banyan_run(const Reader& reader) {
 
 Launch read_torchrun(const Reader& reader) {
   Launch launch = read_ranks(reader, {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"});
-  launch.node_rank = reader.number("GROUP_RANK", 0, kMaxRanks).value_or(-1);
+  const auto node_rank = reader.number("GROUP_RANK", 0, kMaxRanks);
+  launch.node_rank = node_rank ? *node_rank : reader.number("NODE_RANK", 0, kMaxRanks).value_or(-1);
   read_master(reader, launch);
   if (launch.size > 1 && (launch.host.empty() || launch.ports.empty())) {
     reject(fmt::format("RANK and WORLD_SIZE are set but {} is not: rank 0 must be found there",
@@ -161,8 +162,8 @@ Launch read_hydra(const Reader& reader) {
 
 /// Ports of a Slurm step without MASTER_PORT: the same on all ranks, apart for steps side by side.
 int slurm_port(const Reader& reader) {
-  const JobId id = job_id_from_name(reader.text("SLURM_JOB_ID").value_or("") + "." +
-                                    reader.text("SLURM_STEP_ID").value_or(""));
+  const JobId id =
+      job_id_from_name(reader.text("SLURM_JOB_ID").value_or("") + "." + reader.text("SLURM_STEP_ID").value_or(""));
   return 20000 + (id[0] * 256 + id[1]) % 10000;
 }
 

@@ -32,10 +32,11 @@ SocketAddress root_address(const Launch& launch, const std::string& interface_na
     }
   }
   if (!names_this_host) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
-                fmt::format("rank 0 runs here, but \"{}\" is no address of this host ({}): set MASTER_ADDR to this host's "
-                            "address, or BANYAN_INTERFACE to the interface it stands for",
-                            launch.host, launch.launcher));
+    throw Error(
+        BANYAN_ERR_INVALID_ARGUMENT,
+        fmt::format("rank 0 runs here, but \"{}\" is no address of this host ({}): set MASTER_ADDR to this host's "
+                    "address, or BANYAN_INTERFACE to the interface it stands for",
+                    launch.host, launch.launcher));
   }
   return default_address();  // the host's own name often means loopback on the host itself
 }
@@ -75,10 +76,11 @@ std::vector<SocketAddress> root_candidates(const Launch& launch) {
 std::unique_ptr<Bootstrap> connect_at_address(const Launch& launch, const EnvironmentLookup& lookup,
                                               const std::string& interface_name, Deadline deadline) {
   if (launch.host.empty() || launch.ports.empty()) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
-                fmt::format("{} started {} ranks but does not say where rank 0 is: set MASTER_ADDR and MASTER_PORT, or use "
-                            "banyan_comm_create with an allgather over MPI",
-                            launch.launcher, launch.size));
+    throw Error(
+        BANYAN_ERR_INVALID_ARGUMENT,
+        fmt::format("{} started {} ranks but does not say where rank 0 is: set MASTER_ADDR and MASTER_PORT, or use "
+                    "banyan_comm_create with an allgather over MPI",
+                    launch.launcher, launch.size));
   }
   const StarTicket ticket = {.secret = job_secret(lookup),
                              .job_id = job_id_from_name(launch.job),

@@ -24,8 +24,8 @@ void ListenerOwner::keep(const JobId& id, Fd listener, Deadline deadline) {
     throw Error(BANYAN_ERR_NO_MEMORY, "cannot create an eventfd: " + errno_text(errno));
   }
   const std::lock_guard lock(mutex_);  // the thread's take() waits for the entry
-  // Detached, with its own descriptor: a child forked by the caller may take the socket too, and has no such thread. The
-  // eventfd is shared with such a child, so that its taking closes the parent's copy.
+  // Detached, with its own descriptor: a child forked by the caller may take the socket too, and has no such thread.
+  // The eventfd is shared with such a child, so that its taking closes the parent's copy.
   start_quiet_thread([this, id, deadline, watched = std::move(watched)] {
     pollfd wait = {.fd = watched.get(), .events = POLLIN, .revents = 0};
     poll_until({&wait, 1}, deadline);

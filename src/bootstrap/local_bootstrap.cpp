@@ -25,7 +25,9 @@ class LocalBootstrap final : public Bootstrap {
 
 class LocalControl final : public Control, private ProgressSource {
  public:
-  LocalControl(std::shared_ptr<LocalHub> hub, int rank) : hub_(std::move(hub)), rank_(rank) { hub_->attach(rank_, this); }
+  LocalControl(std::shared_ptr<LocalHub> hub, int rank) : hub_(std::move(hub)), rank_(rank) {
+    hub_->attach(rank_, this);
+  }
   ~LocalControl() override { end(false); }
 
   [[nodiscard]] AbortState& state() noexcept override { return hub_->state(rank_); }

@@ -57,8 +57,8 @@ void LocalHub::enter(int rank, const void* mine, size_t bytes) {
   if (inside_[static_cast<size_t>(rank)]) {
     fail(Error(BANYAN_ERR_MISMATCH, fmt::format("two threads use rank {} of {} at once", rank, size_)));
   } else if (count_inside_ > 0 && bytes != bytes_) {
-    fail(Error(BANYAN_ERR_MISMATCH, fmt::format("rank {} gathers {} bytes per rank, rank {} gathers {}", first_rank_, bytes_,
-                                                rank, bytes)));
+    fail(Error(BANYAN_ERR_MISMATCH,
+               fmt::format("rank {} gathers {} bytes per rank, rank {} gathers {}", first_rank_, bytes_, rank, bytes)));
   } else if (!total) {
     fail(Error(BANYAN_ERR_LIMIT, fmt::format("{} bytes from each of {} ranks do not fit in memory", bytes, size_)));
   }

@@ -38,6 +38,9 @@ Pmi1Session::Pmi1Session(int fd, int rank, Deadline deadline) : fd_(fd), rank_(r
 }
 
 Pmi1Session::~Pmi1Session() {
+  if (!in_step_) {
+    return;
+  }
   try {
     ask("cmd=finalize", "finalize_ack", Deadline::in(kGoodbyeLimitS));
   } catch (const Error& error) {
@@ -55,6 +58,7 @@ std::string Pmi1Session::from_root(const std::string& mine, Deadline deadline) {
 
 Pmi1Session::Words Pmi1Session::ask(const std::string& line, const std::string& expected, Deadline deadline) {
   const std::string request = line + "\n";
+  in_step_ = false;
   size_t written = 0;
   while (written < request.size()) {
     if (!wait(fd_, POLLOUT, deadline)) {
@@ -69,6 +73,7 @@ Pmi1Session::Words Pmi1Session::ask(const std::string& line, const std::string& 
     written += count > 0 ? static_cast<size_t>(count) : 0;
   }
   const std::string answer = read_line(expected, deadline);
+  in_step_ = true;
   Words words;
   for (const std::string& piece : parse::split(answer, ' ')) {
     const size_t equals = piece.find('=');

@@ -8,14 +8,15 @@
 
 namespace banyan::bootstrap {
 
-/// The PMI-1 wire protocol of mpiexec.hydra: lines of `name=value` words over the socket PMI_FD. The launcher allows one
-/// conversation per process: a program that uses MPI, or makes a second communicator from the environment, must not have
-/// ended or begun another one. One thread.
+/// The PMI-1 wire protocol of mpiexec.hydra: lines of `name=value` words over the socket PMI_FD. The launcher allows
+/// one conversation per process: a program that uses MPI, or makes a second communicator from the environment, must not
+/// have ended or begun another one. One thread.
 class Pmi1Session final : public LauncherExchange {
  public:
   /// Borrows `fd`. Error{IO} when the launcher does not answer as PMI-1, {TIMEOUT} when it does not answer.
   Pmi1Session(int fd, int rank, Deadline deadline);
-  /// Says goodbye; hydra would otherwise take the end of the process for a crash.
+  /// Says goodbye; hydra would otherwise take the end of the process for a crash. Not while a question is unanswered:
+  /// the job has failed then, and hydra would answer that question first.
   ~Pmi1Session() override;
   Pmi1Session(const Pmi1Session&) = delete;
   Pmi1Session& operator=(const Pmi1Session&) = delete;
@@ -30,6 +31,7 @@ class Pmi1Session final : public LauncherExchange {
 
   int fd_;
   int rank_;
+  bool in_step_ = true;  // every question has been answered
   std::string unread_;
   std::string space_;  // name of the job's key-value space
 };

@@ -58,7 +58,8 @@ void on_value(int status, pmix::Value* value, void* data) {
   (*answer)->finish(status, value);
 }
 
-/// Keys cannot be put twice, so every rendezvous of a process has its own. All ranks count alike, as calls are collective.
+/// Keys cannot be put twice, so every rendezvous of a process has its own. All ranks count alike, as calls are
+/// collective.
 std::string next_key() {
   static std::atomic<int> count{0};
   return fmt::format("banyan.id.{}", count++);
@@ -97,8 +98,8 @@ PmixSession::PmixSession() {
 PmixSession::~PmixSession() { functions_->finalize(nullptr, 0); }
 
 void PmixSession::fail(const char* what, int status) const {
-  throw Error(BANYAN_ERR_IO, fmt::format("{} failed: {} ({}); PMIX_NAMESPACE is set, so a PMIx server should be there", what,
-                                         functions_->error_string(status), status));
+  throw Error(BANYAN_ERR_IO, fmt::format("{} failed: {} ({}); PMIX_NAMESPACE is set, so a PMIx server should be there",
+                                         what, functions_->error_string(status), status));
 }
 
 std::optional<uint32_t> PmixSession::number(uint32_t rank, const char* key, Deadline deadline) const {
@@ -163,9 +164,10 @@ void PmixSession::fence(Deadline deadline) const {
   }
   static_cast<void>(data.release());
   if (!answer->wait(deadline)) {
-    throw Error(BANYAN_ERR_TIMEOUT, fmt::format("not all ranks of the job came to the PMIx fence within {:.3g} s (seen by "
-                                                "rank {})",
-                                                total_s, self_.rank));
+    throw Error(BANYAN_ERR_TIMEOUT,
+                fmt::format("not all ranks of the job came to the PMIx fence within {:.3g} s (seen by "
+                            "rank {})",
+                            total_s, self_.rank));
   }
   if (answer->status != pmix::kSuccess) {
     fail("PMIx_Fence", answer->status);

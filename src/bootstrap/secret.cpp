@@ -37,10 +37,10 @@ Secret Secret::from_hex(std::string_view text, std::string_view origin) {
   Secret secret;
   size_t written = 0;
   const char* end = nullptr;
-  const bool parsed = digits.size() == 2 * kBytes &&
-                      ::sodium_hex2bin(secret.bytes_.data(), kBytes, digits.data(), digits.size(), nullptr, &written,
-                                       &end) == 0 &&
-                      written == kBytes && end == digits.data() + digits.size();
+  const bool parsed =
+      digits.size() == 2 * kBytes &&
+      ::sodium_hex2bin(secret.bytes_.data(), kBytes, digits.data(), digits.size(), nullptr, &written, &end) == 0 &&
+      written == kBytes && end == digits.data() + digits.size();
   if (!parsed) {
     throw Error(BANYAN_ERR_AUTH, std::string(origin) + " does not hold a job secret: expected 64 hex digits, got " +
                                      std::to_string(digits.size()) +

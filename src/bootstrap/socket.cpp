@@ -22,9 +22,9 @@ constexpr int kBacklog = 4096;  // the kernel caps it at net.core.somaxconn
 void set_int(int fd, int level, int name, int value) noexcept { ::setsockopt(fd, level, name, &value, sizeof value); }
 
 [[noreturn]] void throw_errno(const std::string& what, int error) {
-  throw Error(error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ? BANYAN_ERR_NO_MEMORY
-                                                                                       : BANYAN_ERR_IO,
-              what + ": " + errno_text(error));
+  throw Error(
+      error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ? BANYAN_ERR_NO_MEMORY : BANYAN_ERR_IO,
+      what + ": " + errno_text(error));
 }
 
 Fd make_socket(int family) {

@@ -63,8 +63,8 @@ class SocketAddress {
 /// The next connection of a listening socket, or no fd when there is none (errors of a single connection are skipped).
 [[nodiscard]] Fd accept_connection(int listener) noexcept;
 
-/// Begins to connect, from the address `from` unless the target is loopback. `error` is 0 when the attempt is under way:
-/// it has ended when POLLOUT shows, then connect_error() tells. Error{NO_MEMORY, IO} when there is no socket.
+/// Begins to connect, from the address `from` unless the target is loopback. `error` is 0 when the attempt is under
+/// way: it has ended when POLLOUT shows, then connect_error() tells. Error{NO_MEMORY, IO} when there is no socket.
 [[nodiscard]] Fd start_connect(const SocketAddress& to, const std::optional<SocketAddress>& from, int& error);
 /// 0, or the errno with which the connection attempt failed.
 [[nodiscard]] int connect_error(int fd) noexcept;

@@ -53,8 +53,8 @@ std::optional<std::string> StallTable::compare(int a, int b) const {
     const auto& [name, value] = one.fields[i];
     const auto& [other_name, other_value] = other.fields[i];
     if (name != other_name || value != other_value) {
-      return fmt::format("the ranks disagree in operation {}: rank {} has {} {}, rank {} has {} {}", one.sequence, a, name,
-                         value, b, other_name, other_value);
+      return fmt::format("the ranks disagree in operation {}: rank {} has {} {}, rank {} has {} {}", one.sequence, a,
+                         name, value, b, other_name, other_value);
     }
   }
   if (one.fields.size() != other.fields.size()) {
@@ -84,13 +84,14 @@ std::optional<std::string> StallTable::disagreement() const {
 std::optional<std::string> StallTable::suspect(int waiter, int peer) const {
   const OperationReport& report = *at(waiter).report;
   if (at(peer).left) {
-    return fmt::format("rank {} waits in {} for rank {}, which has left the communicator", waiter, name_operation(report),
-                       peer);
+    return fmt::format("rank {} waits in {} for rank {}, which has left the communicator", waiter,
+                       name_operation(report), peer);
   }
   if (standing(peer) && at(peer).report->sequence > report.sequence) {
-    return fmt::format("rank {} waits in {} for rank {}, which waits in {}: the ranks do not call the same operations in "
-                       "the same order",
-                       waiter, name_operation(report), peer, name_operation(*at(peer).report));
+    return fmt::format(
+        "rank {} waits in {} for rank {}, which waits in {}: the ranks do not call the same operations in "
+        "the same order",
+        waiter, name_operation(report), peer, name_operation(*at(peer).report));
   }
   return std::nullopt;
 }
@@ -125,8 +126,8 @@ std::string StallTable::diagnosis() const {
       if (awaited.left) {
         findings.insert(fmt::format("rank {} has left the communicator", peer));
       } else if (awaited.started > 0 && awaited.started < report.sequence) {
-        findings.insert(fmt::format("rank {} has not started {}, its last is operation {}", peer, name_operation(report),
-                                    awaited.started));
+        findings.insert(fmt::format("rank {} has not started {}, its last is operation {}", peer,
+                                    name_operation(report), awaited.started));
       } else if (awaited.finished >= report.sequence) {
         findings.insert(fmt::format("rank {} has finished {}", peer, name_operation(report)));
       }

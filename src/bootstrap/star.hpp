@@ -43,8 +43,8 @@ using StarChannels = std::vector<std::optional<Channel>>;
 /// came, AUTH when they came without the secret, MISMATCH (size, version, duplicate rank), PEER_FAILED.
 [[nodiscard]] StarChannels accept_star(Fd listener, const StarTicket& ticket, Deadline deadline);
 
-/// Other ranks: connects to the first of `roots` that proves to be this job's root, trying until the deadline, and waits
-/// until all ranks have come. `from` is the local address to use. Throws what the root says, or TIMEOUT, AUTH.
+/// Other ranks: connects to the first of `roots` that proves to be this job's root, trying until the deadline, and
+/// waits until all ranks have come. `from` is the local address to use. Throws what the root says, or TIMEOUT, AUTH.
 [[nodiscard]] Channel join_star(const std::vector<SocketAddress>& roots, const StarTicket& ticket,
                                 const std::optional<SocketAddress>& from, Deadline deadline);
 

@@ -11,8 +11,8 @@
 namespace banyan::bootstrap {
 namespace {
 
-constexpr double kEvictAfterS = 0.5;    // a full table drops its oldest stranger only if it has been this slow
-constexpr double kAcceptPauseS = 0.1;   // after accept ran out of descriptors
+constexpr double kEvictAfterS = 0.5;   // a full table drops its oldest stranger only if it has been this slow
+constexpr double kAcceptPauseS = 0.1;  // after accept ran out of descriptors
 
 /// A connection that has not proven anything yet: all the memory it may have.
 struct Pending {
@@ -201,9 +201,10 @@ class Acceptor {
 
   [[nodiscard]] std::string find_mistake(const Claim& claim, const std::string& from) const {
     if (claim.version != kProtocolVersion) {
-      return fmt::format("rank {} at {} speaks version {} of Banyan's protocol, rank 0 speaks version {}: install the "
-                         "same Banyan on all hosts",
-                         claim.rank, from, claim.version, kProtocolVersion);
+      return fmt::format(
+          "rank {} at {} speaks version {} of Banyan's protocol, rank 0 speaks version {}: install the "
+          "same Banyan on all hosts",
+          claim.rank, from, claim.version, kProtocolVersion);
     }
     if (claim.size != channels_.size()) {
       return fmt::format("rank {} at {} says the job has {} ranks, rank 0 says {}", claim.rank, from, claim.size,
@@ -227,8 +228,8 @@ class Acceptor {
         const std::string from = peer_address(channels_[rank]->fd()).text();
         channels_[rank]->close();
         throw Error(BANYAN_ERR_PEER_FAILED,
-                    fmt::format("rank {} at {} ended or gave up while {} of {} ranks were still to come to the {}", rank,
-                                from, missing_, ticket_.size, ticket_.purpose));
+                    fmt::format("rank {} at {} ended or gave up while {} of {} ranks were still to come to the {}",
+                                rank, from, missing_, ticket_.size, ticket_.purpose));
       }
     }
   }
@@ -242,9 +243,9 @@ class Acceptor {
         all_unproven = all_unproven && std::ranges::count(unproven_, rank) > 0;
       }
     }
-    std::string text = fmt::format("{} of {} never came within {}; rank 0 waited for the {} at {}", name_ranks(absent),
-                                   ticket_.size, name_seconds(total_s_), ticket_.purpose,
-                                   local_address(listener_.get()).text());
+    std::string text =
+        fmt::format("{} of {} never came within {}; rank 0 waited for the {} at {}", name_ranks(absent), ticket_.size,
+                    name_seconds(total_s_), ticket_.purpose, local_address(listener_.get()).text());
     if (!unproven_.empty()) {
       text += fmt::format("; a process that claimed rank {} did not know the job secret", unproven_.front());
     }

@@ -26,7 +26,8 @@ Error ended(int rank) {
 }
 
 Error out_of_order(int rank, uint16_t type) {
-  return {BANYAN_ERR_FORMAT, fmt::format("rank {} sent a message of type {} where the bootstrap expects none", rank, type)};
+  return {BANYAN_ERR_FORMAT,
+          fmt::format("rank {} sent a message of type {} where the bootstrap expects none", rank, type)};
 }
 
 /// Queues the next piece of `bytes` as a data frame; `queued` counts.
@@ -137,8 +138,8 @@ void StarRoot::take_contribution(Operation& operation, int rank, Bytes payload) 
     throw out_of_order(rank, frame_type(StarFrame::kContribution));
   }
   if (bytes != operation.bytes) {
-    throw Error(BANYAN_ERR_MISMATCH, fmt::format("rank {} gathers {} bytes per rank where rank 0 gathers {}", rank, bytes,
-                                                 operation.bytes));
+    throw Error(BANYAN_ERR_MISMATCH,
+                fmt::format("rank {} gathers {} bytes per rank where rank 0 gathers {}", rank, bytes, operation.bytes));
   }
   operation.peers[static_cast<size_t>(rank)].opened = true;
   operation.deadline = earlier(operation.deadline, answer_deadline(patience_ms * 1e-3));
@@ -237,7 +238,8 @@ void StarMember::contribute(Bytes mine, Deadline deadline, double total_s) {
     // The root has nothing to say yet, unless why it ended.
     const IoResult input = channel_.receive();
     if (const auto frame = channel_.next()) {
-      throw frame->type == frame_type(StarFrame::kFailure) ? read_failure(frame->payload) : out_of_order(0, frame->type);
+      throw frame->type == frame_type(StarFrame::kFailure) ? read_failure(frame->payload)
+                                                           : out_of_order(0, frame->type);
     }
     if (result == IoResult::kClosed || input == IoResult::kClosed) {
       throw ended(0);
@@ -262,7 +264,8 @@ void StarMember::take_result(std::span<unsigned char> all, Deadline deadline, do
     }
     if (frame->type == frame_type(StarFrame::kResult) && !opened && WireReader(frame->payload).u64() == all.size()) {
       opened = true;
-    } else if (frame->type == frame_type(StarFrame::kData) && opened && frame->payload.size() <= all.size() - received) {
+    } else if (frame->type == frame_type(StarFrame::kData) && opened &&
+               frame->payload.size() <= all.size() - received) {
       std::ranges::copy(frame->payload, all.begin() + static_cast<std::ptrdiff_t>(received));
       received += frame->payload.size();
     } else {

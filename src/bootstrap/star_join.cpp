@@ -75,8 +75,8 @@ class Joiner {
     send_all(fd, std::array<unsigned char, kProofBytes>{}, limit);
     const std::string text = "the process at " + root.text() + " does not know this rank's job secret";
     if (roots_.size() == 1) {
-      throw Error(BANYAN_ERR_AUTH, fmt::format("rank {} of {}: {}; all ranks need the same one", ticket_.rank,
-                                               ticket_.size, text));
+      throw Error(BANYAN_ERR_AUTH,
+                  fmt::format("rank {} of {}: {}; all ranks need the same one", ticket_.rank, ticket_.size, text));
     }
     return note(BANYAN_ERR_AUTH, text);
   }

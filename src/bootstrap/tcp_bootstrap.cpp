@@ -31,7 +31,10 @@ class TcpRoot final : public Bootstrap {
 class TcpMember final : public Bootstrap {
  public:
   TcpMember(Channel channel, int rank, int size)
-      : star_(std::move(channel), rank, size), rank_(rank), size_(size), route_(local_address(star_.channel().fd()).ip()) {}
+      : star_(std::move(channel), rank, size),
+        rank_(rank),
+        size_(size),
+        route_(local_address(star_.channel().fd()).ip()) {}
 
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int size() const noexcept override { return size_; }

@@ -13,8 +13,9 @@ namespace banyan::bootstrap {
 
 /// For banyan_comm_create_from_id: collective over `size` processes that have the same id. Rank 0 must be the process
 /// that made the id. Returns when all ranks have come. `interface_name` is where this rank connects from ("": any).
-/// Error on every rank within the deadline: INVALID_ARGUMENT, TIMEOUT (names the ranks that never came), MISMATCH (size,
-/// version, duplicate rank), AUTH, PEER_FAILED. Later allgathers throw the same, and PEER_FAILED when a rank dies.
+/// Error on every rank within the deadline: INVALID_ARGUMENT, TIMEOUT (names the ranks that never came), MISMATCH
+/// (size, version, duplicate rank), AUTH, PEER_FAILED. Later allgathers throw the same, and PEER_FAILED when a rank
+/// dies.
 [[nodiscard]] std::unique_ptr<Bootstrap> make_tcp_bootstrap(const UniqueId& id, int rank, int size,
                                                             const std::string& interface_name, Deadline deadline);
 

@@ -14,8 +14,8 @@ namespace banyan::bootstrap {
 namespace {
 
 constexpr double kTickS = 0.5;
-constexpr int kSuspiciousTicks = 3;      // a suspicion must hold this long; see StallTable::suspicion
-constexpr double kGoodbyeLimitS = 1.0;   // for the last frames to go out and the other side to close
+constexpr int kSuspiciousTicks = 3;     // a suspicion must hold this long; see StallTable::suspicion
+constexpr double kGoodbyeLimitS = 1.0;  // for the last frames to go out and the other side to close
 
 }  // namespace
 
@@ -201,8 +201,9 @@ void TcpControl::handle(int rank, const Frame& frame) {
   } else if (type == ControlFrame::kDiagnosis && !is_root()) {
     diagnosis_ = WireReader(frame.payload).text();
   } else {
-    throw Error(BANYAN_ERR_FORMAT, fmt::format("rank {} sent a control message of type {}, which rank {} does not expect",
-                                               rank, frame.type, rank_));
+    throw Error(BANYAN_ERR_FORMAT,
+                fmt::format("rank {} sent a control message of type {}, which rank {} does not expect", rank,
+                            frame.type, rank_));
   }
 }
 
@@ -231,11 +232,12 @@ void TcpControl::handle_progress(int rank, const Frame& frame) {
 void TcpControl::lost(int rank) {
   links_[static_cast<size_t>(rank)].reset();
   if (phase_ == Phase::kMember) {
-    raise_everywhere({.status = BANYAN_ERR_PEER_FAILED,
-                      .text = fmt::format("rank {} of {} failed: its process ended without leaving the communicator, gave "
-                                          "up after an error, or cannot be reached (seen by rank {})",
-                                          rank, size_, rank_)},
-                     rank);
+    raise_everywhere(
+        {.status = BANYAN_ERR_PEER_FAILED,
+         .text = fmt::format("rank {} of {} failed: its process ended without leaving the communicator, gave "
+                             "up after an error, or cannot be reached (seen by rank {})",
+                             rank, size_, rank_)},
+        rank);
   }
 }
 

@@ -17,8 +17,8 @@
 
 namespace banyan::bootstrap {
 
-/// The control plane over the channels of a star; see make_tcp_control. A thread sleeps in poll() on the channels and an
-/// eventfd; only this thread closes channels.
+/// The control plane over the channels of a star; see make_tcp_control. A thread sleeps in poll() on the channels and
+/// an eventfd; only this thread closes channels.
 class TcpControl final : public Control {
  public:
   /// Rank 0 has a channel to every rank, the others have one at [0].

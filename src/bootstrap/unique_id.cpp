@@ -71,9 +71,10 @@ UniqueId UniqueId::read(const banyan_unique_id& id) {
   WireReader reader(all);
   const bool magic_fits = std::ranges::equal(reader.bytes(kMagic.size()), as_bytes(kMagic));
   if (!magic_fits || !std::ranges::equal(sum, all.subspan(kBodyBytes))) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
-                "these bytes are not a whole unique id: make one with banyan_unique_id_create on rank 0 and hand all 256 "
-                "bytes to the other ranks");
+    throw Error(
+        BANYAN_ERR_INVALID_ARGUMENT,
+        "these bytes are not a whole unique id: make one with banyan_unique_id_create on rank 0 and hand all 256 "
+        "bytes to the other ranks");
   }
   const uint16_t version = reader.u16();
   const uint8_t family = reader.u8();
@@ -105,10 +106,11 @@ UniqueId create_unique_id(const std::string& interface_name, Deadline deadline) 
 Fd take_listener(const UniqueId& id) {
   Fd listener = ListenerOwner::of_process().take(id.job_id);
   if (!listener) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
-                "this process has no listening socket for the unique id (" + id.root.text() +
-                    "): rank 0 must be the process that called banyan_unique_id_create, within the bootstrap deadline, and "
-                    "an id serves one communicator");
+    throw Error(
+        BANYAN_ERR_INVALID_ARGUMENT,
+        "this process has no listening socket for the unique id (" + id.root.text() +
+            "): rank 0 must be the process that called banyan_unique_id_create, within the bootstrap deadline, and "
+            "an id serves one communicator");
   }
   return listener;
 }

@@ -23,12 +23,12 @@ struct UniqueId {
   [[nodiscard]] static UniqueId read(const banyan_unique_id& id);
 };
 
-/// A new id whose listening socket on `interface_name` ("": chosen) waits in this process for take_listener(). The socket
-/// is closed when the deadline passes unused. Error{NOT_FOUND} no such interface, {IO} errno. Any thread.
+/// A new id whose listening socket on `interface_name` ("": chosen) waits in this process for take_listener(). The
+/// socket is closed when the deadline passes unused. Error{NOT_FOUND} no such interface, {IO} errno. Any thread.
 [[nodiscard]] UniqueId create_unique_id(const std::string& interface_name, Deadline deadline);
 
-/// Takes the listening socket that create_unique_id() left. Error{INVALID_ARGUMENT} if this process has none for the id:
-/// made elsewhere, used already or expired. Any thread.
+/// Takes the listening socket that create_unique_id() left. Error{INVALID_ARGUMENT} if this process has none for the
+/// id: made elsewhere, used already or expired. Any thread.
 [[nodiscard]] Fd take_listener(const UniqueId& id);
 
 }  // namespace banyan::bootstrap

@@ -38,17 +38,18 @@ Examples:
 
 po::options_description describe() {
   po::options_description options("Options");
-  options.add_options()                                                                                            //
-      ("ranks,n", po::value<int>(), "number of ranks; with --lab one per slot if not given")                       //
-      ("lab", po::value<std::string>()->implicit_value("banyan"), "run over the nodes of this lab (needs root)")    //
-      ("timeout", po::value<double>(), "end the job after this many seconds, exit code 124")                       //
-      ("tag-output", "begin every line of output with [rank]")                                                     //
-      ("export,x", po::value<std::vector<std::string>>(), "NAME=VALUE: set a variable for the ranks; NAME: pass it " //
-                                                          "on (all are)")                                          //
-      ("keep-going", "let the other ranks finish when one fails")                                                  //
-      ("kill-rank", po::value<int>(), "kill this rank with SIGKILL, to see what the others do")                     //
-      ("after", po::value<double>(), "... after this many seconds (default 1)")                                    //
-      ("help,h", "print this")                                                                                     //
+  options.add_options()                                                                                           //
+      ("ranks,n", po::value<int>(), "number of ranks; with --lab one per slot if not given")                      //
+      ("lab", po::value<std::string>()->implicit_value("banyan"), "run over the nodes of this lab (needs root)")  //
+      ("timeout", po::value<double>(), "end the job after this many seconds, exit code 124")                      //
+      ("tag-output", "begin every line of output with [rank]")                                                    //
+      ("export,x", po::value<std::vector<std::string>>(),
+       "NAME=VALUE: set a variable for the ranks; NAME: pass it "                                //
+       "on (all are)")                                                                           //
+      ("keep-going", "let the other ranks finish when one fails")                                //
+      ("kill-rank", po::value<int>(), "kill this rank with SIGKILL, to see what the others do")  //
+      ("after", po::value<double>(), "... after this many seconds (default 1)")                  //
+      ("help,h", "print this")                                                                   //
       ("version", "print the version");
   return options;
 }
@@ -113,7 +114,8 @@ std::optional<Options> parse_options(int argc, char** argv) {
     return std::nullopt;
   }
   if (values.count("version") != 0) {
-    std::cout << "banyan-run " << BANYAN_VERSION_MAJOR << '.' << BANYAN_VERSION_MINOR << '.' << BANYAN_VERSION_PATCH << '\n';
+    std::cout << "banyan-run " << BANYAN_VERSION_MAJOR << '.' << BANYAN_VERSION_MINOR << '.' << BANYAN_VERSION_PATCH
+              << '\n';
     return std::nullopt;
   }
   Options options;

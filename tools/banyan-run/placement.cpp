@@ -48,7 +48,8 @@ std::string random_hex(size_t bytes) {
 std::string find_lab_script() {
   std::error_code ignored;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
-  for (const std::filesystem::path& candidate : {self.parent_path() / "banyan-lab", std::filesystem::path(BANYAN_LAB_SCRIPT)}) {
+  for (const std::filesystem::path& candidate :
+       {self.parent_path() / "banyan-lab", std::filesystem::path(BANYAN_LAB_SCRIPT)}) {
     if (::access(candidate.c_str(), X_OK) == 0) {
       return candidate;
     }
@@ -163,26 +164,33 @@ std::vector<Job::Node> Job::lab_nodes(const std::string& script, const std::stri
 }
 
 void Job::place(const Options& options, const std::vector<Node>& nodes) {
-  const int slots = std::accumulate(nodes.begin(), nodes.end(), 0, [](int sum, const Node& n) { return sum + n.slots; });
+  const int slots =
+      std::accumulate(nodes.begin(), nodes.end(), 0, [](int sum, const Node& n) { return sum + n.slots; });
   const int size = options.ranks.value_or(slots);
   if (size > slots || (options.kill_rank && *options.kill_rank >= size)) {
-    throw std::runtime_error(size > slots ? "-n " + std::to_string(size) + ": the lab has " + std::to_string(slots) + " slots"
-                                          : "--kill-rank: there is no such rank");
+    throw std::runtime_error(size > slots
+                                 ? "-n " + std::to_string(size) + ": the lab has " + std::to_string(slots) + " slots"
+                                 : "--kill-rank: there is no such rank");
   }
   const std::string job_id = "banyan-run-" + random_hex(8);
   for (size_t node = 0; node < nodes.size(); ++node) {
     const int first = static_cast<int>(ranks_.size());
     const int here = std::min(nodes[node].slots, size - first);
     for (int local_rank = 0; local_rank < here; ++local_rank) {
-      RankPlan plan = {.rank = first + local_rank, .place = nodes[node].name, .command = options.command, .variables = {}};
+      RankPlan plan = {
+          .rank = first + local_rank, .place = nodes[node].name, .command = options.command, .variables = {}};
       if (options.lab) {
         const std::vector<std::string> prefix = {lab_script_, "--name", *options.lab, "exec", nodes[node].name, "--"};
         plan.command.insert(plan.command.begin(), prefix.begin(), prefix.end());
       }
-      plan.variables = {{"BANYAN_RANK", std::to_string(plan.rank)},    {"BANYAN_SIZE", std::to_string(size)},
-                        {"BANYAN_LOCAL_RANK", std::to_string(local_rank)}, {"BANYAN_LOCAL_SIZE", std::to_string(here)},
-                        {"BANYAN_NODE_RANK", std::to_string(node)},    {"BANYAN_ROOT", root_},
-                        {"BANYAN_JOB_ID", job_id},                     {"BANYAN_JOB_SECRET_FILE", secret_path_}};
+      plan.variables = {{"BANYAN_RANK", std::to_string(plan.rank)},
+                        {"BANYAN_SIZE", std::to_string(size)},
+                        {"BANYAN_LOCAL_RANK", std::to_string(local_rank)},
+                        {"BANYAN_LOCAL_SIZE", std::to_string(here)},
+                        {"BANYAN_NODE_RANK", std::to_string(node)},
+                        {"BANYAN_ROOT", root_},
+                        {"BANYAN_JOB_ID", job_id},
+                        {"BANYAN_JOB_SECRET_FILE", secret_path_}};
       plan.variables.insert(plan.variables.end(), options.variables.begin(), options.variables.end());
       ranks_.push_back(std::move(plan));
     }

@@ -168,8 +168,9 @@ TEST_P(ControlPlane, RanksInDifferentOperationsThatWaitForEachOtherAreToldSo) {
   at(1).report_stall(report(7, "alltoall", {0}));
   at(0).report_stall(report(8, "barrier", {1}));
   for (int rank = 0; rank < 3; ++rank) {
-    expect_raised(rank, BANYAN_ERR_MISMATCH, "rank 1 waits in operation 7 (alltoall) for rank 0, which waits in "
-                                             "operation 8 (barrier)");
+    expect_raised(rank, BANYAN_ERR_MISMATCH,
+                  "rank 1 waits in operation 7 (alltoall) for rank 0, which waits in "
+                  "operation 8 (barrier)");
   }
 }
 
@@ -244,7 +245,8 @@ TEST(TrivialControl, AbortRaisesTheOnlyState) {
 TEST(TcpControlSetup, UnknownInterfaceOfOneRankIsTheErrorOfAll) {
   auto ends = make_local_bootstraps(3);
   const auto outcomes = testing::run_ranks(3, [&](int rank) {
-    static_cast<void>(make_tcp_control(*ends[static_cast<size_t>(rank)], rank == 1 ? "nosuch0" : "lo", Deadline::in(60)));
+    static_cast<void>(
+        make_tcp_control(*ends[static_cast<size_t>(rank)], rank == 1 ? "nosuch0" : "lo", Deadline::in(60)));
   });
   for (const auto& outcome : outcomes) {
     EXPECT_EQ(testing::status_of(outcome), BANYAN_ERR_NOT_FOUND);

@@ -15,11 +15,11 @@
 namespace banyan::bootstrap {
 namespace {
 
+using ::testing::Each;
+using ::testing::HasSubstr;
 using testing::run_ranks;
 using testing::status_of;
 using testing::text_of;
-using ::testing::Each;
-using ::testing::HasSubstr;
 
 constexpr double kGenerous = 60;
 
@@ -236,15 +236,16 @@ TEST_P(Agreement, FailureSticks) {
 }
 
 TEST(CallbackBootstrap, NonZeroReturnIsAnErrorThatNamesIt) {
-  const auto bootstrap =
-      make_callback_bootstrap(1, 4, [](const void*, void*, size_t, void*) { return 42; }, nullptr);
+  const auto bootstrap = make_callback_bootstrap(
+      1, 4, [](const void*, void*, size_t, void*) { return 42; }, nullptr);
   const auto outcomes = run_ranks(1, [&](int) { bootstrap->barrier(Deadline::in(kGenerous)); });
   EXPECT_EQ(status_of(outcomes[0]), BANYAN_ERR_IO);
   EXPECT_THAT(text_of(outcomes[0]), HasSubstr("returned 42 on rank 1 of 4"));
 }
 
 TEST(CallbackBootstrap, ReturnAfterTheDeadlineIsATimeout) {
-  const auto bootstrap = make_callback_bootstrap(0, 1, [](const void*, void*, size_t, void*) { return 0; }, nullptr);
+  const auto bootstrap = make_callback_bootstrap(
+      0, 1, [](const void*, void*, size_t, void*) { return 0; }, nullptr);
   const auto outcomes = run_ranks(1, [&](int) { bootstrap->barrier(Deadline::in(0)); });
   EXPECT_EQ(status_of(outcomes[0]), BANYAN_ERR_TIMEOUT);
 }

@@ -125,6 +125,22 @@ void FabricOwner::open(bootstrap::Bootstrap& bootstrap, const Settings& settings
   });
 }
 
+/// Makes the links to all peers; `addresses[peer][t]` is the peer's address on transport t.
+void FabricOwner::link_peers(const topology::LocalityTree& tree,
+                             const std::vector<std::vector<std::string>>& addresses) {
+  for (int peer = 0; peer < fabric_.size(); ++peer) {
+    if (peer == fabric_.rank) {
+      continue;
+    }
+    auto& link = fabric_.peers[static_cast<size_t>(peer)];
+    link.same_host = tree.same_host(fabric_.rank, peer);
+    link.transport = tree.mapped(fabric_.rank, peer) ? local_ : remote_;
+    const auto used = std::find_if(transports_.begin(), transports_.end(),
+                                   [&](const auto& transport) { return transport.get() == link.transport; });
+    link.transport->connect(peer, addresses[static_cast<size_t>(peer)][static_cast<size_t>(used - transports_.begin())]);
+  }
+}
+
 void FabricOwner::connect(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline) {
   const auto own_addresses = [&] {
     std::vector<std::string> mine;
@@ -175,22 +191,10 @@ void FabricOwner::connect(bootstrap::Bootstrap& bootstrap, const topology::Local
   if (remote_ != nullptr && remote_ != local_) {
     description_ += (description_.empty() ? "" : ",") + std::string(remote_->name());
   }
-  const auto make_connections = [&] {
-    for (int peer = 0; peer < bootstrap.size(); ++peer) {
-      if (peer == rank) {
-        continue;
-      }
-      auto& link = fabric_.peers[static_cast<size_t>(peer)];
-      link.same_host = tree.same_host(rank, peer);
-      link.transport = tree.mapped(rank, peer) ? local_ : remote_;
-      const auto index = static_cast<size_t>(std::find_if(transports_.begin(), transports_.end(),
-                                                          [&](const auto& t) { return t.get() == link.transport; }) -
-                                             transports_.begin());
-      link.transport->connect(peer, addresses[static_cast<size_t>(peer)][index]);
-    }
+  static_cast<void>(exchange_or_fail(bootstrap, deadline, [&] {
+    link_peers(tree, addresses);
     return std::string();
-  };
-  static_cast<void>(exchange_or_fail(bootstrap, deadline, make_connections));
+  }));
   std::erase_if(transports_, [&](const auto& t) { return t.get() != local_ && t.get() != remote_; });
   for (const auto& transport : transports_) {
     fabric_.transports.push_back(transport.get());

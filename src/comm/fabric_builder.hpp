@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "bootstrap/bootstrap.hpp"
@@ -34,6 +35,7 @@ class FabricOwner {
  private:
   void open(bootstrap::Bootstrap& bootstrap, const Settings& settings, uint64_t comm_id, Deadline deadline);
   void connect(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
+  void link_peers(const topology::LocalityTree& tree, const std::vector<std::vector<std::string>>& addresses);
   void map_rings(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
 
   std::shared_ptr<transport::InprocHub> hub_;

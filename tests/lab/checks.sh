@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034  # FAILED is lab_test.sh's
 # checks.sh - what lab_test.sh is written with: running a test, comparing, traffic of known size.
 

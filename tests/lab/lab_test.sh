@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # lab_test.sh - the lab's own exam.  Prints "ok - name" or "not ok - name" per test; exits 0, 1, or 77 if it
 # cannot run here.  Takes about 15 s; touches only labs of its own names.
 # shellcheck disable=SC2317,SC2016  # the tests are called by name; their scripts expand in the rank, not here

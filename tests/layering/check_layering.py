@@ -31,7 +31,7 @@ BASE_PUBLIC = {"status.h", "types.h"}
 
 # Programs that may link layers of the library, and which.
 PRIVILEGED_TOOLS = {"tools/banyan-plan": {"planner", "cost"}, "tools/banyan-sim": {"planner", "cost", "schedule"},
-                    "perf/common": {"planner"}}
+                    "perf/common": {"planner"}, "perf/micro": {"base", "transport"}}
 
 # Outside libraries and the folders that wrap them.
 WRAPPED = [

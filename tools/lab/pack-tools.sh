@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # pack-tools.sh - puts ip, tc and the libraries they need into a folder, for a machine where they cannot be installed.
 set -euo pipefail
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # common.sh - messages, the lab's name and where its state lives.  Sourced by banyan-lab.
 

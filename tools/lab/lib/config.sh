@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # config.sh - the options of "up", checked, into the variables of state.sh.  Sourced by banyan-lab.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # counters.sh - what crossed each link, in each direction, from the kernel's own statistics.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # describe.sh - the lab as it is: status for people, describe for programs, hosts for launchers.
 

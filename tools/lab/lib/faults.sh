@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # faults.sh - changes to a running lab: rates, and cut links.  Sourced by banyan-lab.
 

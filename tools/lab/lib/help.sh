@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # help.sh - what --help prints.  Sourced by banyan-lab.
 

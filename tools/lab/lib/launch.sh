@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # launch.sh - "run": a job's ranks over the nodes without MPI, as torchrun would start them.
 

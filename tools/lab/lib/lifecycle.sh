@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # lifecycle.sh - up, down and list.  Sourced by banyan-lab.
 

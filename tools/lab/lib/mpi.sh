@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # mpi.sh - Open MPI's and MPICH's launchers over the nodes, and the "ssh" they are given.
 

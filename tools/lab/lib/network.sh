@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # network.sh - switches, links and their rates, as batches for ip and tc.  Sourced by banyan-lab.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # node-init.sh LAB_STATE PLACE NODE_FILE - the first process of a node (PLACE node0, node1 ...) or of the switches
 # (PLACE switch), already in its new namespaces: gives the node its identity, says "ready", and from then on only
 # keeps the namespaces alive.  Started by node.sh.

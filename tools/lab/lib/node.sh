@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # node.sh - a node: the files that make its identity, and running a command inside it.  Sourced by banyan-lab.
 

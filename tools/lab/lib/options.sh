@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # options.sh - long options for the small commands.  Sourced by banyan-lab.
 

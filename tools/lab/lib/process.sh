@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # process.sh - the holders that keep a lab's namespaces alive, and the end of everything that runs in them.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # selftest.sh - does the emulation hold on this machine?  A small lab, a handful of checks, nothing left.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # state.sh - what a lab remembers between commands: one file of bash variables, read and written whole.
 

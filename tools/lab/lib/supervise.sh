@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # supervise.sh REPORTS COMMAND... - runs one rank's command to its end, then writes "RANK CODE" to descriptor
 # REPORTS.  Started by launch.sh through setsid, so that the rank and its children are one process group.
 reports=$1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # tools.sh - the programs and kernel features the lab needs, and a clear refusal when one is missing.
 

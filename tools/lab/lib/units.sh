@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # units.sh - rates and sizes: text in tc's units to whole bytes (per second) and back.  Sourced by banyan-lab.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MPI_Alltoall of known size over the lab: checks the data, that the ranks see more than one host, and prints
  * what a node sent out.  Used by "banyan-lab selftest". */
 #include <mpi.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Moves a known number of bytes over one TCP connection, for the lab's own tests.
 
 transfer.py serve PORT          take one connection, read it to its end, acknowledge, print the bytes

@@ -2,6 +2,7 @@
 #include "bootstrap/pmix.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -65,6 +66,24 @@ std::string next_key() {
   return fmt::format("banyan.id.{}", count++);
 }
 
+/// The process's own use of PMIx, from its first session to its end. When a client finalizes, the server may end a
+/// fence that other ranks of its next session are already in (PMIX_ERR_PARTIAL_SUCCESS), so sessions must not.
+class ProcessUse {
+ public:
+  explicit ProcessUse(pmix::FinalizeFunction finalize) : finalize_(finalize), owner_(::getpid()) {}
+  ~ProcessUse() {
+    if (::getpid() == owner_) {  // a forked child has neither PMIx's thread nor a place in the job
+      finalize_(nullptr, 0);
+    }
+  }
+  ProcessUse(const ProcessUse&) = delete;
+  ProcessUse& operator=(const ProcessUse&) = delete;
+
+ private:
+  pmix::FinalizeFunction finalize_;
+  pid_t owner_;
+};
+
 }  // namespace
 
 struct PmixSession::Functions {
@@ -93,9 +112,16 @@ PmixSession::PmixSession() {
   if (status != pmix::kSuccess) {
     fail("PMIx_Init", status);
   }
+  static const ProcessUse keeps_the_first(functions_->finalize);
+  static std::atomic<bool> first{true};
+  counted_ = !first.exchange(false);
 }
 
-PmixSession::~PmixSession() { functions_->finalize(nullptr, 0); }
+PmixSession::~PmixSession() {
+  if (counted_) {
+    functions_->finalize(nullptr, 0);
+  }
+}
 
 void PmixSession::fail(const char* what, int status) const {
   throw Error(BANYAN_ERR_IO, fmt::format("{} failed: {} ({}); PMIX_NAMESPACE is set, so a PMIx server should be there",

@@ -12,7 +12,8 @@
 namespace banyan::bootstrap {
 
 /// A client of the PMIx server that started this process, over libpmix loaded at run time (BANYAN_PMIX_LIBRARY or
-/// libpmix.so.2). PMIx counts its users, so a program that also uses MPI is not disturbed. One thread.
+/// libpmix.so.2). PMIx counts its users, so a program that also uses MPI is not disturbed; the first session's use
+/// lasts until the process exits. One thread.
 class PmixSession final : public LauncherExchange {
  public:
   /// Error{NOT_FOUND}: no libpmix. Error{IO}: no server, with PMIx's own text.
@@ -35,6 +36,7 @@ class PmixSession final : public LauncherExchange {
 
   std::unique_ptr<Functions> functions_;
   pmix::Proc self_{};
+  bool counted_ = false;  // whether this session's use ends with it
 };
 
 }  // namespace banyan::bootstrap

@@ -76,7 +76,10 @@ typedef struct banyan_transport_ops {
   banyan_status (*is_reachable)(void* transport, int peer, const void* address, size_t size);
   /** Remembers a peer's address; the connection itself may be made lazily. Includes the own rank (loopback). */
   banyan_status (*connect)(void* transport, int peer, const void* address, size_t size);
-  /** Sends `size` bytes (0 allowed). Matched by (sender, tag) in posting order. The buffer is borrowed until done. */
+  /**
+   * Sends `size` bytes (0 allowed). Matched by (sender, tag) in posting order. The buffer is borrowed until done. The
+   * library uses tags of at most 40 bits; a transport that matches fewer than 64 refuses larger ones.
+   */
   banyan_status (*post_send)(void* transport, int peer, const void* buffer, size_t size, uint64_t tag,
                              banyan_transport_request* request);
   /** Receives a message from `peer` with `tag` into at most `size` bytes. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "topology/discover.hpp"
 
+#include <mutex>
+
 #include "base/parse.hpp"
 #include "topology/host_facts.hpp"
 #include "topology/sources/nvml.hpp"
@@ -23,6 +25,9 @@ std::vector<std::string> interface_list(const std::string& text) {
 }  // namespace
 
 Graph discover_host(const DiscoverOptions& options) {
+  // libudev, which hwloc may use, has process-wide state without a lock (seen by ThreadSanitizer in version 252).
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
   const SystemRoots roots;
   HostFacts facts;
   read_identity(facts, roots, options.host_id);

@@ -14,6 +14,7 @@ TransportUnderTest ucx(const std::string& label, Ranks ranks) {
       .host_context = {},
       .environment = {},
       .boundaries = {1024, 8192, 65536, 262144},
+      .tag_bits = 40,
       .skip_reason = {},
   };
 }

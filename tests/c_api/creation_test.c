@@ -57,7 +57,7 @@ static int gather(const void* sendbuf, void* recvbuf, size_t size, void* context
 }
 
 static void exchange_ranks(banyan_comm* comm, int rank, int size) {
-  int sent[MAX_RANKS], received[MAX_RANKS], peer;
+  int sent[MAX_RANKS] = {0}, received[MAX_RANKS], peer;
   for (peer = 0; peer < size; ++peer) {
     sent[peer] = 10 * rank + peer;
   }
@@ -71,6 +71,7 @@ static void exchange_ranks(banyan_comm* comm, int rank, int size) {
 typedef struct creator {
   gather_member member;
   const banyan_unique_id* id; /**< NULL: by callback */
+  const char* transports;     /**< NULL: default; any other is expected not to exist */
 } creator;
 
 static void* create_and_exchange(void* context) {
@@ -79,7 +80,12 @@ static void* create_and_exchange(void* context) {
   banyan_comm_config config = BANYAN_COMM_CONFIG_INIT;
   banyan_comm* comm = NULL;
   config.interface_name = "lo";
-  if (self->id != NULL) {
+  config.transports = self->transports;
+  if (self->transports != NULL) {
+    CHECK_FAILS(banyan_comm_create_from_id(self->id, rank, size, &config, &comm), BANYAN_ERR_NOT_FOUND,
+                self->transports);
+    CHECK(comm == NULL);
+  } else if (self->id != NULL) {
     CHECK_OK(banyan_comm_create_from_id(self->id, rank, size, &config, &comm));
   } else {
     CHECK_OK(banyan_comm_create(rank, size, gather, &self->member, &config, &comm));
@@ -90,7 +96,7 @@ static void* create_and_exchange(void* context) {
   return NULL;
 }
 
-static void test_threads(int size, int by_id) {
+static void test_threads(int size, int by_id, const char* transports) {
   static gather_place place = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, {0}};
   banyan_comm_config config = BANYAN_COMM_CONFIG_INIT;
   banyan_unique_id id;
@@ -107,6 +113,7 @@ static void test_threads(int size, int by_id) {
     creators[rank].member.rank = rank;
     creators[rank].member.fails = 0;
     creators[rank].id = by_id ? &id : NULL;
+    creators[rank].transports = transports;
     if (pthread_create(&threads[rank], NULL, create_and_exchange, &creators[rank]) != 0) {
       exit(1);
     }
@@ -153,10 +160,11 @@ static void test_wrong_environment(void) {
 }
 
 int main(void) {
-  test_threads(1, 0);
-  test_threads(4, 0);
-  test_threads(1, 1);
-  test_threads(4, 1);
+  test_threads(1, 0, NULL);
+  test_threads(4, 0, NULL);
+  test_threads(1, 1, NULL);
+  test_threads(4, 1, NULL);
+  test_threads(3, 1, "nosuchtransport");
   test_failing_callback();
   test_no_launcher();
   test_wrong_environment();

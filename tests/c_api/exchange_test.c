@@ -219,7 +219,7 @@ static void split_body(rank_context* self) {
   CHECK_OK(banyan_comm_split(self->comm, last ? -1 : self->rank % 2, even ? -self->rank : self->rank, &part));
   CHECK((part == NULL) == last);
   if (part != NULL) {
-    int rank = -1, size = -1, position, sent[MAX_RANKS], received[MAX_RANKS];
+    int rank = -1, size = -1, position, sent[MAX_RANKS] = {0}, received[MAX_RANKS];
     const int members = (self->size - 1 + even) / 2;
     CHECK_OK(banyan_comm_rank(part, &rank));
     CHECK_OK(banyan_comm_size(part, &size));

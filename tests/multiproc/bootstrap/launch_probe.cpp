@@ -14,7 +14,10 @@ namespace {
 
 using banyan::Deadline;
 using banyan::Error;
-using namespace banyan::bootstrap;
+using banyan::bootstrap::connect_from_environment;
+using banyan::bootstrap::Launch;
+using banyan::bootstrap::launch_from_environment;
+using banyan::bootstrap::make_control;
 
 constexpr double kLimitS = 60;
 

@@ -14,8 +14,8 @@ namespace {
 
 /// A table may end after any member from here on: what comes later is optional.
 constexpr size_t kRequiredBytes = offsetof(banyan_transport_ops, register_memory);
-constexpr uint64_t kKnownCapabilities = BANYAN_TRANSPORT_CAP_INTER_HOST | BANYAN_TRANSPORT_CAP_MAPPED |
-                                        BANYAN_TRANSPORT_CAP_REPORTS_PEER_FAILURE;
+constexpr uint64_t kKnownCapabilities =
+    BANYAN_TRANSPORT_CAP_INTER_HOST | BANYAN_TRANSPORT_CAP_MAPPED | BANYAN_TRANSPORT_CAP_REPORTS_PEER_FAILURE;
 
 struct Member {
   const char* name;

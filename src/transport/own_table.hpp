@@ -4,8 +4,8 @@
 #include <exception>
 #include <new>
 
-#include "base/error.hpp"
 #include "banyan/transport_plugin.h"
+#include "base/error.hpp"
 #include "transport/error_text.hpp"
 
 namespace banyan::transport {
@@ -42,8 +42,8 @@ struct OwnTable {
         throw Error(BANYAN_ERR_INVALID_ARGUMENT, "transport config: struct_size is too small");
       }
       if (config->size < 1 || config->rank < 0 || config->rank >= config->size) {
-        throw Error(BANYAN_ERR_INVALID_ARGUMENT, fmt::format("transport config: rank {} is not within size {}",
-                                                             config->rank, config->size));
+        throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                    fmt::format("transport config: rank {} is not within size {}", config->rank, config->size));
       }
       *transport = new T(*config);
     });
@@ -54,8 +54,8 @@ struct OwnTable {
   }
   static banyan_status is_reachable(void* transport, int peer, const void* address, size_t size) {
     bool reachable = false;
-    const banyan_status status = guarded(self(transport).error(),
-                                         [&] { reachable = self(transport).is_reachable(peer, address, size); });
+    const banyan_status status =
+        guarded(self(transport).error(), [&] { reachable = self(transport).is_reachable(peer, address, size); });
     return status == BANYAN_OK && !reachable ? BANYAN_ERR_NOT_SUPPORTED : status;
   }
   static banyan_status connect(void* transport, int peer, const void* address, size_t size) {

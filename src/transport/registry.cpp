@@ -88,12 +88,8 @@ std::vector<fs::path> search_folders() {
   }
   folders.push_back(own);
   folders.push_back(own / "banyan");
-  const fs::path built_plugins = fs::path(BANYAN_BUILD_FOLDER) / "plugins" / "transport";
-  std::error_code error;
-  if (lies_in(own, BANYAN_BUILD_FOLDER) && fs::is_directory(built_plugins, error)) {
-    for (const auto& entry : fs::directory_iterator(built_plugins, error)) {
-      folders.push_back(entry.path());
-    }
+  if (lies_in(own, BANYAN_BUILD_FOLDER)) {
+    folders.push_back(fs::path(BANYAN_BUILD_FOLDER) / "lib");  // where the build puts plugins
   }
   return folders;
 }
@@ -113,16 +109,17 @@ const banyan_transport_ops& load(const fs::path& path, const std::string& name) 
   const auto library = DynamicLibrary::open(origin);
   const auto query = library.function<banyan_transport_query_fn>(BANYAN_TRANSPORT_QUERY_SYMBOL);
   if (query == nullptr) {
-    throw Error(BANYAN_ERR_NOT_SUPPORTED, origin + " exports no " BANYAN_TRANSPORT_QUERY_SYMBOL
-                                                   "; it is not a transport plugin");
+    throw Error(BANYAN_ERR_NOT_SUPPORTED,
+                origin + " exports no " BANYAN_TRANSPORT_QUERY_SYMBOL "; it is not a transport plugin");
   }
   const banyan_transport_ops* table = nullptr;
   for (uint32_t version = BANYAN_TRANSPORT_ABI_VERSION; version >= 1 && table == nullptr; --version) {
     table = query(version);
   }
   if (table == nullptr) {
-    throw Error(BANYAN_ERR_NOT_SUPPORTED, fmt::format("{} offers no table of version 1 to {}; rebuild it or the library",
-                                                      origin, BANYAN_TRANSPORT_ABI_VERSION));
+    throw Error(BANYAN_ERR_NOT_SUPPORTED,
+                fmt::format("{} offers no table of version 1 to {}; rebuild it or the library", origin,
+                            BANYAN_TRANSPORT_ABI_VERSION));
   }
   const banyan_transport_ops& complete = keep_forever(*table, origin);
   if (complete.name != name) {
@@ -142,9 +139,9 @@ const banyan_transport_ops& TransportRegistry::find(const std::string& name) {
     return *known->second;
   }
   if (!valid_name(name)) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
-                "transport name \"" + name + "\" must be lower-case letters, digits, _ or -; there are: " +
-                    fmt::format("{}", fmt::join(available(), ", ")));
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "transport name \"" + name +
+                                                 "\" must be lower-case letters, digits, _ or -; there are: " +
+                                                 fmt::format("{}", fmt::join(available(), ", ")));
   }
   const std::string file = std::string(kPrefix) + name + std::string(kSuffix);
   std::vector<std::string> looked;

@@ -23,8 +23,8 @@ struct RequestState {
     void* link;     ///< the transport's object that carries the message; may be null
     size_t offset;  ///< bytes done, where there is no such object
   };
-  uint32_t kind;                   ///< the transport's own
-  uint32_t owner;                  ///< the transport's own
+  uint32_t kind;   ///< the transport's own
+  uint32_t owner;  ///< the transport's own
 };
 static_assert(sizeof(RequestState) <= sizeof(banyan_transport_request::internal));
 

@@ -56,7 +56,8 @@ void Exchange::fail(int rank, const std::string& reason) noexcept {
 }
 
 bool Exchange::any_failed() const noexcept {
-  return std::any_of(slots_, slots_ + size_, [](const Slot& slot) { return slot.failed.load(std::memory_order_relaxed); });
+  return std::any_of(slots_, slots_ + size_,
+                     [](const Slot& slot) { return slot.failed.load(std::memory_order_relaxed); });
 }
 
 std::string Exchange::failure(int rank) const {

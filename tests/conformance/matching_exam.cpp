@@ -157,20 +157,23 @@ std::vector<size_t> shuffled(size_t count) {
 TEST_P(TransportConformance, TagsMatchInAnyOrderOfReceives) {
   ranks(2, [](Rank& rank) {
     const auto sizes = exam_sizes(rank.subject());
-    exchange_tags(rank, sizes.size(), [&](size_t i) { return sizes[i]; }, shuffled(sizes.size()), false);
+    exchange_tags(
+        rank, sizes.size(), [&](size_t i) { return sizes[i]; }, shuffled(sizes.size()), false);
   });
 }
 
 TEST_P(TransportConformance, MessagesBeforeTheirReceivesAreKept) {
   ranks(2, [](Rank& rank) {
     const auto sizes = exam_sizes(rank.subject());
-    exchange_tags(rank, sizes.size(), [&](size_t i) { return sizes[i]; }, shuffled(sizes.size()), true);
+    exchange_tags(
+        rank, sizes.size(), [&](size_t i) { return sizes[i]; }, shuffled(sizes.size()), true);
   });
 }
 
 TEST_P(TransportConformance, ManyUnexpectedMessagesAreKept) {
   ranks(2, [](Rank& rank) {
-    exchange_tags(rank, 3000, [](size_t i) { return i % 500; }, shuffled(3000), true);
+    exchange_tags(
+        rank, 3000, [](size_t i) { return i % 500; }, shuffled(3000), true);
   });
 }
 
@@ -244,8 +247,8 @@ TEST_P(TransportConformance, SendersAreToldApartByRank) {
     }
     member->finish_all(requests);
     for (int peer = 0; peer < rank.size(); ++peer) {
-      require(values[static_cast<size_t>(peer)] == peer, fmt::format("the message of peer {} came from {}", peer,
-                                                                     values[static_cast<size_t>(peer)]));
+      require(values[static_cast<size_t>(peer)] == peer,
+              fmt::format("the message of peer {} came from {}", peer, values[static_cast<size_t>(peer)]));
     }
     rank.barrier();
   });
@@ -272,8 +275,9 @@ void truncate(Rank& rank, size_t size, size_t room, bool receive_late) {
     const banyan_status status = member->finish(request);
     require(status == BANYAN_ERR_MISMATCH, fmt::format("truncated receive ended with {}", static_cast<int>(status)));
     const std::string text = member->transport().last_error();
-    require(text.find(std::to_string(size)) != std::string::npos && text.find(std::to_string(room)) != std::string::npos,
-            fmt::format("the text does not name both sizes {} and {}: {}", size, room, text));
+    require(
+        text.find(std::to_string(size)) != std::string::npos && text.find(std::to_string(room)) != std::string::npos,
+        fmt::format("the text does not name both sizes {} and {}: {}", size, room, text));
     incoming.check_guard();
   }
   exchange_size(*member, rank.rank(), 1 - rank.rank(), size);  // the connection lives on

@@ -27,8 +27,8 @@ Member::Member(Rank& rank, int communicator) : rank_(rank) {
   const auto addresses = rank.allgather(transport_->address());
   for (int peer = 0; peer < rank.size(); ++peer) {
     const std::string& address = addresses[static_cast<size_t>(peer)];
-    require(transport_->is_reachable(peer, address), fmt::format("peer {} is not reachable: {}", peer,
-                                                                 transport_->last_error()));
+    require(transport_->is_reachable(peer, address),
+            fmt::format("peer {} is not reachable: {}", peer, transport_->last_error()));
     transport_->connect(peer, address);
   }
   rank_.members_.push_back(this);
@@ -75,8 +75,10 @@ banyan_status Member::finish(Request& request, std::source_location where) {
 void Member::finish_all(std::vector<Request>& requests, std::source_location where) {
   for (Request& request : requests) {
     const banyan_status status = finish(request, where);
-    require(status == BANYAN_OK, fmt::format("request with peer {} ended with {}: {}", request.peer,
-                                             static_cast<int>(status), transport_->last_error()), where);
+    require(status == BANYAN_OK,
+            fmt::format("request with peer {} ended with {}: {}", request.peer, static_cast<int>(status),
+                        transport_->last_error()),
+            where);
   }
 }
 

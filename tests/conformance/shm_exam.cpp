@@ -12,7 +12,7 @@ TransportUnderTest shm(const std::string& label, Ranks ranks, const std::string&
       .table = []() -> const banyan_transport_ops& { return transport::shm_table(); },
       .host_context = {},
       .environment = {{"BANYAN_SHM_SINGLE_COPY", single_copy}},
-      .boundaries = {32, 96, 8192, 32672, 65536, 130944, size_t{1} << 20},
+      .boundaries = {32, 96, 16384, 32672, 65536, 130944, 262144, size_t{1} << 20},
       // Once is enough for the slowest way, a ring of 128 KiB with a switch of threads each time it is full.
       .huge_messages = single_copy == "1" || ranks == Ranks::kProcesses,
       .skip_reason = {},

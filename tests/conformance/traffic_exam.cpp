@@ -26,7 +26,6 @@ struct Message {
   }
 };
 
-
 /// One round between all pairs, self included, with receives and sends posted in an order of the rank's own.
 void random_round(Rank& rank, Member& member, size_t round, size_t messages_per_pair) {
   struct Post {
@@ -155,7 +154,8 @@ TEST_P(TransportConformance, CommunicatorsDoNotMixTheirMessages) {
     for (size_t c = 0; c < kCommunicators; ++c) {
       require(members[c]->finish(requests[kCommunicators + c]) == BANYAN_OK, "receive failed");
       require(members[c]->finish(requests[c]) == BANYAN_OK, "send failed");
-      require(received[c] == previous * 100 + static_cast<int>(c), fmt::format("communicator {} got {}", c, received[c]));
+      require(received[c] == previous * 100 + static_cast<int>(c),
+              fmt::format("communicator {} got {}", c, received[c]));
     }
     rank.barrier();
   });

@@ -28,7 +28,7 @@ struct Envelope {
   const void* data = nullptr;                   ///< the sender's buffer, or `eager`
   banyan_transport_request* request = nullptr;  ///< the sender's, touched by the sender only; null once it ended
   Envelope* next = nullptr;
-  std::unique_ptr<std::byte[]> eager;           ///< kEagerBytes, made on first use
+  std::unique_ptr<std::byte[]> eager;  ///< kEagerBytes, made on first use
 };
 
 /// Small messages are copied on sending, so that the sender need not wait for the receiver.
@@ -39,8 +39,8 @@ class EnvelopeStack {
  public:
   void push(Envelope* envelope) noexcept {
     envelope->next = top_.load(std::memory_order_relaxed);
-    while (!top_.compare_exchange_weak(envelope->next, envelope, std::memory_order_release,
-                                       std::memory_order_relaxed)) {
+    while (
+        !top_.compare_exchange_weak(envelope->next, envelope, std::memory_order_release, std::memory_order_relaxed)) {
     }
   }
 
@@ -66,11 +66,11 @@ class EnvelopeStack {
 
 /// One rank's place in the hub.
 struct alignas(64) InprocSlot {
-  EnvelopeStack incoming;                     ///< messages to this rank
-  alignas(64) EnvelopeStack returned;         ///< envelopes of this rank that receivers are done with
+  EnvelopeStack incoming;              ///< messages to this rank
+  alignas(64) EnvelopeStack returned;  ///< envelopes of this rank that receivers are done with
   alignas(64) std::atomic<bool> opened{false};
   std::atomic<bool> closed{false};
-  std::deque<Envelope> envelopes;             ///< touched by the rank's thread only; outlives its transport
+  std::deque<Envelope> envelopes;  ///< touched by the rank's thread only; outlives its transport
 };
 
 /// Memory of a window; lives as long as the window or a mapping of it.

@@ -23,8 +23,8 @@ InprocHub& hub_of(const banyan_transport_config& config) {
   }
   auto& hub = *static_cast<InprocHub*>(config.host_context);
   if (hub.size() != config.size) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, fmt::format("inproc: communicator has {} ranks, its hub {}", config.size,
-                                                         hub.size()));
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                fmt::format("inproc: communicator has {} ranks, its hub {}", config.size, hub.size()));
   }
   return hub;
 }
@@ -86,7 +86,8 @@ banyan_status InprocTransport::check_post(int peer, const void* buffer, size_t s
     return request->status = error_.set(BANYAN_ERR_INVALID_ARGUMENT, "inproc: peer {} is not connected", peer);
   }
   if (buffer == nullptr && size > 0) {
-    return request->status = error_.set(BANYAN_ERR_INVALID_ARGUMENT, "inproc: peer {} size {}: buffer is NULL", peer, size);
+    return request->status =
+               error_.set(BANYAN_ERR_INVALID_ARGUMENT, "inproc: peer {} size {}: buffer is NULL", peer, size);
   }
   return BANYAN_OK;
 }
@@ -119,7 +120,8 @@ banyan_status InprocTransport::post_send(int peer, const void* buffer, size_t si
   }
   Envelope* envelope = acquire_envelope(size);
   if (envelope == nullptr) {
-    return request->status = error_.set(BANYAN_ERR_NO_MEMORY, "inproc: send to peer {} size {}: out of memory", peer, size);
+    return request->status =
+               error_.set(BANYAN_ERR_NO_MEMORY, "inproc: send to peer {} size {}: out of memory", peer, size);
   }
   RequestState& state = start_request(request, peer, size, tag);
   state.kind = kSend;
@@ -153,8 +155,9 @@ bool InprocTransport::deliver(Envelope* envelope, banyan_transport_request* requ
   banyan_status status = BANYAN_OK;
   request->received = envelope->size;
   if (envelope->size > state.size) {
-    status = error_.set(BANYAN_ERR_MISMATCH, "inproc: message of {} bytes from peer {} tag {}, the receive has room for {}",
-                        envelope->size, envelope->source, envelope->tag, state.size);
+    status =
+        error_.set(BANYAN_ERR_MISMATCH, "inproc: message of {} bytes from peer {} tag {}, the receive has room for {}",
+                   envelope->size, envelope->source, envelope->tag, state.size);
   } else if (envelope->size > 0) {
     std::memcpy(state.recv_buffer, envelope->data, envelope->size);
   }
@@ -319,8 +322,8 @@ void InprocTransport::window_export(void* window, void* handle, size_t* handle_s
 void* InprocTransport::window_map(int peer, const void* handle, size_t handle_size, void** base) {
   WindowHandle imported{};
   if (handle_size != sizeof(imported) || !is_reachable(peer, handle, sizeof(Address))) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, fmt::format("inproc: {} bytes are no window handle of peer {}",
-                                                         handle_size, peer));
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                fmt::format("inproc: {} bytes are no window handle of peer {}", handle_size, peer));
   }
   std::memcpy(&imported, handle, sizeof(imported));
   auto memory = hub_.window(imported.id);

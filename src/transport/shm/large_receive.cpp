@@ -18,9 +18,8 @@ bool ShmTransport::claim(Peer& peer, banyan_transport_request* request, Incoming
   RequestState& state = state_of(request);
   Descriptor& descriptor = peer.descriptors[incoming->descriptor];
   const bool fits = incoming->size <= state.size;
-  const Descriptor::Phase next = !fits              ? Descriptor::kDone
-                                 : peer.single_copy ? Descriptor::kClaimed
-                                                    : Descriptor::kWanted;
+  const bool read = peer.single_copy && incoming->size >= read_from_;
+  const Descriptor::Phase next = !fits ? Descriptor::kDone : read ? Descriptor::kClaimed : Descriptor::kWanted;
   if (!descriptor.move(incoming->generation, Descriptor::kReady, next)) {
     Incoming::free(incoming);  // withdrawn by its sender
     return false;
@@ -33,7 +32,7 @@ bool ShmTransport::claim(Peer& peer, banyan_transport_request* request, Incoming
     error_.set(BANYAN_ERR_MISMATCH, "shm: message of {} bytes from peer {} tag {}, the receive has room for {}",
                incoming->size, request->peer, state.tag, state.size);
     end_large_receive(incoming, BANYAN_ERR_MISMATCH);
-  } else if (peer.single_copy) {
+  } else if (read) {
     state.kind = kReceivePulling;
     pulls_.push(incoming);
   } else {
@@ -134,8 +133,9 @@ void ShmTransport::pull_failed(Peer& peer, Incoming* incoming, RemoteRead result
                                "shm: message of {} bytes from peer {} tag {}: the receive buffer at {} is not writable",
                                incoming->size, peer.rank, state.tag, state.recv_buffer));
     case RemoteRead::kNoMemory:
-      return finish(Descriptor::kDone, error_.set(BANYAN_ERR_NO_MEMORY, "shm: message of {} bytes from peer {}: no memory",
-                                                  incoming->size, peer.rank));
+      return finish(Descriptor::kDone,
+                    error_.set(BANYAN_ERR_NO_MEMORY, "shm: message of {} bytes from peer {}: no memory", incoming->size,
+                               peer.rank));
   }
 }
 

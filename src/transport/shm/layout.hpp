@@ -29,7 +29,7 @@ enum RecordKind : uint32_t {
 /// Starts a record; the payload follows in the same cache line. `kind` is written last.
 struct RecordHeader {
   std::atomic<uint32_t> kind;
-  uint32_t bytes;       ///< of payload
+  uint32_t bytes;  ///< of payload
   uint64_t tag;
   uint64_t size;        ///< of the message
   uint32_t descriptor;  ///< kLarge, kData: in the sender's segment

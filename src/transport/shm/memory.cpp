@@ -47,7 +47,8 @@ size_t available_memory() {
 /// refuse pages, so what is more than there is must not be asked for.
 void allocate_pages(int fd, size_t offset, size_t size) {
   if (const size_t available = available_memory(); size > available) {
-    throw Error(BANYAN_ERR_NO_MEMORY, fmt::format("shm: {} bytes of shared memory wanted, {} available", size, available));
+    throw Error(BANYAN_ERR_NO_MEMORY,
+                fmt::format("shm: {} bytes of shared memory wanted, {} available", size, available));
   }
   while (::fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(size)) != 0) {
     if (errno != EINTR) {

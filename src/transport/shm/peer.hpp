@@ -31,10 +31,10 @@ struct Incoming {
   Incoming* next;
   uint64_t tag;
   size_t size;
-  size_t offset;                     ///< large: bytes copied so far
-  uint64_t source;                   ///< large: address in the sender's process
-  uint32_t descriptor;               ///< large
-  uint32_t generation;               ///< large
+  size_t offset;        ///< large: bytes copied so far
+  uint64_t source;      ///< large: address in the sender's process
+  uint32_t descriptor;  ///< large
+  uint32_t generation;  ///< large
   bool large;
   banyan_transport_request* sender;   ///< loopback: the send that waits for this message; else null
   banyan_transport_request* receive;  ///< large: the receive it was matched with
@@ -69,26 +69,26 @@ struct Peer {
   }
 
   int rank = 0;
-  size_t place = 0;          ///< among the transport's remote peers
+  size_t place = 0;  ///< among the transport's remote peers
   bool is_self = false;
   bool failed = false;
   bool single_copy = false;  ///< this process may read the peer's memory
   MemoryAddress memory{};
-  Fd process;                ///< polls readable when the peer died; empty for a peer in this process
-  Fd segment_fd;             ///< until `outbox` is mapped
-  SharedMapping segment;     ///< of the peer, without rings
-  SharedMapping inbox;       ///< ring in the own segment, written by the peer
-  SharedMapping outbox;      ///< ring in the peer's segment, written here
+  Fd process;             ///< polls readable when the peer died; empty for a peer in this process
+  Fd segment_fd;          ///< until `outbox` is mapped
+  SharedMapping segment;  ///< of the peer, without rings
+  SharedMapping inbox;    ///< ring in the own segment, written by the peer
+  SharedMapping outbox;   ///< ring in the peer's segment, written here
   RingReader reader;
   RingWriter writer;
-  std::span<RingPlace> directory;       ///< of the peer
-  std::span<Descriptor> descriptors;    ///< of the peer
+  std::span<RingPlace> directory;     ///< of the peer
+  std::span<Descriptor> descriptors;  ///< of the peer
 
-  RequestList posted;        ///< receives without a message
-  IncomingList unexpected;   ///< messages without a receive
-  IncomingList arriving;     ///< messages whose bytes come as kData records
-  RequestList pending;       ///< sends that wait for room
-  RequestList streaming;     ///< sends whose bytes go as kData records
+  RequestList posted;       ///< receives without a message
+  IncomingList unexpected;  ///< messages without a receive
+  IncomingList arriving;    ///< messages whose bytes come as kData records
+  RequestList pending;      ///< sends that wait for room
+  RequestList streaming;    ///< sends whose bytes go as kData records
 
   [[nodiscard]] SegmentHeader& header() const noexcept { return *reinterpret_cast<SegmentHeader*>(segment.base()); }
 };

@@ -40,8 +40,12 @@ int ShmTransport::drain(Peer& peer) noexcept {
     if (header == nullptr) {
       break;
     }
-    const Record record{header->kind.load(std::memory_order_relaxed), header->bytes,      header->tag, header->size,
-                        header->descriptor,                            header->generation};
+    const Record record{header->kind.load(std::memory_order_relaxed),
+                        header->bytes,
+                        header->tag,
+                        header->size,
+                        header->descriptor,
+                        header->generation};
     const Taken taken = peer.reader.fits(record.bytes) ? take(peer, record, payload_of(header)) : Taken::kDamaged;
     if (taken == Taken::kDamaged) {
       fail_peer(peer, "wrote a damaged record");
@@ -116,9 +120,8 @@ ShmTransport::Taken ShmTransport::take_large(Peer& peer, const Record& record, c
 }
 
 ShmTransport::Taken ShmTransport::take_data(Peer& peer, const Record& record, const std::byte* payload) noexcept {
-  Incoming* incoming = peer.arriving.take_first([&](const Incoming* i) {
-    return i->descriptor == record.descriptor && i->generation == record.generation;
-  });
+  Incoming* incoming = peer.arriving.take_first(
+      [&](const Incoming* i) { return i->descriptor == record.descriptor && i->generation == record.generation; });
   if (incoming == nullptr) {
     return Taken::kDamaged;
   }
@@ -139,9 +142,9 @@ void ShmTransport::deliver_bytes(banyan_transport_request* request, const void* 
   const RequestState& state = state_of(request);
   request->received = size;
   if (size > state.size) {
-    request->status = error_.set(BANYAN_ERR_MISMATCH,
-                                 "shm: message of {} bytes from peer {} tag {}, the receive has room for {}", size,
-                                 request->peer, state.tag, state.size);
+    request->status =
+        error_.set(BANYAN_ERR_MISMATCH, "shm: message of {} bytes from peer {} tag {}, the receive has room for {}",
+                   size, request->peer, state.tag, state.size);
     return;
   }
   if (size > 0) {

@@ -57,7 +57,9 @@ class RingWriter {
   }
 
  private:
-  [[nodiscard]] RecordHeader* record_at(size_t at) const noexcept { return reinterpret_cast<RecordHeader*>(data_ + at); }
+  [[nodiscard]] RecordHeader* record_at(size_t at) const noexcept {
+    return reinterpret_cast<RecordHeader*>(data_ + at);
+  }
   [[nodiscard]] bool has_room(size_t need) noexcept {
     if (capacity_ - (produced_ - consumed_) >= need) {
       return true;
@@ -113,7 +115,9 @@ class RingReader {
   void pop(size_t payload) noexcept { advance(record_bytes(payload)); }
 
  private:
-  [[nodiscard]] RecordHeader* record_at(size_t at) const noexcept { return reinterpret_cast<RecordHeader*>(data_ + at); }
+  [[nodiscard]] RecordHeader* record_at(size_t at) const noexcept {
+    return reinterpret_cast<RecordHeader*>(data_ + at);
+  }
   void advance(size_t bytes) noexcept {
     at_ = at_ + bytes == capacity_ ? 0 : at_ + bytes;
     consumed_ += bytes;

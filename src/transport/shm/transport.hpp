@@ -55,7 +55,14 @@ class ShmTransport {
   };
 
   /// What a request is doing; in its RequestState::kind.
-  enum Kind : uint32_t { kSendWaiting, kSendAnnounced, kSendStreaming, kReceivePosted, kReceivePulling, kReceiveArriving };
+  enum Kind : uint32_t {
+    kSendWaiting,
+    kSendAnnounced,
+    kSendStreaming,
+    kReceivePosted,
+    kReceivePulling,
+    kReceiveArriving
+  };
   enum class Taken { kYes, kNoMemory, kDamaged };
   /// A record's header, copied out of the ring once: its writer may change it at any time.
   struct Record {
@@ -116,15 +123,16 @@ class ShmTransport {
   uint64_t comm_id_;
   int64_t pid_;
   bool allow_single_copy_;
+  size_t read_from_ = 0;  ///< large messages at least this long are read from the sender's memory
   Segment segment_;
-  std::vector<std::unique_ptr<Peer>> peers_;            ///< by rank; null: not connected
-  std::vector<Peer*> remote_;                           ///< connected peers but this rank
+  std::vector<std::unique_ptr<Peer>> peers_;              ///< by rank; null: not connected
+  std::vector<Peer*> remote_;                             ///< connected peers but this rank
   std::vector<const std::atomic<uint32_t>*> poll_words_;  ///< of remote_
-  std::vector<pollfd> watches_;                         ///< of remote_
-  RequestList large_sends_;   ///< announced, descriptor in the request
-  IncomingList pulls_;        ///< messages being read from their senders
-  RequestList cancelled_;     ///< end with the next progress
-  size_t waiting_sends_ = 0;  ///< in all peers' `pending` and `streaming`
+  std::vector<pollfd> watches_;                           ///< of remote_
+  RequestList large_sends_;                               ///< announced, descriptor in the request
+  IncomingList pulls_;                                    ///< messages being read from their senders
+  RequestList cancelled_;                                 ///< end with the next progress
+  size_t waiting_sends_ = 0;                              ///< in all peers' `pending` and `streaming`
   uint64_t notices_seen_ = 0;
   uint32_t calls_ = 0;
   Clock::time_point next_check_;

@@ -50,8 +50,8 @@ void* ShmTransport::window_map(int rank, const void* handle, size_t handle_size,
     std::memcpy(&imported, handle, sizeof(imported));
   }
   if (imported.magic != kMagic || imported.memory.pid != owner.pid || imported.memory.start_time != owner.start_time) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, fmt::format("shm: {} bytes are no window handle of peer {}", handle_size,
-                                                         rank));
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                fmt::format("shm: {} bytes are no window handle of peer {}", handle_size, rank));
   }
   const Fd fd = open_memory(imported.memory);
   return keep(Fd{}, SharedMapping(fd.get(), 0, imported.memory.size), base);

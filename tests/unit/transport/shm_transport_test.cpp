@@ -134,8 +134,8 @@ TEST(ShmTransport, ClaimedSendIsNotCancelled) {
 TEST(ShmTransport, MoreLargeSendsThanDescriptorsAllArrive) {
   Ranks ranks(2);
   constexpr size_t kCount = 5000;
-  const std::vector<char> source(9000, 'x');
-  std::vector<char> target(9000);
+  const std::vector<char> source(40000, 'x');
+  std::vector<char> target(40000);
   std::vector<Request> sends(kCount);
   std::vector<Request> receives(kCount);
   for (size_t i = 0; i < kCount; ++i) {
@@ -162,8 +162,9 @@ TEST(ShmTransport, ManyRanksOfOneHostExchange) {
     for (int peer = 0; peer < kRanks; ++peer) {
       int* target = &received[static_cast<size_t>(rank * kRanks + peer)];
       ASSERT_EQ(ranks[rank].post_recv(peer, target, sizeof(int), 3, &requests.emplace_back()), BANYAN_OK);
-      ASSERT_EQ(ranks[rank].post_send(peer, &values[static_cast<size_t>(rank)], sizeof(int), 3,
-                                      &requests.emplace_back()), BANYAN_OK);
+      ASSERT_EQ(
+          ranks[rank].post_send(peer, &values[static_cast<size_t>(rank)], sizeof(int), 3, &requests.emplace_back()),
+          BANYAN_OK);
     }
   }
   for (const Request& request : requests) {

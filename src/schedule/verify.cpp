@@ -105,7 +105,7 @@ class Proof {
     if (message.step < 0) {
       return fail(text_of(schedule_, k) + " has a negative step");
     }
-    if (message.blocks.empty()) {
+    if (message.blocks.empty() && !message.self_describing) {
       return fail(text_of(schedule_, k) + " carries no blocks");
     }
     if (k > 0) {

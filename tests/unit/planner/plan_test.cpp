@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/plan.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <numeric>
+
+#include "cost/profile.hpp"
+#include "planner/traffic_generators.hpp"
+#include "schedule/text.hpp"
+#include "topology/locality_tree.hpp"
+
+namespace banyan::planner {
+namespace {
+
+topology::LocalityTree tree_of(const std::vector<int>& sizes) {
+  std::vector<std::vector<int>> hosts;
+  int next = 0;
+  for (const int size : sizes) {
+    hosts.emplace_back(static_cast<size_t>(size));
+    std::iota(hosts.back().begin(), hosts.back().end(), next);
+    next += size;
+  }
+  return topology::LocalityTree::from_hosts(hosts, 1.25e8);
+}
+
+/// make_plan verifies what it makes and throws if that fails.
+Plan plan_of(const topology::LocalityTree& tree, const std::vector<uint64_t>& matrix, const std::string& algorithm) {
+  const Hosts hosts(tree);
+  const cost::CostModel model = cost::nominal_model(tree);
+  return make_plan({tree, hosts, model}, {.block_bytes = 0, .matrix = matrix}, {.algorithm = algorithm}, true);
+}
+
+TEST(MakePlan, WhenEveryPairOfAMessageIsLargeThenItIsStillSent) {
+  const auto tree = tree_of({4, 4});
+  const std::vector<uint64_t> matrix(64, uint64_t{4} << 20);  // all above the limit of aggregation
+  const Plan plan = plan_of(tree, matrix, "hierarchical(rail)");
+  // Direct: 2 * 4 * 4 messages between hosts; aggregated and now without blocks: one per rank, for its rail peer.
+  EXPECT_EQ(plan.num_messages, 32U + 8U);
+}
+
+TEST(MakePlan, MoeShapedTrafficOnUnevenHostsThenThePlanHolds) {
+  rc::check("verified for every algorithm and size", [] {
+    const auto sizes = *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(1, 5)));
+    const auto tree = tree_of(sizes);
+    TrafficSpec spec = parse_traffic_spec("moe");
+    spec.average_bytes = uint64_t{1} << *rc::gen::inRange(0, 22);
+    spec.seed = *rc::gen::inRange<uint64_t>(0, 1000);
+    const TrafficMatrix matrix = generate_traffic(spec, tree.num_ranks());
+    const char* algorithm = *rc::gen::element("auto", "direct", "hierarchical(rail)", "hierarchical(node)");
+    const Plan plan = plan_of(tree, matrix.bytes, algorithm);
+    RC_ASSERT(plan.wire_bytes >= plan.logical_bytes);
+    RC_ASSERT(schedule::parse(schedule::print(plan.schedule)).value("IR") == plan.schedule);
+  });
+}
+
+}  // namespace
+}  // namespace banyan::planner

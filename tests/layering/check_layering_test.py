@@ -157,7 +157,7 @@ class Skips(unittest.TestCase):
 
     def test_reason_of_a_script_is_read_from_its_output(self):
         result = self.run_on('<t><testcase name="A" classname="B"><skipped message="SKIP_RETURN_CODE=77"/>'
-                             "<system-out>x\nSKIP: no root\n</system-out></testcase></t>")
+                             "<system-out>x\n1..0 # SKIP no root\n</system-out></testcase></t>")
         self.assertEqual(result.returncode, 1)
         self.assertIn("no root", result.stdout)
 

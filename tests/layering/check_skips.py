@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 def reason_of(case, skipped):
     """What the test said: GoogleTest's message, or a script's line "SKIP: reason"."""
     output = case.findtext("system-out") or ""
-    line = re.search(r"^SKIP:? *(.*)$", output, re.M)
+    line = re.search(r"^(?:SKIP:?|.*# SKIP) *(.*)$", output, re.M)
     return line.group(1) if line else (skipped.get("message") or skipped.text or "no reason given").strip()
 
 

@@ -16,7 +16,7 @@ static int allgather_over_mpi(const void* sendbuf, void* recvbuf, size_t size, v
 }
 
 static int exchange(banyan_comm* comm, int rank, int size) {
-  int sendbuf[64], recvbuf[64], peer;
+  int sendbuf[64] = {0}, recvbuf[64] = {0}, peer;
   for (peer = 0; peer < size; ++peer) {
     sendbuf[peer] = 100 * rank + peer;
   }

@@ -13,8 +13,9 @@ namespace banyan::ucx {
 /// no UCX_ variable, then `interfaces`. One thread.
 class Settings {
  public:
-  /// `interfaces`: comma list of network devices; empty for all. Failure if UCX refuses a value.
-  Settings(const Library& library, const std::string& interfaces);
+  /// `interfaces`: comma list of network devices; empty for all. `rdma`: some of them are RDMA devices, whose rendezvous
+  /// must be left alone. Failure if UCX refuses a value.
+  Settings(const Library& library, const std::string& interfaces, bool rdma);
   ~Settings();
   Settings(const Settings&) = delete;
   Settings& operator=(const Settings&) = delete;
@@ -22,6 +23,8 @@ class Settings {
   [[nodiscard]] ucp_config_t* get() const noexcept { return config_; }
 
  private:
+  void set_default(const char* key, const char* value);
+  void set_tcp_default(const char* key, const char* value);
   void set(const char* key, const char* value);
 
   const Library& library_;

@@ -34,7 +34,9 @@ Transport::Transport(const banyan_transport_config& config)
       comm_id_(config.comm_id),
       timeout_s_(config.timeout_s),
       families_(interface_families(text_or_empty(config.interface_name))),
-      worker_(library_, {.interfaces = text_or_empty(config.interface_name), .size = config.size}),
+      worker_(library_, {.interfaces = text_or_empty(config.interface_name),
+                         .rdma = (families_ & kFamilyRdma) != 0,
+                         .size = config.size}),
       pool_(worker_.request_size()),
       peers_(static_cast<size_t>(config.size)) {
   leaving_.reserve(2 * peers_.size());  // one flush and one close each: no allocation later

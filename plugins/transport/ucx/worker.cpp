@@ -14,7 +14,7 @@ void check(const Library& library, ucs_status_t status, const std::string& what)
 }
 
 ucp_context_h create_context(const Library& library, const Worker::Config& config) {
-  const Settings settings(library, config.interfaces);
+  const Settings settings(library, config.interfaces, config.rdma);
   ucp_params_t params = {};
   params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_ESTIMATED_NUM_EPS | UCP_PARAM_FIELD_NAME;
   params.features = UCP_FEATURE_TAG;

@@ -15,6 +15,7 @@ class Worker {
  public:
   struct Config {
     std::string interfaces;  ///< comma list of devices; empty for all
+    bool rdma = false;       ///< some of them are RDMA devices
     int size = 1;            ///< ranks of the communicator: how many endpoints to expect
   };
   /// Called from progress() when an endpoint's peer is gone.

@@ -77,30 +77,64 @@ TEST_P(UcxPeerFailure, KilledBeforeAnyMessageThenReceiveNamesIt) {
   }, 1);
 }
 
-TEST_P(UcxPeerFailure, KilledInTheMiddleOfMessagesThenAllReceivesEnd) {
-  run_ranks(2, [](Rank& self) {
+/// Both ranks send each other `count` messages of `size` bytes; rank 1 goes by `end` when the first has arrived.
+void go_in_the_middle(size_t count, size_t size, const std::function<void(Rank&)>& end, int killed) {
+  const auto body = [&](Rank& self) {
     exchange_one(self);
-    constexpr size_t kMessages = 64;
-    const std::vector<std::byte> sent(200000);
-    std::vector<std::vector<std::byte>> buffers(kMessages, std::vector<std::byte>(sent.size()));
-    std::vector<banyan_transport_request> requests(kMessages);
+    const int peer = 1 - self.rank();
+    const std::vector<std::byte> sent = pattern(self.rank(), peer, 9, size);
+    const std::vector<std::byte> expected = pattern(peer, self.rank(), 9, size);
+    std::vector<std::vector<std::byte>> buffers(count + 1, std::vector<std::byte>(size));
+    std::vector<banyan_transport_request> receives(count + 1);  // the last is of a message that was never sent
+    std::vector<banyan_transport_request> sends(count);
+    for (size_t i = 0; i <= count; ++i) {
+      static_cast<void>(self.receive(peer, buffers[i].data(), size, i < count ? 9 : 10, receives[i]));
+    }
+    for (auto& request : sends) {
+      static_cast<void>(self.send(peer, sent.data(), size, 9, request));
+    }
     if (self.rank() == 1) {
-      for (auto& request : requests) {
-        EXPECT_EQ(self.send(0, sent.data(), sent.size(), 9, request), BANYAN_OK);
-      }
-      EXPECT_EQ(self.wait(requests[3]), BANYAN_OK);
-      raise(SIGKILL);
+      EXPECT_EQ(self.wait(receives[0]), BANYAN_OK);
+      end(self);
+      return;
     }
-    for (size_t i = 0; i < kMessages; ++i) {
-      const banyan_status posted = self.receive(1, buffers[i].data(), buffers[i].size(), 9, requests[i]);
-      EXPECT_TRUE(posted == BANYAN_OK || posted == BANYAN_ERR_PEER_FAILED) << posted;
+    for (size_t i = 0; i <= count; ++i) {
+      const banyan_status status = self.wait(receives[i]);
+      EXPECT_TRUE(status == BANYAN_ERR_PEER_FAILED || (status == BANYAN_OK && buffers[i] == expected)) << status;
     }
-    size_t failed = 0;
-    for (auto& request : requests) {
-      failed += self.wait(request) == BANYAN_ERR_PEER_FAILED ? 1U : 0U;
+    for (auto& request : sends) {
+      const banyan_status status = self.wait(request);
+      EXPECT_TRUE(status == BANYAN_ERR_PEER_FAILED || status == BANYAN_OK) << status;
     }
-    EXPECT_GT(failed, 0U);
-  }, 1);
+    EXPECT_EQ(receives[count].status, BANYAN_ERR_PEER_FAILED);
+  };
+  run_ranks(2, body, killed);
+}
+
+constexpr int kTurns = 10;  // each dies at another moment
+
+TEST_P(UcxPeerFailure, KilledBetweenEagerMessagesThenAllRequestsEnd) {
+  for (int turn = 0; turn < kTurns; ++turn) {
+    go_in_the_middle(32, 200000, [](Rank&) { raise(SIGKILL); }, 1);
+  }
+}
+
+TEST_P(UcxPeerFailure, KilledBetweenRendezvousMessagesThenAllRequestsEnd) {
+  for (int turn = 0; turn < kTurns; ++turn) {
+    go_in_the_middle(4, kLarge, [](Rank&) { raise(SIGKILL); }, 1);
+  }
+}
+
+TEST_P(UcxPeerFailure, ClosedBetweenEagerMessagesThenAllRequestsEnd) {
+  for (int turn = 0; turn < kTurns; ++turn) {
+    go_in_the_middle(32, 200000, [](Rank& self) { self.close(); }, 0);
+  }
+}
+
+TEST_P(UcxPeerFailure, ClosedBetweenRendezvousMessagesThenAllRequestsEnd) {
+  for (int turn = 0; turn < kTurns; ++turn) {
+    go_in_the_middle(4, kLarge, [](Rank& self) { self.close(); }, 0);
+  }
 }
 
 TEST_P(UcxPeerFailure, LeftAfterSendingThenItsMessageIsStillReceived) {

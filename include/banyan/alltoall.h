@@ -15,7 +15,8 @@ typedef struct banyan_alltoall_options {
   double timeout_s;      /**< deadline of each start; default: the communicator's */
 } banyan_alltoall_options;
 
-#define BANYAN_ALLTOALL_OPTIONS_INIT {sizeof(banyan_alltoall_options), 0, 0}
+#define BANYAN_ALLTOALL_OPTIONS_INIT \
+  { sizeof(banyan_alltoall_options), 0, 0 }
 
 /**
  * Uniform all-to-all: block j of `sendbuf` goes to rank j, block i of `recvbuf` comes from rank i.
@@ -63,12 +64,12 @@ BANYAN_API banyan_status banyan_request_free(banyan_request* request);
 
 /** Bytes and messages that this rank has moved so far, over all exchanges of the communicator. */
 typedef struct banyan_comm_stats {
-  size_t struct_size;      /**< in: sizeof(banyan_comm_stats) */
-  uint64_t operations;     /**< exchanges completed */
-  uint64_t messages_sent;  /**< messages through a transport */
-  uint64_t message_bytes;  /**< their bytes, headers included */
-  uint64_t mapped_writes;  /**< messages written into a peer's mapped memory */
-  uint64_t mapped_bytes;   /**< their bytes, headers included */
+  size_t struct_size;           /**< in: sizeof(banyan_comm_stats) */
+  uint64_t operations;          /**< exchanges completed */
+  uint64_t messages_sent;       /**< messages through a transport */
+  uint64_t message_bytes;       /**< their bytes, headers included */
+  uint64_t mapped_writes;       /**< messages written into a peer's mapped memory */
+  uint64_t mapped_bytes;        /**< their bytes, headers included */
   uint64_t inter_host_messages; /**< of messages_sent, those to another host */
   uint64_t inter_host_bytes;    /**< their bytes */
 } banyan_comm_stats;

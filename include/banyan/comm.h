@@ -25,20 +25,21 @@ typedef int (*banyan_allgather_fn)(const void* sendbuf, void* recvbuf, size_t si
  * copied. Each member names the environment variable that sets it when the member is left at its default.
  */
 typedef struct banyan_comm_config {
-  size_t struct_size;       /**< sizeof(banyan_comm_config), set by the INIT macro */
-  double timeout_s;         /**< deadline of every operation, seconds; default 30. BANYAN_TIMEOUT_S */
+  size_t struct_size;         /**< sizeof(banyan_comm_config), set by the INIT macro */
+  double timeout_s;           /**< deadline of every operation, seconds; default 30. BANYAN_TIMEOUT_S */
   double bootstrap_timeout_s; /**< deadline of creation, seconds; default 60. BANYAN_BOOTSTRAP_TIMEOUT_S */
-  const char* transports;   /**< comma list in order of preference; default "shm,ucx". BANYAN_TRANSPORTS */
+  const char* transports;     /**< comma list in order of preference; default "shm,ucx". BANYAN_TRANSPORTS */
   const char* interface_name; /**< network interface for the bootstrap; default: the one that has the route to the root,
                                    for data: all that are up. BANYAN_INTERFACE */
-  const char* topology_file; /**< JSON or switch file to merge over discovery. BANYAN_TOPOLOGY_FILE */
-  const char* profile_file;  /**< measured profile. BANYAN_PROFILE */
-  const char* host_id;       /**< overrides the host identity of this rank. BANYAN_HOST_ID */
+  const char* topology_file;  /**< JSON or switch file to merge over discovery. BANYAN_TOPOLOGY_FILE */
+  const char* profile_file;   /**< measured profile. BANYAN_PROFILE */
+  const char* host_id;        /**< overrides the host identity of this rank. BANYAN_HOST_ID */
   size_t aggregate_limit_bytes; /**< all-to-all-v pairs up to this size travel in aggregated messages; 0: the model
                                      chooses, SIZE_MAX: never aggregate. Equal on all ranks. BANYAN_AGGREGATE_LIMIT */
 } banyan_comm_config;
 
-#define BANYAN_COMM_CONFIG_INIT {sizeof(banyan_comm_config), 0, 0, 0, 0, 0, 0, 0, 0}
+#define BANYAN_COMM_CONFIG_INIT \
+  { sizeof(banyan_comm_config), 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Makes the id of a new job on one rank; hand its bytes to the other ranks over a channel you trust (MPI_Bcast, a file

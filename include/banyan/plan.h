@@ -19,20 +19,21 @@ typedef struct banyan_plan_config {
   size_t aggregate_limit_bytes; /**< as in banyan_comm_config */
 } banyan_plan_config;
 
-#define BANYAN_PLAN_CONFIG_INIT {sizeof(banyan_plan_config), 0, 0, 0, 0, 0, 0}
+#define BANYAN_PLAN_CONFIG_INIT \
+  { sizeof(banyan_plan_config), 0, 0, 0, 0, 0, 0 }
 
 /** Figures of a plan. Times in seconds, nominal or measured as `measured` says. */
 typedef struct banyan_plan_info {
-  size_t struct_size;       /**< in: sizeof(banyan_plan_info) */
-  char algorithm[64];       /**< the algorithm chosen, with its parameters */
-  double predicted_time_s;  /**< of the slowest rank */
-  double lower_bound_s;     /**< max over directed links of bytes that must cross / capacity */
-  uint64_t num_messages;    /**< messages between hosts, all ranks */
+  size_t struct_size;           /**< in: sizeof(banyan_plan_info) */
+  char algorithm[64];           /**< the algorithm chosen, with its parameters */
+  double predicted_time_s;      /**< of the slowest rank */
+  double lower_bound_s;         /**< max over directed links of bytes that must cross / capacity */
+  uint64_t num_messages;        /**< messages between hosts, all ranks */
   uint64_t num_mapped_messages; /**< writes into memory of a rank of the same load/store domain, all ranks */
-  uint64_t wire_bytes;      /**< payload bytes between hosts, headers included */
-  uint64_t logical_bytes;   /**< bytes the caller asked to move between different hosts */
-  uint64_t scratch_bytes;   /**< largest scratch memory of a rank */
-  int measured;             /**< 1: speeds come from a profile, 0: nominal */
+  uint64_t wire_bytes;          /**< payload bytes between hosts, headers included */
+  uint64_t logical_bytes;       /**< bytes the caller asked to move between different hosts */
+  uint64_t scratch_bytes;       /**< largest scratch memory of a rank */
+  int measured;                 /**< 1: speeds come from a profile, 0: nominal */
 } banyan_plan_info;
 
 /** Plans and verifies an exchange for all ranks. Errors: INVALID_ARGUMENT, NOT_FOUND (algorithm), LIMIT (overflow). */

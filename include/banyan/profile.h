@@ -14,14 +14,15 @@ typedef void (*banyan_profile_progress_fn)(int done, int total, const char* prob
 /** How to measure. Start from BANYAN_PROFILE_CONFIG_INIT; zero means default. */
 typedef struct banyan_profile_config {
   size_t struct_size;
-  double budget_s;       /**< aim to finish within this many seconds; default 20 */
-  size_t max_bytes;      /**< largest message of a probe; default 4 MiB */
-  const char* resume_file; /**< if set: finished probes are kept there and not measured again */
+  double budget_s;                     /**< aim to finish within this many seconds; default 20 */
+  size_t max_bytes;                    /**< largest message of a probe; default 4 MiB */
+  const char* resume_file;             /**< if set: finished probes are kept there and not measured again */
   banyan_profile_progress_fn progress; /**< may be NULL */
   void* progress_context;
 } banyan_profile_config;
 
-#define BANYAN_PROFILE_CONFIG_INIT {sizeof(banyan_profile_config), 0, 0, 0, 0, 0}
+#define BANYAN_PROFILE_CONFIG_INIT \
+  { sizeof(banyan_profile_config), 0, 0, 0, 0, 0 }
 
 /**
  * Collective: measures per tier latency, per-message overhead, per-flow and shared bandwidth under concurrent load, per

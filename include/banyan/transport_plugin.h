@@ -7,9 +7,9 @@
  * `timeout_s`), never prints to stdout, and is called by one thread at a time per transport object. On an error it
  * stores a text for `last_error`. Several objects may exist in a process and are used by different threads at once.
  *
- * A post that returns BANYAN_OK was taken; the request's `status` is BANYAN_IN_PROGRESS or, when it ended at once, final.
- * A post that returns an error took nothing, and `status` holds the same error. A request that fails later gets its
- * `status`, while progress itself returns BANYAN_OK: progress fails only when the whole object is unusable.
+ * A post that returns BANYAN_OK was taken; the request's `status` is BANYAN_IN_PROGRESS or, when it ended at once,
+ * final. A post that returns an error took nothing, and `status` holds the same error. A request that fails later gets
+ * its `status`, while progress itself returns BANYAN_OK: progress fails only when the whole object is unusable.
  * docs/plugin-guide.md explains each rule and tests/conformance examines it.
  */
 #ifndef BANYAN_TRANSPORT_PLUGIN_H
@@ -25,8 +25,8 @@ extern "C" {
 #define BANYAN_TRANSPORT_QUERY_SYMBOL "banyan_transport_query"
 
 /** What a transport can do beyond tagged send and receive. */
-#define BANYAN_TRANSPORT_CAP_INTER_HOST UINT64_C(1)  /**< reaches ranks of other hosts */
-#define BANYAN_TRANSPORT_CAP_MAPPED UINT64_C(2)      /**< the mapped-memory group below is filled */
+#define BANYAN_TRANSPORT_CAP_INTER_HOST UINT64_C(1)           /**< reaches ranks of other hosts */
+#define BANYAN_TRANSPORT_CAP_MAPPED UINT64_C(2)               /**< the mapped-memory group below is filled */
 #define BANYAN_TRANSPORT_CAP_REPORTS_PEER_FAILURE UINT64_C(4) /**< a dead peer ends its requests with PEER_FAILED */
 
 /** An endpoint address is at most this long. */
@@ -40,7 +40,7 @@ typedef struct banyan_transport_config {
   uint64_t comm_id;           /**< random, equal on all ranks of the communicator */
   const char* interface_name; /**< NULL: all interfaces that are up */
   double timeout_s;
-  void* host_context;         /**< used by the library's own transports; NULL for plugins */
+  void* host_context; /**< used by the library's own transports; NULL for plugins */
 } banyan_transport_config;
 
 /**
@@ -50,16 +50,16 @@ typedef struct banyan_transport_config {
 typedef struct banyan_transport_request {
   banyan_status status; /**< BANYAN_IN_PROGRESS, BANYAN_OK, or the error */
   int peer;
-  size_t received;  /**< receives only: bytes that arrived; a sender's longer message ends in ERR_MISMATCH */
+  size_t received;   /**< receives only: bytes that arrived; a sender's longer message ends in ERR_MISMATCH */
   void* internal[6]; /**< the transport's own */
 } banyan_transport_request;
 
 /** The operations of a transport. `version` and `struct_size` first; later versions add at the end. */
 typedef struct banyan_transport_ops {
-  uint32_t version;     /**< BANYAN_TRANSPORT_ABI_VERSION of the header it was compiled with */
-  uint32_t reserved;    /**< 0 */
-  size_t struct_size;   /**< sizeof(banyan_transport_ops) there */
-  const char* name;     /**< "ucx", "shm", ... static storage */
+  uint32_t version;   /**< BANYAN_TRANSPORT_ABI_VERSION of the header it was compiled with */
+  uint32_t reserved;  /**< 0 */
+  size_t struct_size; /**< sizeof(banyan_transport_ops) there */
+  const char* name;   /**< "ucx", "shm", ... static storage */
   uint64_t capabilities;
 
   /* Required. */

@@ -136,8 +136,7 @@ banyan_status banyan_alltoallv(banyan_comm* comm, const void* sendbuf, const siz
                                const banyan_alltoall_options* options) {
   return c_boundary([&] {
     banyan_comm& c = require(comm, "comm");
-    const Layout layout =
-        check_v(c, {sendbuf, sendcounts, sdispls, recvbuf, recvcounts, rdispls, element_size});
+    const Layout layout = check_v(c, {sendbuf, sendcounts, sdispls, recvbuf, recvcounts, rdispls, element_size});
     c.engine->alltoallv(sendbuf, recvbuf, layout.view(), options_of(options));
   });
 }
@@ -160,8 +159,7 @@ banyan_status banyan_alltoallv_init(banyan_comm* comm, const void* sendbuf, cons
   return c_boundary([&] {
     banyan_comm& c = require(comm, "comm");
     auto& out = require(request, "request");
-    const Layout layout =
-        check_v(c, {sendbuf, sendcounts, sdispls, recvbuf, recvcounts, rdispls, element_size});
+    const Layout layout = check_v(c, {sendbuf, sendcounts, sdispls, recvbuf, recvcounts, rdispls, element_size});
     out = wrap_request(c, c.engine->alltoallv_init(sendbuf, recvbuf, layout.view(), options_of(options)));
   });
 }

@@ -14,8 +14,8 @@ namespace banyan::c_api {
 /// Stores the text for banyan_last_error() on this thread and logs it once; returns `status`.
 banyan_status report(banyan_status status, const char* text) noexcept;
 
-/// Runs the body of a C function and turns whatever it throws into a status. The body returns nothing, or a status of its own
-/// (BANYAN_IN_PROGRESS).
+/// Runs the body of a C function and turns whatever it throws into a status. The body returns nothing, or a status of
+/// its own (BANYAN_IN_PROGRESS).
 template <typename Body>
 banyan_status c_boundary(const Body& body) noexcept {
   try {

@@ -37,8 +37,7 @@ banyan_status banyan_unique_id_create(const banyan_comm_config* config, banyan_u
   return c_boundary([&] {
     const auto settings = resolve_settings(config);
     auto& out = require(id, "id");
-    banyan::bootstrap::create_unique_id(settings.interface_name,
-                                        banyan::Deadline::in(settings.bootstrap_timeout_s))
+    banyan::bootstrap::create_unique_id(settings.interface_name, banyan::Deadline::in(settings.bootstrap_timeout_s))
         .write(out);
   });
 }
@@ -147,9 +146,9 @@ banyan_status banyan_comm_allgather(banyan_comm* comm, const void* sendbuf, void
 banyan_status banyan_comm_abort(banyan_comm* comm, const char* reason) {
   return c_boundary([&] {
     banyan_comm& c = require(comm, "comm");
-    c.communicator->control().abort(BANYAN_ERR_ABORTED,
-                                    "rank " + std::to_string(c.communicator->rank()) + " aborted: " +
-                                        (reason != nullptr && *reason != '\0' ? reason : "no reason given"));
+    c.communicator->control().abort(
+        BANYAN_ERR_ABORTED, "rank " + std::to_string(c.communicator->rank()) +
+                                " aborted: " + (reason != nullptr && *reason != '\0' ? reason : "no reason given"));
   });
 }
 

@@ -28,8 +28,8 @@ struct banyan_plan {
 struct banyan_comm {
   std::unique_ptr<banyan::comm::Communicator> communicator;
   std::unique_ptr<banyan::coll::Engine> engine;
-  banyan_topology topology;              ///< what banyan_comm_topology lends
-  std::optional<banyan_profile> profile; ///< what banyan_comm_profile lends
+  banyan_topology topology;               ///< what banyan_comm_topology lends
+  std::optional<banyan_profile> profile;  ///< what banyan_comm_profile lends
   int num_requests = 0;
 };
 

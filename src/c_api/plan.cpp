@@ -34,8 +34,8 @@ planner::Plan plan_for(const banyan_plan_config& config) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "config.topology has no ranks");
   }
   const planner::Hosts hosts(tree);
-  const cost::CostModel model = config.profile != nullptr ? cost::measured_model(tree, config.profile->profile)
-                                                          : cost::nominal_model(tree);
+  const cost::CostModel model =
+      config.profile != nullptr ? cost::measured_model(tree, config.profile->profile) : cost::nominal_model(tree);
   return planner::make_plan({tree, hosts, model}, demand_of(tree.num_ranks(), config.bytes_per_pair, config.matrix),
                             {.algorithm = config.algorithm != nullptr ? config.algorithm : "",
                              .aggregate_limit_bytes = config.aggregate_limit_bytes,
@@ -70,8 +70,7 @@ banyan_status banyan_plan_from_comm(const banyan_comm* comm, size_t bytes_per_pa
     const banyan_comm& c = require(comm, "comm");
     auto& out = require(plan, "plan");
     const auto demand = demand_of(c.communicator->size(), bytes_per_pair, matrix);
-    out = new banyan_plan{
-        c.engine->plan(demand, {.algorithm = algorithm != nullptr ? algorithm : "", .timeout_s = 0})};
+    out = new banyan_plan{c.engine->plan(demand, {.algorithm = algorithm != nullptr ? algorithm : "", .timeout_s = 0})};
   });
 }
 

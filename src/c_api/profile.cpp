@@ -14,8 +14,7 @@ using banyan::c_api::require;
 
 extern "C" {
 
-banyan_status banyan_profile_measure(banyan_comm* comm, const banyan_profile_config* config,
-                                     banyan_profile** profile) {
+banyan_status banyan_profile_measure(banyan_comm* comm, const banyan_profile_config* config, banyan_profile** profile) {
   return c_boundary([&] {
     banyan_comm& c = require(comm, "comm");
     auto& out = require(profile, "profile");

@@ -16,7 +16,7 @@ struct Request {
   std::shared_ptr<executor::Program> program;
   executor::Exchange exchange;
   std::vector<size_t> send_bytes, send_offsets, recv_bytes, recv_offsets;  ///< what `exchange` points to
-  std::string operation;  ///< "alltoall" or "alltoallv", for reports
+  std::string operation;                                                   ///< "alltoall" or "alltoallv", for reports
   std::string algorithm;
   double timeout_s = 0;
   bool started = false;

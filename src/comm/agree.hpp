@@ -10,8 +10,8 @@
 
 namespace banyan::comm {
 
-/// Runs `local` and exchanges its strings. If it throws on any rank, every rank throws: the own error where there is one,
-/// else that of the lowest failing rank, naming it. So no rank goes on alone.
+/// Runs `local` and exchanges its strings. If it throws on any rank, every rank throws: the own error where there is
+/// one, else that of the lowest failing rank, naming it. So no rank goes on alone.
 [[nodiscard]] std::vector<std::string> exchange_or_fail(bootstrap::Bootstrap& bootstrap, Deadline deadline,
                                                         const std::function<std::string()>& local);
 

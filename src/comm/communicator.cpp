@@ -85,21 +85,21 @@ void Communicator::agree_on_settings(Deadline deadline) {
   for (const auto& name : settings_.transports) {
     transports += (transports.empty() ? "" : ",") + name;
   }
-  require_equal(*bootstrap_, deadline,
-                {{"the library's version", std::to_string(BANYAN_VERSION_MAJOR) + "." +
-                                               std::to_string(BANYAN_VERSION_MINOR) + "." +
-                                               std::to_string(BANYAN_VERSION_PATCH)},
-                 {"the list of transports", transports},
-                 {"the aggregate limit", std::to_string(settings_.aggregate_limit_bytes)},
-                 {"BANYAN_WINDOW", std::to_string(settings_.window)},
-                 {"BANYAN_PACE", std::to_string(settings_.pace)},
-                 {"BANYAN_ALGORITHM", settings_.algorithm}});
+  require_equal(
+      *bootstrap_, deadline,
+      {{"the library's version", std::to_string(BANYAN_VERSION_MAJOR) + "." + std::to_string(BANYAN_VERSION_MINOR) +
+                                     "." + std::to_string(BANYAN_VERSION_PATCH)},
+       {"the list of transports", transports},
+       {"the aggregate limit", std::to_string(settings_.aggregate_limit_bytes)},
+       {"BANYAN_WINDOW", std::to_string(settings_.window)},
+       {"BANYAN_PACE", std::to_string(settings_.pace)},
+       {"BANYAN_ALGORITHM", settings_.algorithm}});
 }
 
 void Communicator::make_topology(Deadline deadline) {
   const auto texts = exchange_or_fail(*bootstrap_, deadline, [&] {
-    return topology::to_json(topology::discover_host(
-        {.host_id = settings_.host_id, .interface_name = settings_.interface_name}));
+    return topology::to_json(
+        topology::discover_host({.host_id = settings_.host_id, .interface_name = settings_.interface_name}));
   });
   // Ranks of one host mostly say the same: parse each text once.
   std::map<std::string, topology::Graph> parsed;
@@ -130,8 +130,8 @@ void Communicator::make_topology(Deadline deadline) {
 void Communicator::set_profile(const std::optional<cost::Profile>& profile) {
   check_usable();
   const Deadline deadline = Deadline::in(settings_.timeout_s);
-  const auto texts = bootstrap_->allgather_strings(
-      rank() == 0 && profile ? cost::to_json(*profile) : std::string(), deadline);
+  const auto texts =
+      bootstrap_->allgather_strings(rank() == 0 && profile ? cost::to_json(*profile) : std::string(), deadline);
   profile_.reset();
   if (!texts[0].empty()) {
     profile_ = cost::profile_from_json(texts[0]).value("rank 0's profile");

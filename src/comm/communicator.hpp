@@ -29,8 +29,8 @@ class Communicator {
     std::shared_ptr<transport::InprocHub> hub;  ///< ranks as threads; else null
   };
 
-  /// Collective: discovers and merges the topology, agrees on settings, connects. Error on all ranks within the bootstrap
-  /// deadline.
+  /// Collective: discovers and merges the topology, agrees on settings, connects. Error on all ranks within the
+  /// bootstrap deadline.
   explicit Communicator(Parts parts);
   ~Communicator();
   Communicator(const Communicator&) = delete;

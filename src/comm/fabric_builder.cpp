@@ -91,8 +91,7 @@ void FabricOwner::close() noexcept {
   transports_.clear();
 }
 
-void FabricOwner::open(bootstrap::Bootstrap& bootstrap, const Settings& settings, uint64_t comm_id,
-                       Deadline deadline) {
+void FabricOwner::open(bootstrap::Bootstrap& bootstrap, const Settings& settings, uint64_t comm_id, Deadline deadline) {
   const auto local = [&] {
     std::string opened;
     for (const std::string& name : settings.transports) {
@@ -120,8 +119,9 @@ void FabricOwner::open(bootstrap::Bootstrap& bootstrap, const Settings& settings
   const auto opened = exchange_or_fail(bootstrap, deadline, local);
   std::erase_if(transports_, [&](const auto& transport) {
     const std::string needle = std::string(transport->name()) + ",";
-    return !std::all_of(opened.begin(), opened.end(),
-                        [&](const std::string& names) { return ("," + names).find("," + needle) != std::string::npos; });
+    return !std::all_of(opened.begin(), opened.end(), [&](const std::string& names) {
+      return ("," + names).find("," + needle) != std::string::npos;
+    });
   });
 }
 
@@ -137,7 +137,8 @@ void FabricOwner::link_peers(const topology::LocalityTree& tree,
     link.transport = tree.mapped(fabric_.rank, peer) ? local_ : remote_;
     const auto used = std::find_if(transports_.begin(), transports_.end(),
                                    [&](const auto& transport) { return transport.get() == link.transport; });
-    link.transport->connect(peer, addresses[static_cast<size_t>(peer)][static_cast<size_t>(used - transports_.begin())]);
+    link.transport->connect(peer,
+                            addresses[static_cast<size_t>(peer)][static_cast<size_t>(used - transports_.begin())]);
   }
 }
 
@@ -175,16 +176,16 @@ void FabricOwner::connect(bootstrap::Bootstrap& bootstrap, const topology::Local
   const auto first = [&](unsigned mask, const char* where) -> transport::Transport* {
     const auto index = static_cast<size_t>(std::countr_zero(mask));
     if (index >= transports_.size()) {
-      throw Error(BANYAN_ERR_NOT_SUPPORTED, std::string("ranks ") + where + " cannot reach each other over " +
-                                                join_names(transports_) +
-                                                "; name other transports or interfaces, or set BANYAN_LOG=info to see why "
-                                                "a transport is not used");
+      throw Error(BANYAN_ERR_NOT_SUPPORTED,
+                  std::string("ranks ") + where + " cannot reach each other over " + join_names(transports_) +
+                      "; name other transports or interfaces, or set BANYAN_LOG=info to see why "
+                      "a transport is not used");
     }
     return transports_[index].get();
   };
   const auto domains = tree.at_tier(Tier::kDomain);
-  const bool any_inside = std::any_of(domains.begin(), domains.end(),
-                                      [&](int node) { return tree.node(node).ranks.size() > 1; });
+  const bool any_inside =
+      std::any_of(domains.begin(), domains.end(), [&](int node) { return tree.node(node).ranks.size() > 1; });
   local_ = any_inside ? first(inside, "of one memory domain") : nullptr;
   remote_ = domains.size() > 1 ? first(outside, "of different memory domains") : nullptr;
   description_ = local_ != nullptr ? local_->name() : "";

@@ -21,10 +21,8 @@ namespace {
 std::unique_ptr<Communicator> finish(std::unique_ptr<bootstrap::Bootstrap> bootstrap, const Settings& settings,
                                      Deadline deadline, std::shared_ptr<transport::InprocHub> hub = nullptr) {
   auto control = bootstrap::make_control(*bootstrap, settings.interface_name, deadline);
-  return std::make_unique<Communicator>(Communicator::Parts{.bootstrap = std::move(bootstrap),
-                                                            .control = std::move(control),
-                                                            .settings = settings,
-                                                            .hub = std::move(hub)});
+  return std::make_unique<Communicator>(Communicator::Parts{
+      .bootstrap = std::move(bootstrap), .control = std::move(control), .settings = settings, .hub = std::move(hub)});
 }
 
 /// Threads that share memory reach each other through it unless the caller names other transports.
@@ -97,12 +95,11 @@ std::unique_ptr<Communicator> split_processes(Communicator& parent, const std::v
 
 }  // namespace
 
-std::unique_ptr<Communicator> create_from_id(const banyan_unique_id& id, int rank, int size,
-                                             const Settings& settings) {
+std::unique_ptr<Communicator> create_from_id(const banyan_unique_id& id, int rank, int size, const Settings& settings) {
   const Deadline deadline = Deadline::in(settings.bootstrap_timeout_s);
-  return finish(bootstrap::make_tcp_bootstrap(bootstrap::UniqueId::read(id), rank, size, settings.interface_name,
-                                              deadline),
-                settings, deadline);
+  return finish(
+      bootstrap::make_tcp_bootstrap(bootstrap::UniqueId::read(id), rank, size, settings.interface_name, deadline),
+      settings, deadline);
 }
 
 std::unique_ptr<Communicator> create_with_callback(int rank, int size, banyan_allgather_fn allgather, void* context,
@@ -124,9 +121,9 @@ std::unique_ptr<Communicator> create_with_callback(int rank, int size, banyan_al
   banyan_unique_id id{};
   BANYAN_CHECK(ids[0].size() == sizeof id.bytes, "rank 0's id is cut");
   std::memcpy(id.bytes, ids[0].data(), sizeof id.bytes);
-  return finish(bootstrap::make_tcp_bootstrap(bootstrap::UniqueId::read(id), rank, size, settings.interface_name,
-                                              deadline),
-                settings, deadline);
+  return finish(
+      bootstrap::make_tcp_bootstrap(bootstrap::UniqueId::read(id), rank, size, settings.interface_name, deadline),
+      settings, deadline);
 }
 
 std::unique_ptr<Communicator> create_from_environment(const Settings& settings) {

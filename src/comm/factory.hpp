@@ -17,8 +17,8 @@ namespace banyan::comm {
                                                                  void* context, const Settings& settings);
 [[nodiscard]] std::unique_ptr<Communicator> create_from_environment(const Settings& settings);
 
-/// Ranks as threads of this process, communicator r with settings[r]. Not collective: makes all of them, on threads of its
-/// own.
+/// Ranks as threads of this process, communicator r with settings[r]. Not collective: makes all of them, on threads of
+/// its own.
 [[nodiscard]] std::vector<std::unique_ptr<Communicator>> create_local(const std::vector<Settings>& settings);
 
 /// Null for a negative color.

@@ -19,8 +19,8 @@ double seconds(double given, const char* member, const char* variable, double fa
     return env::get_positive_seconds(variable).value_or(fallback);
   }
   if (!(given > 0) || given > kMaxSeconds) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
-                std::string("banyan_comm_config.") + member + " must be above 0 and at most 1e9 seconds, or 0 for the default");
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, std::string("banyan_comm_config.") + member +
+                                                 " must be above 0 and at most 1e9 seconds, or 0 for the default");
   }
   return given;
 }
@@ -61,10 +61,9 @@ banyan_comm_config complete(const banyan_comm_config* config) {
     return full;
   }
   if (config->struct_size < sizeof(size_t) || config->struct_size > sizeof full) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "banyan_comm_config.struct_size is " +
-                                                 std::to_string(config->struct_size) + ", at most " +
-                                                 std::to_string(sizeof full) +
-                                                 " is known; start from BANYAN_COMM_CONFIG_INIT");
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                "banyan_comm_config.struct_size is " + std::to_string(config->struct_size) + ", at most " +
+                    std::to_string(sizeof full) + " is known; start from BANYAN_COMM_CONFIG_INIT");
   }
   std::memcpy(&full, config, config->struct_size);
   return full;

@@ -12,8 +12,8 @@ struct Exchange {
   const std::byte* sendbuf = nullptr;
   std::byte* recvbuf = nullptr;
   bool uniform = true;
-  size_t block_bytes = 0;                 ///< uniform: bytes per pair
-  std::span<const size_t> send_bytes;     ///< all-to-all-v: by peer
+  size_t block_bytes = 0;              ///< uniform: bytes per pair
+  std::span<const size_t> send_bytes;  ///< all-to-all-v: by peer
   std::span<const size_t> send_offsets;
   std::span<const size_t> recv_bytes;
   std::span<const size_t> recv_offsets;

@@ -47,8 +47,8 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   std::fill(program.ring_next_.begin(), program.ring_next_.end(), 0);
   std::fill(program.ring_sent_.begin(), program.ring_sent_.end(), 0);
   unissued_ = program.sends_.size();
-  unfinished_ = program.sends_.size() + program.receives_.size() + program.direct_sends_.size() +
-                program.direct_receives_.size();
+  unfinished_ =
+      program.sends_.size() + program.receives_.size() + program.direct_sends_.size() + program.direct_receives_.size();
   const size_t own = exchange.send_size(fabric_.rank);
   if (own > 0) {
     std::memcpy(exchange.recv_block(fabric_.rank), exchange.send_block(fabric_.rank), own);
@@ -142,9 +142,10 @@ banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
   std::byte* staging = program_->staging_.data() + send.staging_offset;
   size_t payload_bytes = 0;
   for (const BlockSource& source : send.blocks) {
-    payload_bytes += source.receive >= 0
-                         ? program_->receives_[static_cast<size_t>(source.receive)].sizes[static_cast<size_t>(source.index)]
-                         : (exchange_.uniform ? exchange_.block_bytes : inline_size(block_size(source)));
+    payload_bytes +=
+        source.receive >= 0
+            ? program_->receives_[static_cast<size_t>(source.receive)].sizes[static_cast<size_t>(source.index)]
+            : (exchange_.uniform ? exchange_.block_bytes : inline_size(block_size(source)));
   }
   if (send.mapped) {
     transport::PeerLink& link = fabric_.peers[static_cast<size_t>(send.to)];
@@ -301,8 +302,8 @@ banyan_status HostExecutor::poll_requests(int* events) noexcept {
       ++*events;
       transfer.state = TransferState::kDone;
       --unfinished_;
-      --program_->missing_[static_cast<size_t>(
-          program_->options_.receive_distance[static_cast<size_t>(transfer.peer)])];
+      --program_
+            ->missing_[static_cast<size_t>(program_->options_.receive_distance[static_cast<size_t>(transfer.peer)])];
       if (transfer.request.status != BANYAN_OK) {
         return fail_request("receiving from", transfer.peer, transfer.request.status);
       }

@@ -13,7 +13,8 @@
 namespace banyan::executor {
 
 /// Runs programs over a fabric: posts what is ready, moves the transports on, and stores blocks as they arrive. Never
-/// blocks. One thread, one exchange at a time. Data path: statuses, no exceptions, no allocation once a program has run.
+/// blocks. One thread, one exchange at a time. Data path: statuses, no exceptions, no allocation once a program has
+/// run.
 class HostExecutor {
  public:
   /// The fabric is borrowed and must outlive the executor.
@@ -74,10 +75,10 @@ class HostExecutor {
   Program* program_ = nullptr;
   Exchange exchange_;
   uint64_t operation_ = 0;
-  size_t unfinished_ = 0;        ///< sends and receives, aggregated and direct
-  size_t unissued_ = 0;          ///< aggregated sends
-  size_t next_direct_ = 0;       ///< direct sends issued
-  int direct_in_flight_ = 0;     ///< of those, to other hosts and not done
+  size_t unfinished_ = 0;     ///< sends and receives, aggregated and direct
+  size_t unissued_ = 0;       ///< aggregated sends
+  size_t next_direct_ = 0;    ///< direct sends issued
+  int direct_in_flight_ = 0;  ///< of those, to other hosts and not done
   std::string error_;
   Counters counters_;
 };

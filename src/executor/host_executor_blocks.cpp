@@ -13,7 +13,9 @@ std::string HostExecutor::sizes_differ(int from, int to, size_t sent, size_t exp
          "; compare sendcounts on the first with recvcounts on the second";
 }
 
-size_t HostExecutor::inline_size(size_t size) const noexcept { return size <= program_->options_.block_limit ? size : 0; }
+size_t HostExecutor::inline_size(size_t size) const noexcept {
+  return size <= program_->options_.block_limit ? size : 0;
+}
 
 /// The true size of a block, also of one too large to be in the message.
 size_t HostExecutor::block_size(const BlockSource& source) const noexcept {

@@ -15,7 +15,9 @@ bool is_direct(const schedule::Message& message) {
          message.blocks[0].dst == message.to;
 }
 
-size_t align_up(size_t value) { return (value + transport::kCacheLine - 1) / transport::kCacheLine * transport::kCacheLine; }
+size_t align_up(size_t value) {
+  return (value + transport::kCacheLine - 1) / transport::kCacheLine * transport::kCacheLine;
+}
 
 }  // namespace
 
@@ -37,8 +39,7 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
   allocate_staging();
   options_.send_distance.resize(static_cast<size_t>(options_.num_ranks));
   options_.receive_distance.resize(static_cast<size_t>(options_.num_ranks));
-  const int largest_distance =
-      *std::max_element(options_.receive_distance.begin(), options_.receive_distance.end());
+  const int largest_distance = *std::max_element(options_.receive_distance.begin(), options_.receive_distance.end());
   missing_.resize(static_cast<size_t>(largest_distance) + 1);
   direct_sends_.reserve(static_cast<size_t>(options_.num_ranks));
   direct_receives_.reserve(static_cast<size_t>(options_.num_ranks));

@@ -19,16 +19,16 @@ inline constexpr HeaderSize kHeaderSizeMax = UINT32_MAX;
 struct CompileOptions {
   int num_ranks = 0;
   bool uniform = true;
-  size_t block_bytes = 0;     ///< uniform: bytes of every block
-  size_t block_limit = 0;     ///< self-describing messages carry blocks up to this size; larger ones travel directly
-  size_t ring_capacity = 0;   ///< payload bytes of a mapped slot
-  int window = 0;             ///< direct sends to other hosts in flight; 0: no limit
-  /// A direct send to host distance d waits while more than this many receives of smaller distances are missing, so that
-  /// no rank runs ahead and hits a receiver that others are sending to.
+  size_t block_bytes = 0;    ///< uniform: bytes of every block
+  size_t block_limit = 0;    ///< self-describing messages carry blocks up to this size; larger ones travel directly
+  size_t ring_capacity = 0;  ///< payload bytes of a mapped slot
+  int window = 0;            ///< direct sends to other hosts in flight; 0: no limit
+  /// A direct send to host distance d waits while more than this many receives of smaller distances are missing, so
+  /// that no rank runs ahead and hits a receiver that others are sending to.
   int pace = 0;
-  std::vector<int> send_distance;     ///< by peer: round the ring of hosts, from this rank's host; 0: the same host
-  std::vector<int> receive_distance;  ///< by peer: from the peer's host to this rank's
-  uint32_t fingerprint = 0;   ///< of algorithm and sizes, so that disagreeing ranks never match
+  std::vector<int> send_distance;         ///< by peer: round the ring of hosts, from this rank's host; 0: the same host
+  std::vector<int> receive_distance;      ///< by peer: from the peer's host to this rank's
+  uint32_t fingerprint = 0;               ///< of algorithm and sizes, so that disagreeing ranks never match
   std::vector<int> direct_send_order;     ///< all-to-all-v: peers in the order in which large pairs are sent
   std::vector<int> direct_receive_order;  ///< all-to-all-v: the same for receiving
 };
@@ -56,11 +56,11 @@ struct AggregatedSend {
   bool mapped = false;
   bool self_describing = false;
   std::vector<BlockSource> blocks;
-  std::vector<int> needs;      ///< receives that bring its blocks
+  std::vector<int> needs;  ///< receives that bring its blocks
   size_t staging_offset = 0;
-  size_t staging_bytes = 0;    ///< 0: never staged (a mapped message that always fits its slot)
+  size_t staging_bytes = 0;  ///< 0: never staged (a mapped message that always fits its slot)
 
-  size_t ring_index = 0;       ///< mapped: place among the mapped sends to the same peer; slots are filled in this order
+  size_t ring_index = 0;  ///< mapped: place among the mapped sends to the same peer; slots are filled in this order
 
   int missing = 0;
   TransferState state = TransferState::kIdle;
@@ -73,24 +73,24 @@ struct AggregatedReceive {
   int step = 0;
   bool mapped = false;
   bool self_describing = false;
-  bool in_place = false;              ///< lands in the caller's buffer as one run (uniform only)
+  bool in_place = false;  ///< lands in the caller's buffer as one run (uniform only)
   std::vector<schedule::Block> blocks;
-  std::vector<int> finals;            ///< indices of blocks for this rank
-  std::vector<int> feeds;             ///< sends that forward its blocks
+  std::vector<int> finals;  ///< indices of blocks for this rank
+  std::vector<int> feeds;   ///< sends that forward its blocks
   size_t staging_offset = 0;
   size_t staging_bytes = 0;
 
-  std::vector<size_t> sizes;          ///< by block, bytes in this message
-  std::vector<size_t> offsets;        ///< by block, into the data
-  const std::byte* data = nullptr;    ///< first block
-  transport::SlotHeader* slot = nullptr;         ///< held while `holders` > 0
-  int holders = 0;                    ///< sends that still read from it
+  std::vector<size_t> sizes;              ///< by block, bytes in this message
+  std::vector<size_t> offsets;            ///< by block, into the data
+  const std::byte* data = nullptr;        ///< first block
+  transport::SlotHeader* slot = nullptr;  ///< held while `holders` > 0
+  int holders = 0;                        ///< sends that still read from it
   TransferState state = TransferState::kIdle;
   banyan_transport_request request{};
 };
 
-/// A rank's schedule, compiled: everything the executor needs, allocated before the first exchange. Not a value: it holds
-/// the state of the exchange that runs it. One exchange at a time.
+/// A rank's schedule, compiled: everything the executor needs, allocated before the first exchange. Not a value: it
+/// holds the state of the exchange that runs it. One exchange at a time.
 class Program {
  public:
   Program(const schedule::RankSchedule& part, const CompileOptions& options);
@@ -117,9 +117,9 @@ class Program {
   std::vector<AggregatedReceive> receives_;
   std::vector<std::vector<int>> ring_order_;  ///< by peer: mapped receives in ring order
   std::vector<size_t> ring_next_;
-  std::vector<size_t> ring_sent_;             ///< by peer: mapped sends issued
+  std::vector<size_t> ring_sent_;  ///< by peer: mapped sends issued
   std::vector<int> ring_peers_;
-  std::vector<DirectTransfer> direct_sends_;     ///< uniform: fixed; all-to-all-v: of this call
+  std::vector<DirectTransfer> direct_sends_;  ///< uniform: fixed; all-to-all-v: of this call
   std::vector<DirectTransfer> direct_receives_;
   std::vector<int> missing_;  ///< by distance: direct receives not done
   std::vector<std::byte> staging_;

@@ -52,8 +52,8 @@ std::string explain_text(const Plan& plan) {
                       : fmt::format(", {} between hosts\n", bytes(plan.logical_bytes));
   out += fmt::format("chosen     {}{}\n", algorithm_name(choice.chosen.algorithm),
                      choice.forced ? " (asked for by name)" : "");
-  out += fmt::format("predicted  {} ({})\n", seconds(choice.chosen.prediction.total_s()),
-                     terms(choice.chosen.prediction));
+  out +=
+      fmt::format("predicted  {} ({})\n", seconds(choice.chosen.prediction.total_s()), terms(choice.chosen.prediction));
   out += fmt::format("bound      {} (bytes that must cross the busiest link / its capacity)\n",
                      seconds(plan.lower_bound_s));
   out += fmt::format("speeds     {}\n", plan.model_source);

@@ -90,8 +90,8 @@ Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wis
   plan.measured = situation.model.measured;
   plan.model_source = situation.model.source;
   const std::vector<uint64_t> sizes = sizes_of(demand, plan.num_ranks);
-  plan.choice = plan.uniform ? choose_uniform(situation, demand.block_bytes, wish)
-                             : choose_v_for(situation, demand, wish);
+  plan.choice =
+      plan.uniform ? choose_uniform(situation, demand.block_bytes, wish) : choose_v_for(situation, demand, wish);
   const Algorithm algorithm = plan.choice.chosen.algorithm;
   const bool self_describing = !plan.uniform && algorithm != Algorithm::kDirect;
   std::vector<schedule::RankSchedule> parts;
@@ -106,8 +106,7 @@ Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wis
   const auto verdict = schedule::verify(plan.schedule, {.num_ranks = plan.num_ranks, .bytes = sizes});
   BANYAN_CHECK(verdict.ok(), verdict.problem);
   plan.scratch_bytes = verdict.peak_scratch_bytes;
-  const Loads loads =
-      sum_loads(situation.tree, situation.hosts, demand, 0, std::numeric_limits<uint64_t>::max());
+  const Loads loads = sum_loads(situation.tree, situation.hosts, demand, 0, std::numeric_limits<uint64_t>::max());
   plan.lower_bound_s = lower_bound_s(situation.tree, situation.model, loads);
   for (const int node : situation.tree.at_tier(topology::Tier::kNode)) {
     plan.logical_bytes += loads.subtree_egress[static_cast<size_t>(node)];

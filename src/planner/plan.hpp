@@ -9,8 +9,8 @@
 
 namespace banyan::planner {
 
-/// A verified schedule of all ranks, its predicted time, and why it was chosen. A value; for tools and explanations (ranks
-/// that only execute build their own part).
+/// A verified schedule of all ranks, its predicted time, and why it was chosen. A value; for tools and explanations
+/// (ranks that only execute build their own part).
 struct Plan {
   Choice choice;
   bool uniform = true;
@@ -21,11 +21,11 @@ struct Plan {
   double lower_bound_s = 0;
   bool measured = false;
   std::string model_source;
-  uint64_t num_messages = 0;         ///< between hosts
+  uint64_t num_messages = 0;  ///< between hosts
   uint64_t num_mapped_messages = 0;
-  uint64_t wire_bytes = 0;           ///< between hosts, headers included
-  uint64_t logical_bytes = 0;        ///< between hosts, as asked for
-  uint64_t scratch_bytes = 0;        ///< largest of a rank
+  uint64_t wire_bytes = 0;     ///< between hosts, headers included
+  uint64_t logical_bytes = 0;  ///< between hosts, as asked for
+  uint64_t scratch_bytes = 0;  ///< largest of a rank
 };
 
 /// Chooses, builds all parts and verifies them. `mapped`: messages inside a domain are kMapped.

@@ -30,9 +30,9 @@ struct Loads {
   std::vector<uint64_t> subtree_egress;   ///< by tree node: bytes that leave it
   std::vector<uint64_t> subtree_ingress;  ///< by tree node: bytes that enter it
   std::vector<uint64_t> host_local;       ///< by host: bytes between its ranks
-  uint64_t rank_remote_max = 0;  ///< most bytes a rank sends to, or receives from, other hosts
-  uint64_t rank_local_max = 0;   ///< the same within its host
-  int rank_messages_max = 0;     ///< most non-empty remote pairs of a rank, sending or receiving
+  uint64_t rank_remote_max = 0;           ///< most bytes a rank sends to, or receives from, other hosts
+  uint64_t rank_local_max = 0;            ///< the same within its host
+  int rank_messages_max = 0;              ///< most non-empty remote pairs of a rank, sending or receiving
 };
 
 /// `only_above`: counts only pairs larger than this; `only_up_to`: only pairs up to this.
@@ -65,8 +65,8 @@ struct Prediction {
 
 /// The steps of algorithms/hierarchical.hpp. `header_bytes_per_block`: 0, or 4 for all-to-all-v.
 [[nodiscard]] Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts& hosts,
-                                              const cost::CostModel& model, const Loads& loads,
-                                              hierarchical::Fan fan, size_t header_bytes_per_block);
+                                              const cost::CostModel& model, const Loads& loads, hierarchical::Fan fan,
+                                              size_t header_bytes_per_block);
 
 /// Both at once, sharing the wire: all-to-all-v with small pairs aggregated and large ones direct.
 [[nodiscard]] Prediction combine(const Prediction& aggregated, const Prediction& direct);

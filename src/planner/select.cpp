@@ -129,9 +129,8 @@ Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish
   Choice choice = choose_v(situation, wish);
   constexpr uint64_t kAll = std::numeric_limits<uint64_t>::max();
   const uint64_t limit = choice.block_limit;
-  const Prediction all_direct =
-      predict_direct(situation.tree, situation.hosts, situation.model,
-                     sum_loads(situation.tree, situation.hosts, demand, 0, kAll));
+  const Prediction all_direct = predict_direct(situation.tree, situation.hosts, situation.model,
+                                               sum_loads(situation.tree, situation.hosts, demand, 0, kAll));
   const Loads small = sum_loads(situation.tree, situation.hosts, demand, 0, limit);
   const Loads large = sum_loads(situation.tree, situation.hosts, demand, limit, kAll);
   const bool any_large = large.rank_messages_max > 0 || large.rank_local_max > 0;
@@ -140,8 +139,8 @@ Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish
     if (candidate.algorithm != Algorithm::kDirect) {
       candidate.prediction = predict(situation, candidate.algorithm, small, kHeaderBytesPerBlock);
       if (any_large) {
-        candidate.prediction = combine(
-            candidate.prediction, predict_direct(situation.tree, situation.hosts, situation.model, large));
+        candidate.prediction =
+            combine(candidate.prediction, predict_direct(situation.tree, situation.hosts, situation.model, large));
       }
     }
     if (candidate.algorithm == choice.chosen.algorithm) {

@@ -58,8 +58,8 @@ struct Situation {
 /// The same choice with predictions for this matrix; for plans and explanations.
 [[nodiscard]] Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish& wish);
 
-/// Builds the rank's part of a chosen exchange; see hierarchical.hpp and direct.hpp. For all-to-all-v this is the aggregated
-/// part; direct pairs follow from sizes.
+/// Builds the rank's part of a chosen exchange; see hierarchical.hpp and direct.hpp. For all-to-all-v this is the
+/// aggregated part; direct pairs follow from sizes.
 [[nodiscard]] schedule::RankSchedule build_part(const Hosts& hosts, int rank, Algorithm algorithm, bool mapped,
                                                 bool self_describing);
 

@@ -9,8 +9,8 @@
 /// all that rank i sends to rank j, wherever it is on its way, so one schedule serves every size.
 namespace banyan::schedule {
 
-/// The data that rank `src` sends to rank `dst`. At src it lies in the send buffer, at dst it ends in the receive buffer,
-/// anywhere else it lies in scratch memory.
+/// The data that rank `src` sends to rank `dst`. At src it lies in the send buffer, at dst it ends in the receive
+/// buffer, anywhere else it lies in scratch memory.
 struct Block {
   int src = 0;
   int dst = 0;
@@ -37,8 +37,8 @@ struct Message {
   bool operator==(const Message&) const = default;
 };
 
-/// What one rank does. A send may be issued once all its blocks are at this rank. Receives are in the order in which they
-/// are posted. The block (rank, rank) is copied locally and is in no message.
+/// What one rank does. A send may be issued once all its blocks are at this rank. Receives are in the order in which
+/// they are posted. The block (rank, rank) is copied locally and is in no message.
 struct RankSchedule {
   int rank = 0;
   std::vector<Message> sends;
@@ -51,7 +51,7 @@ struct RankSchedule {
 struct Schedule {
   std::string algorithm;  ///< name and parameters, e.g. "hierarchical(rail)"
   int num_ranks = 0;
-  int window = 0;  ///< kMessage sends a rank keeps in flight; 0: no limit
+  int window = 0;                 ///< kMessage sends a rank keeps in flight; 0: no limit
   std::vector<Message> messages;  ///< ordered by (step, from, position at from)
 
   bool operator==(const Schedule&) const = default;

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-/// One-way message rings in mapped memory: one sender, one receiver, slots of fixed size, messages in order. The receiver
-/// reads a message where it lies and releases it when it is done with it. No locks, no system calls.
+/// One-way message rings in mapped memory: one sender, one receiver, slots of fixed size, messages in order. The
+/// receiver reads a message where it lies and releases it when it is done with it. No locks, no system calls.
 namespace banyan::transport {
 
 inline constexpr size_t kCacheLine = 64;

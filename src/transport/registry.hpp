@@ -17,8 +17,8 @@ class TransportRegistry {
  public:
   TransportRegistry();
 
-  /// The complete table: older plugins are upgraded by copy, absent optional operations answer NOT_SUPPORTED, groups are
-  /// checked all-or-none. Valid as long as the process. Error{NOT_FOUND} lists where it looked and what there is;
+  /// The complete table: older plugins are upgraded by copy, absent optional operations answer NOT_SUPPORTED, groups
+  /// are checked all-or-none. Valid as long as the process. Error{NOT_FOUND} lists where it looked and what there is;
   /// Error{NOT_SUPPORTED} for a table that does not fit, naming the member.
   [[nodiscard]] const banyan_transport_ops& find(const std::string& name);
 

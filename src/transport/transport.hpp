@@ -8,7 +8,8 @@
 
 namespace banyan::transport {
 
-/// A transport object: an ops table and what open() made. Thin: the data path is one indirect call. One thread at a time.
+/// A transport object: an ops table and what open() made. Thin: the data path is one indirect call. One thread at a
+/// time.
 class Transport {
  public:
   /// Opens; Error with the table's text. `ops` must be complete (see TransportRegistry) and outlive this object.

@@ -70,8 +70,8 @@ uint16_t interface_families(const std::string& interfaces) {
   for (std::string name; std::getline(list, name, ',');) {
     const auto found = families.find(name.substr(0, name.find(':')));
     if (found == families.end()) {
-      throw Failure{BANYAN_ERR_NOT_FOUND, "interface " + name + " does not exist, is down or has no address; there are:" +
-                                              names(families)};
+      throw Failure{BANYAN_ERR_NOT_FOUND,
+                    "interface " + name + " does not exist, is down or has no address; there are:" + names(families)};
     }
     result = static_cast<uint16_t>(result | found->second);
   }

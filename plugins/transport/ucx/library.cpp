@@ -54,10 +54,11 @@ class SignalActionsGuard {
 
 thread_local bool warnings_are_quiet = false;
 
-/// UCX's messages, one line each, to stderr instead of stdout. Left out: that a setting of ours (see settings.cpp) means
-/// nothing to the transports in use.
+/// UCX's messages, one line each, to stderr instead of stdout. Left out: that a setting of ours (see settings.cpp)
+/// means nothing to the transports in use.
 ucs_log_func_rc_t log_to_stderr(const char* file, unsigned line, const char* /*function*/, ucs_log_level_t level,
-                                const ucs_log_component_config_t* /*component*/, const char* message, va_list arguments) {
+                                const ucs_log_component_config_t* /*component*/, const char* message,
+                                va_list arguments) {
   const bool about_our_settings = std::strncmp(message, "invalid configuration", 21) == 0;
   if (about_our_settings || (warnings_are_quiet && level > UCS_LOG_LEVEL_ERROR)) {
     return UCS_LOG_FUNC_RC_STOP;

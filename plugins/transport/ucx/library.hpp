@@ -35,7 +35,8 @@ struct Library {
   [[nodiscard]] static const Library& load();
 };
 
-/// While it lives, UCX's warnings on this thread are dropped: for the end of a worker, which lists what was never received.
+/// While it lives, UCX's warnings on this thread are dropped: for the end of a worker, which lists what was never
+/// received.
 class QuietWarnings {
  public:
   QuietWarnings() noexcept;

@@ -13,8 +13,9 @@ namespace banyan::ucx {
 class Transport;
 struct Peer;
 
-/// One posted send or receive. Its memory has UCX's own request right in front, so UCX allocates nothing and the pointer
-/// that UCX hands to a completion callback is the Operation. It outlives the caller's request if UCX must keep it.
+/// One posted send or receive. Its memory has UCX's own request right in front, so UCX allocates nothing and the
+/// pointer that UCX hands to a completion callback is the Operation. It outlives the caller's request if UCX must keep
+/// it.
 struct Operation {
   Operation* next;  ///< of the peer's outstanding operations, or of the pool's free ones
   Operation* previous;

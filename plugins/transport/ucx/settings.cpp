@@ -32,7 +32,8 @@ Settings::Settings(const Library& library, const std::string& interfaces, bool r
   // No shared memory: UCX 1.13 never notices a process that died there while the connection was being made, and the
   // library has its own transport inside a host.
   set_default("TLS", "^sm");
-  // For users who set TLS: endpoints that report failures leave out shared memory unless it says that it can report too,
+  // For users who set TLS: endpoints that report failures leave out shared memory unless it says that it can report
+  // too,
   set_default("MM_ERROR_HANDLING", "y");
   // and a peer killed there is found only by keepalive, by UCX's own default after 20 s.
   set_default("KEEPALIVE_INTERVAL", "1s");

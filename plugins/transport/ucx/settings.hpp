@@ -13,8 +13,8 @@ namespace banyan::ucx {
 /// no UCX_ variable, then `interfaces`. One thread.
 class Settings {
  public:
-  /// `interfaces`: comma list of network devices; empty for all. `rdma`: some of them are RDMA devices, whose rendezvous
-  /// must be left alone. Failure if UCX refuses a value.
+  /// `interfaces`: comma list of network devices; empty for all. `rdma`: some of them are RDMA devices, whose
+  /// rendezvous must be left alone. Failure if UCX refuses a value.
   Settings(const Library& library, const std::string& interfaces, bool rdma);
   ~Settings();
   Settings(const Settings&) = delete;

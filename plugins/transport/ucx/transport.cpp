@@ -47,8 +47,7 @@ Transport::Transport(const banyan_transport_config& config)
 }
 
 std::string Transport::address() const {
-  Address address{
-      .families = families_, .comm_id = comm_id_, .rank = rank_, .rails = {worker_.address(false)}};
+  Address address{.families = families_, .comm_id = comm_id_, .rank = rank_, .rails = {worker_.address(false)}};
   std::string bytes = encode(address);
   if (bytes.size() > BANYAN_TRANSPORT_MAX_ADDRESS) {
     // Many devices: leave out the shared-memory part, the library has its own transport inside a host.
@@ -57,8 +56,7 @@ std::string Transport::address() const {
   }
   if (bytes.size() > BANYAN_TRANSPORT_MAX_ADDRESS) {
     throw Failure{BANYAN_ERR_LIMIT, "ucx address has " + std::to_string(bytes.size()) + " bytes, at most " +
-                                        std::to_string(BANYAN_TRANSPORT_MAX_ADDRESS) +
-                                        " fit; name fewer interfaces"};
+                                        std::to_string(BANYAN_TRANSPORT_MAX_ADDRESS) + " fit; name fewer interfaces"};
   }
   return bytes;
 }
@@ -70,10 +68,10 @@ Address Transport::checked_address(int rank, const void* bytes, size_t size) con
   }
   Address address = decode(bytes, size);
   if (address.comm_id != comm_id_ || address.rank != rank) {
-    throw Failure{BANYAN_ERR_NOT_SUPPORTED,
-                  "the address given for peer " + std::to_string(rank) + " is of rank " +
-                      std::to_string(address.rank) + " of communicator " + std::to_string(address.comm_id) +
-                      ", this one is " + std::to_string(comm_id_)};
+    throw Failure{BANYAN_ERR_NOT_SUPPORTED, "the address given for peer " + std::to_string(rank) + " is of rank " +
+                                                std::to_string(address.rank) + " of communicator " +
+                                                std::to_string(address.comm_id) + ", this one is " +
+                                                std::to_string(comm_id_)};
   }
   return address;
 }
@@ -81,10 +79,10 @@ Address Transport::checked_address(int rank, const void* bytes, size_t size) con
 void Transport::check_reachable(int rank, const void* bytes, size_t size) const {
   const Address address = checked_address(rank, bytes, size);
   if (address.families != 0 && families_ != 0 && (address.families & families_) == 0) {
-    throw Failure{BANYAN_ERR_NOT_SUPPORTED,
-                  "peer " + std::to_string(rank) + " shares no kind of network with rank " + std::to_string(rank_) +
-                      ": families " + std::to_string(address.families) + " and " + std::to_string(families_) +
-                      " (1 IPv4, 2 IPv6, 4 RDMA); check the interface names"};
+    throw Failure{BANYAN_ERR_NOT_SUPPORTED, "peer " + std::to_string(rank) + " shares no kind of network with rank " +
+                                                std::to_string(rank_) + ": families " +
+                                                std::to_string(address.families) + " and " + std::to_string(families_) +
+                                                " (1 IPv4, 2 IPv6, 4 RDMA); check the interface names"};
   }
 }
 
@@ -120,8 +118,8 @@ banyan_status Transport::check_post(int rank, uint64_t tag) noexcept {
     return fail(BANYAN_ERR_INVALID_ARGUMENT, "peer %d is not in [0, %zu)", rank, peers_.size());
   }
   if (tag > kMaxTag) {
-    return fail(BANYAN_ERR_INVALID_ARGUMENT, "tag %#llx does not fit in %d bits",
-                static_cast<unsigned long long>(tag), kTagBits);
+    return fail(BANYAN_ERR_INVALID_ARGUMENT, "tag %#llx does not fit in %d bits", static_cast<unsigned long long>(tag),
+                kTagBits);
   }
   if (peers_[static_cast<size_t>(rank)].address.empty()) {
     return fail(BANYAN_ERR_INVALID_ARGUMENT, "peer %d was not connected", rank);
@@ -274,8 +272,7 @@ banyan_status Transport::post_recv(int rank, void* buffer, size_t size, uint64_t
   operation->is_receive = true;
   ucp_request_param_t params;
   // Without immediate completion: UCX 1.13 gives the size of a message that is too long only to the callback.
-  params.op_attr_mask =
-      UCP_OP_ATTR_FIELD_REQUEST | UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FLAG_NO_IMM_CMPL;
+  params.op_attr_mask = UCP_OP_ATTR_FIELD_REQUEST | UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FLAG_NO_IMM_CMPL;
   params.request = operation;
   params.cb.recv = on_receive;
   const ucs_status_ptr_t result =

@@ -13,8 +13,8 @@ using schedule::Message;
 using schedule::Path;
 using schedule::RankSchedule;
 
-/// The rank of `host` that exchanges with `other` for the whole host (fan kNode). Symmetric: leader(x, y) and leader(y, x)
-/// talk to each other.
+/// The rank of `host` that exchanges with `other` for the whole host (fan kNode). Symmetric: leader(x, y) and leader(y,
+/// x) talk to each other.
 int leader(const Hosts& hosts, int host, int other) {
   const int distance = (other - host + hosts.count()) % hosts.count();
   return hosts.ranks(host)[static_cast<size_t>((distance - 1) % hosts.size(host))];

@@ -35,46 +35,53 @@ void exchange_one(Rank& self) {
 constexpr size_t kLarge = 8 * 1048576;
 
 TEST_P(UcxPeerFailure, KilledThenPendingAndLaterRequestsNameIt) {
-  run_ranks(3, [](Rank& self) {
-    exchange_one(self);
-    if (self.rank() == 2) {
-      raise(SIGKILL);
-    }
-    const std::vector<std::byte> large(kLarge);
-    std::vector<std::byte> buffer(kLarge);
-    banyan_transport_request receive = {};
-    banyan_transport_request send = {};
-    static_cast<void>(self.receive(2, buffer.data(), buffer.size(), 9, receive));  // the failure may be known already
-    static_cast<void>(self.send(2, large.data(), large.size(), 9, send));
-    EXPECT_EQ(self.wait(receive), BANYAN_ERR_PEER_FAILED);
-    EXPECT_EQ(self.wait(send), BANYAN_ERR_PEER_FAILED);
-    EXPECT_NE(self.last_error().find("peer 2"), std::string::npos) << self.last_error();
-    EXPECT_EQ(self.send(2, large.data(), 1, 9, send), BANYAN_ERR_PEER_FAILED);
-    EXPECT_EQ(self.receive(2, buffer.data(), 1, 9, receive), BANYAN_ERR_PEER_FAILED);
-    // The survivors still reach each other.
-    banyan_transport_request other_send = {};
-    banyan_transport_request other_receive = {};
-    const int other = 1 - self.rank();
-    EXPECT_EQ(self.receive(other, buffer.data(), buffer.size(), 10, other_receive), BANYAN_OK);
-    EXPECT_EQ(self.send(other, large.data(), large.size(), 10, other_send), BANYAN_OK);
-    EXPECT_EQ(self.wait(other_receive), BANYAN_OK);
-    EXPECT_EQ(self.wait(other_send), BANYAN_OK);
-    self.barrier(2);
-  }, 1);
+  run_ranks(
+      3,
+      [](Rank& self) {
+        exchange_one(self);
+        if (self.rank() == 2) {
+          raise(SIGKILL);
+        }
+        const std::vector<std::byte> large(kLarge);
+        std::vector<std::byte> buffer(kLarge);
+        banyan_transport_request receive = {};
+        banyan_transport_request send = {};
+        static_cast<void>(
+            self.receive(2, buffer.data(), buffer.size(), 9, receive));  // the failure may be known already
+        static_cast<void>(self.send(2, large.data(), large.size(), 9, send));
+        EXPECT_EQ(self.wait(receive), BANYAN_ERR_PEER_FAILED);
+        EXPECT_EQ(self.wait(send), BANYAN_ERR_PEER_FAILED);
+        EXPECT_NE(self.last_error().find("peer 2"), std::string::npos) << self.last_error();
+        EXPECT_EQ(self.send(2, large.data(), 1, 9, send), BANYAN_ERR_PEER_FAILED);
+        EXPECT_EQ(self.receive(2, buffer.data(), 1, 9, receive), BANYAN_ERR_PEER_FAILED);
+        // The survivors still reach each other.
+        banyan_transport_request other_send = {};
+        banyan_transport_request other_receive = {};
+        const int other = 1 - self.rank();
+        EXPECT_EQ(self.receive(other, buffer.data(), buffer.size(), 10, other_receive), BANYAN_OK);
+        EXPECT_EQ(self.send(other, large.data(), large.size(), 10, other_send), BANYAN_OK);
+        EXPECT_EQ(self.wait(other_receive), BANYAN_OK);
+        EXPECT_EQ(self.wait(other_send), BANYAN_OK);
+        self.barrier(2);
+      },
+      1);
 }
 
 TEST_P(UcxPeerFailure, KilledBeforeAnyMessageThenReceiveNamesIt) {
-  run_ranks(2, [](Rank& self) {
-    self.barrier();
-    if (self.rank() == 1) {
-      raise(SIGKILL);
-    }
-    banyan_transport_request receive = {};
-    int value = 0;
-    static_cast<void>(self.receive(1, &value, sizeof(value), 9, receive));
-    EXPECT_EQ(self.wait(receive), BANYAN_ERR_PEER_FAILED);
-    EXPECT_NE(self.last_error().find("peer 1"), std::string::npos) << self.last_error();
-  }, 1);
+  run_ranks(
+      2,
+      [](Rank& self) {
+        self.barrier();
+        if (self.rank() == 1) {
+          raise(SIGKILL);
+        }
+        banyan_transport_request receive = {};
+        int value = 0;
+        static_cast<void>(self.receive(1, &value, sizeof(value), 9, receive));
+        EXPECT_EQ(self.wait(receive), BANYAN_ERR_PEER_FAILED);
+        EXPECT_NE(self.last_error().find("peer 1"), std::string::npos) << self.last_error();
+      },
+      1);
 }
 
 /// Both ranks send each other `count` messages of `size` bytes; rank 1 goes by `end` when the first has arrived.
@@ -115,25 +122,29 @@ constexpr int kTurns = 10;  // each dies at another moment
 
 TEST_P(UcxPeerFailure, KilledBetweenEagerMessagesThenAllRequestsEnd) {
   for (int turn = 0; turn < kTurns; ++turn) {
-    go_in_the_middle(32, 200000, [](Rank&) { raise(SIGKILL); }, 1);
+    go_in_the_middle(
+        32, 200000, [](Rank&) { raise(SIGKILL); }, 1);
   }
 }
 
 TEST_P(UcxPeerFailure, KilledBetweenRendezvousMessagesThenAllRequestsEnd) {
   for (int turn = 0; turn < kTurns; ++turn) {
-    go_in_the_middle(4, kLarge, [](Rank&) { raise(SIGKILL); }, 1);
+    go_in_the_middle(
+        4, kLarge, [](Rank&) { raise(SIGKILL); }, 1);
   }
 }
 
 TEST_P(UcxPeerFailure, ClosedBetweenEagerMessagesThenAllRequestsEnd) {
   for (int turn = 0; turn < kTurns; ++turn) {
-    go_in_the_middle(32, 200000, [](Rank& self) { self.close(); }, 0);
+    go_in_the_middle(
+        32, 200000, [](Rank& self) { self.close(); }, 0);
   }
 }
 
 TEST_P(UcxPeerFailure, ClosedBetweenRendezvousMessagesThenAllRequestsEnd) {
   for (int turn = 0; turn < kTurns; ++turn) {
-    go_in_the_middle(4, kLarge, [](Rank& self) { self.close(); }, 0);
+    go_in_the_middle(
+        4, kLarge, [](Rank& self) { self.close(); }, 0);
   }
 }
 

@@ -29,8 +29,7 @@ const banyan_transport_ops& plugin() {
     if (library == nullptr) {
       throw std::runtime_error(dlerror());
     }
-    const auto query =
-        reinterpret_cast<banyan_transport_query_fn>(dlsym(library, BANYAN_TRANSPORT_QUERY_SYMBOL));
+    const auto query = reinterpret_cast<banyan_transport_query_fn>(dlsym(library, BANYAN_TRANSPORT_QUERY_SYMBOL));
     return query(BANYAN_TRANSPORT_ABI_VERSION);
   }();
   return *ops;

@@ -52,8 +52,8 @@ class Rank {
   void* transport_ = nullptr;
 };
 
-/// Forks one process per rank, runs `body` in each and expects that all succeed; ranks that kill themselves with SIGKILL
-/// are `killed` in number.
+/// Forks one process per rank, runs `body` in each and expects that all succeed; ranks that kill themselves with
+/// SIGKILL are `killed` in number.
 void run_ranks(int size, const std::function<void(Rank&)>& body, int killed = 0);
 /// The same without a transport object.
 void run_process(const std::function<void()>& body);

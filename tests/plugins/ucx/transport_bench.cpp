@@ -93,8 +93,7 @@ void measure(const Options& options, double bytes_per_round, const std::function
     std::printf("%s size %zu ranks %d window %d  min %.1f median %.1f p99 %.1f us  %.1f MB/s each way  cpu %.1f us\n",
                 options.mode.c_str(), options.size, options.ranks, options.window, 1e6 * seconds.front(),
                 1e6 * seconds[seconds.size() / 2], 1e6 * seconds[seconds.size() * 99 / 100],
-                1e-6 * bytes_per_round * options.iterations / total,
-                1e6 * (cpu_s() - cpu_before) / options.iterations);
+                1e-6 * bytes_per_round * options.iterations / total, 1e6 * (cpu_s() - cpu_before) / options.iterations);
   }
 }
 
@@ -271,8 +270,8 @@ void run_sockets_exchange(const Options& options) {
     while (!done) {
       const bool all_sent =
           move([&] { return ::send(socket, out.data() + sent, total - sent, MSG_NOSIGNAL); }, sent, total);
-      const bool all_received = move([&] { return ::recv(socket, in.data() + received, total - received, 0); },
-                                     received, total);
+      const bool all_received =
+          move([&] { return ::recv(socket, in.data() + received, total - received, 0); }, received, total);
       done = all_sent && all_received;
     }
   });
@@ -287,7 +286,8 @@ int number_of(const char* variable) {
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    std::fprintf(stderr, "usage: %s PLUGIN FOLDER pingpong|exchange|sockets|sockets_exchange SIZE [ITERATIONS [WINDOW]]\n",
+    std::fprintf(stderr,
+                 "usage: %s PLUGIN FOLDER pingpong|exchange|sockets|sockets_exchange SIZE [ITERATIONS [WINDOW]]\n",
                  argv[0]);
     return 2;
   }

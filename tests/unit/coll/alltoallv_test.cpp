@@ -93,8 +93,8 @@ Matrix random_matrix(int size, std::mt19937& random) {
 }
 
 TEST(Alltoallv, RandomMatricesLimitsAndShapesThenAllBytesArrive) {
-  const std::vector<HostList> shapes = {consecutive({1}),       consecutive({5}),    consecutive({2, 2, 2}),
-                                        consecutive({3, 1, 2}), {{0, 2, 4}, {1, 3}}};
+  const std::vector<HostList> shapes = {
+      consecutive({1}), consecutive({5}), consecutive({2, 2, 2}), consecutive({3, 1, 2}), {{0, 2, 4}, {1, 3}}};
   for (const size_t limit : {size_t{0}, size_t{1}, size_t{100000}, SIZE_MAX}) {
     for (const HostList& hosts : shapes) {
       comm::Settings settings;

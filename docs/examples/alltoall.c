@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A uniform all-to-all. Run it on four ranks of this machine: banyan-run -n 4 build/dev/docs/examples/alltoall */
+/* A uniform all-to-all. Run it on four ranks of this machine: banyan-run -n 4 -- build/dev/docs/examples/alltoall */
 #include <stdio.h>
 #include <stdlib.h>
 

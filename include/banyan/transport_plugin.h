@@ -109,6 +109,13 @@ typedef struct banyan_transport_ops {
                               void** base);
   banyan_status (*window_unmap)(void* transport, void* mapping);
   banyan_status (*window_free)(void* transport, void* window);
+
+  /* Optional. */
+  /**
+   * Whether all that was sent has left this rank, so that its peers receive it without a further call here: OK, or
+   * IN_PROGRESS (call progress and ask again). Needed where a send may be done while the transport still holds a copy.
+   */
+  banyan_status (*flush)(void* transport);
 } banyan_transport_ops;
 
 /** The plugin's only export: its newest table with version <= max_version, or NULL. Static storage. */

@@ -354,12 +354,22 @@ banyan_status HostExecutor::progress(int* events) noexcept {
   if (status != BANYAN_OK) {
     return status;
   }
-  if (unfinished_ == 0) {
+  if (unfinished_ == 0 && flushed()) {
     program_ = nullptr;
     ++counters_.operations;
     return BANYAN_OK;
   }
   return BANYAN_IN_PROGRESS;
+}
+
+/// Whether all has left this rank: after the exchange the caller may not come back for long, and peers must not wait
+/// for it.
+bool HostExecutor::flushed() noexcept {
+  bool all = true;
+  for (transport::Transport* transport : fabric_.transports) {
+    all = transport->flush() == BANYAN_OK && all;
+  }
+  return all;
 }
 
 bool HostExecutor::cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept {

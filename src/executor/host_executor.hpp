@@ -69,6 +69,7 @@ class HostExecutor {
   [[nodiscard]] static std::string sizes_differ(int from, int to, size_t sent, size_t expected);
   [[nodiscard]] banyan_status fail(banyan_status status, std::string text) noexcept;
   [[nodiscard]] banyan_status fail_request(const char* what, int peer, banyan_status status) noexcept;
+  [[nodiscard]] bool flushed() noexcept;
   [[nodiscard]] bool cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept;
 
   transport::Fabric& fabric_;

@@ -33,6 +33,7 @@ banyan_status no_window_create(void*, size_t, void**, void**) { return BANYAN_ER
 banyan_status no_window_export(void*, void*, void*, size_t*) { return BANYAN_ERR_NOT_SUPPORTED; }
 banyan_status no_window_map(void*, int, const void*, size_t, void**, void**) { return BANYAN_ERR_NOT_SUPPORTED; }
 banyan_status no_window_end(void*, void*) { return BANYAN_ERR_NOT_SUPPORTED; }
+banyan_status always_flushed(void*) { return BANYAN_OK; }
 
 void check_header(const banyan_transport_ops& table, const std::string& origin) {
   if (table.version < 1 || table.version > BANYAN_TRANSPORT_ABI_VERSION) {
@@ -119,6 +120,9 @@ std::unique_ptr<banyan_transport_ops> complete_table(const banyan_transport_ops&
   check_required(*complete, origin);
   complete_registration(*complete, origin);
   complete_windows(*complete, origin);
+  if (complete->flush == nullptr) {
+    complete->flush = always_flushed;
+  }
   complete->version = BANYAN_TRANSPORT_ABI_VERSION;
   complete->struct_size = sizeof(banyan_transport_ops);
   complete->capabilities &= kKnownCapabilities;

@@ -122,6 +122,7 @@ struct OwnTable {
         .window_map = window_map,
         .window_unmap = window_unmap,
         .window_free = window_free,
+        .flush = nullptr,  // what is sent lies in the receiver's memory or waits for it
     };
   }
 };

@@ -37,6 +37,7 @@ class Transport {
     return ops_.post_recv(object_, peer, buffer, size, tag, request);
   }
   [[nodiscard]] banyan_status progress(int* events) noexcept { return ops_.progress(object_, events); }
+  [[nodiscard]] banyan_status flush() noexcept { return ops_.flush(object_); }
   [[nodiscard]] banyan_status cancel(banyan_transport_request* request) noexcept {
     return ops_.cancel(object_, request);
   }

@@ -120,6 +120,7 @@ Library open_library() {
   resolve(library, "ucp_worker_query", functions.worker_query);
   resolve(library, "ucp_worker_release_address", functions.worker_release_address);
   resolve(library, "ucp_worker_progress", functions.worker_progress);
+  resolve(library, "ucp_worker_flush_nbx", functions.worker_flush_nbx);
   resolve(library, "ucp_ep_create", functions.ep_create);
   resolve(library, "ucp_ep_flush_nbx", functions.ep_flush_nbx);
   resolve(library, "ucp_ep_close_nbx", functions.ep_close_nbx);

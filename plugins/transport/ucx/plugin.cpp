@@ -87,6 +87,8 @@ banyan_status post_recv(void* transport, int peer, void* buffer, size_t size, ui
 
 banyan_status progress(void* transport, int* events) noexcept { return object(transport).progress(events); }
 
+banyan_status flush(void* transport) noexcept { return object(transport).flush(); }
+
 banyan_status cancel(void* transport, banyan_transport_request* request) noexcept {
   return object(transport).cancel(request);
 }
@@ -111,6 +113,7 @@ constexpr banyan_transport_ops make_ops() {
   ops.progress = progress;
   ops.cancel = cancel;
   ops.last_error = last_error;
+  ops.flush = flush;
   return ops;
 }
 

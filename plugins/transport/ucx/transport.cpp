@@ -39,7 +39,7 @@ Transport::Transport(const banyan_transport_config& config)
                          .size = config.size}),
       pool_(worker_.request_size()),
       peers_(static_cast<size_t>(config.size)) {
-  leaving_.reserve(2 * peers_.size());  // one flush and one close each: no allocation later
+  leaving_.reserve(2 * peers_.size() + 1);  // a flush and a close each, one of all: no allocation later
   for (int rank = 0; rank < config.size; ++rank) {
     peers_[static_cast<size_t>(rank)].transport = this;
     peers_[static_cast<size_t>(rank)].rank = rank;
@@ -248,6 +248,7 @@ banyan_status Transport::post_send(int rank, const void* buffer, size_t size, ui
   params.op_attr_mask = UCP_OP_ATTR_FIELD_REQUEST | UCP_OP_ATTR_FIELD_CALLBACK;
   params.request = operation;
   params.cb.send = on_send;
+  unflushed_ = true;
   const ucs_status_ptr_t result = library_.tag_send_nbx(peer.endpoint, buffer, size, ucx_tag(rank_, tag), &params);
   if (!UCS_PTR_IS_PTR(result)) {
     end_send(operation, UCS_PTR_RAW_STATUS(result));
@@ -285,6 +286,22 @@ banyan_status Transport::post_recv(int rank, void* buffer, size_t size, uint64_t
     cancel_or_detach(operation);
   }
   return request->status == BANYAN_ERR_PEER_FAILED ? BANYAN_ERR_PEER_FAILED : BANYAN_OK;
+}
+
+/// UCX ends a send of up to RNDV_THRESH bytes as soon as it has a copy, which waits for room in the socket.
+banyan_status Transport::flush() noexcept {
+  if (flushing_ == nullptr) {
+    if (!unflushed_) {
+      return BANYAN_OK;
+    }
+    unflushed_ = false;
+    flushing_ = worker_.flush_all();
+  }
+  if (!worker_.ended(flushing_)) {
+    return BANYAN_IN_PROGRESS;
+  }
+  flushing_ = nullptr;
+  return unflushed_ ? BANYAN_IN_PROGRESS : BANYAN_OK;
 }
 
 banyan_status Transport::progress(int* events) noexcept {

@@ -55,6 +55,7 @@ class Transport {
   [[nodiscard]] banyan_status post_recv(int rank, void* buffer, size_t size, uint64_t tag,
                                         banyan_transport_request* request) noexcept;
   [[nodiscard]] banyan_status progress(int* events) noexcept;
+  [[nodiscard]] banyan_status flush() noexcept;
   [[nodiscard]] banyan_status cancel(banyan_transport_request* request) noexcept;
 
   [[nodiscard]] const char* last_error() const noexcept { return error_.data(); }
@@ -95,6 +96,8 @@ class Transport {
   Worker worker_;
   OperationPool pool_;
   std::vector<Peer> peers_;
+  bool unflushed_ = false;               ///< something was sent since the last flush began
+  ucs_status_ptr_t flushing_ = nullptr;  ///< a flush under way
   std::vector<ucs_status_ptr_t> leaving_;  ///< flushes and closes of endpoints under way
   int failures_to_notice_ = 0;
   std::array<char, 512> error_ = {};

@@ -2,6 +2,7 @@
 #include <sched.h>
 
 #include <chrono>
+#include <utility>
 #include <vector>
 
 #include "ucx/status.hpp"
@@ -94,6 +95,7 @@ bool Transport::all_left() noexcept {
 }
 
 void Transport::flush_endpoints() noexcept {
+  leaving_.push_back(std::exchange(flushing_, nullptr));
   for (const Peer& peer : peers_) {
     if (peer.endpoint != nullptr) {
       leaving_.push_back(worker_.flush(peer.endpoint));

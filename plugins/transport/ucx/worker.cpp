@@ -80,6 +80,11 @@ ucs_status_ptr_t Worker::flush(ucp_ep_h endpoint) noexcept {
   return library_.ep_flush_nbx(endpoint, &params);
 }
 
+ucs_status_ptr_t Worker::flush_all() noexcept {
+  const ucp_request_param_t params = {};
+  return library_.worker_flush_nbx(worker_, &params);
+}
+
 ucs_status_ptr_t Worker::close(ucp_ep_h endpoint, bool force) noexcept {
   ucp_request_param_t params = {};
   params.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;

@@ -42,6 +42,8 @@ class Worker {
                                              ucp_ep_h* endpoint) noexcept;
   /// Starts to send everything posted on the endpoint. NULL: done; an error pointer; or a request for ended().
   [[nodiscard]] ucs_status_ptr_t flush(ucp_ep_h endpoint) noexcept;
+  /// The same for all endpoints.
+  [[nodiscard]] ucs_status_ptr_t flush_all() noexcept;
   /// Starts to close; results as in flush. `force` drops what is not sent yet; only for endpoints with a handler.
   [[nodiscard]] ucs_status_ptr_t close(ucp_ep_h endpoint, bool force) noexcept;
   /// Whether what flush or close gave has ended; a request is then freed, so ask no more.

@@ -84,6 +84,9 @@ Runner::Runner(coll::Engine& engine, size_t max_bytes)
       max_bytes_(max_bytes) {}
 
 std::vector<double> Runner::gather(double mine) {
+  // The end of an exchange means that its buffers are free, not that its data have left: a transport may hold a copy
+  // that moves on only while this rank works on an exchange. The barrier is one, and ends when all have what they need.
+  engine_.barrier();
   comm::Communicator& comm = engine_.communicator();
   std::vector<double> all(static_cast<size_t>(size_));
   comm.bootstrap().allgather(&mine, all.data(), sizeof mine, Deadline::in(comm.settings().timeout_s));

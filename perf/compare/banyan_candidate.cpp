@@ -21,6 +21,7 @@ class BanyanPrepared final : public PreparedExchange {
         plan_(figures_of(make_plan(comm, traffic, algorithm).get())),
         exchange_(comm, traffic, buffers, {algorithm, false}) {}
   void run() override { exchange_.run(); }
+  void settle() override { require(banyan_comm_barrier(comm_), "banyan_comm_barrier"); }
   [[nodiscard]] std::optional<Counters> counters() const override { return read_counters(comm_); }
   [[nodiscard]] std::optional<PlanFigures> plan() const override { return plan_; }
 

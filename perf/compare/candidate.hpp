@@ -17,6 +17,9 @@ class PreparedExchange {
   virtual ~PreparedExchange() = default;
   /// Collective, blocks until this rank's part is done. Failure when the library refuses.
   virtual void run() = 0;
+  /// Collective, not timed, after a series of runs and before this rank waits for others outside the library: what the
+  /// library still holds of the data moves on. Does nothing where the library needs no such call.
+  virtual void settle() {}
   /// This rank's messages so far; absent where the library does not count.
   [[nodiscard]] virtual std::optional<Counters> counters() const { return std::nullopt; }
   [[nodiscard]] virtual std::optional<PlanFigures> plan() const { return std::nullopt; }

@@ -19,6 +19,7 @@ struct Contestant {
   std::unique_ptr<PreparedExchange> exchange;
   CandidateResult result;
   int warmup = 0;
+  std::optional<Counters> after;  ///< this rank's counters when its last timed exchange was over
 };
 
 /// Reads the host's counters on one rank per host, so that a sum over ranks counts each host once.
@@ -109,7 +110,10 @@ class Rounds {
     for (int i = 0; i < exchanges; ++i) {
       one.exchange->run();
     }
-    return max_over_ranks((MPI_Wtime() - start) / exchanges);
+    const double exchange_s = (MPI_Wtime() - start) / exchanges;
+    one.after = one.exchange->counters();
+    one.exchange->settle();
+    return max_over_ranks(exchange_s);
   }
 
   double play(Contestant& one) {
@@ -120,8 +124,8 @@ class Rounds {
     // max_over_ranks has joined all ranks: their exchanges are over.
     one.result.nic_bytes += counter_.read() - nic_before;
     one.result.num_exchanges += static_cast<uint64_t>(one.warmup + one.result.exchanges_per_round);
-    if (const auto after = one.exchange->counters(); before && after && one.result.counters) {
-      *one.result.counters = *one.result.counters + (*after - *before);
+    if (before && one.after && one.result.counters) {
+      *one.result.counters = *one.result.counters + (*one.after - *before);
     }
     return exchange_s;
   }
@@ -132,6 +136,7 @@ class Rounds {
       buffers_.prepare(salt);
       barrier();
       one.exchange->run();
+      one.exchange->settle();
       one.result.wrong += buffers_.count_wrong(salt);
       ++one.result.checked;
     }

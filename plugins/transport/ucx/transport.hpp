@@ -96,8 +96,8 @@ class Transport {
   Worker worker_;
   OperationPool pool_;
   std::vector<Peer> peers_;
-  bool unflushed_ = false;               ///< something was sent since the last flush began
-  ucs_status_ptr_t flushing_ = nullptr;  ///< a flush under way
+  bool unflushed_ = false;                 ///< something was sent since the last flush began
+  ucs_status_ptr_t flushing_ = nullptr;    ///< a flush under way
   std::vector<ucs_status_ptr_t> leaving_;  ///< flushes and closes of endpoints under way
   int failures_to_notice_ = 0;
   std::array<char, 512> error_ = {};

@@ -22,6 +22,7 @@ constexpr std::array kVariables = {
              "All-to-all-v pairs up to this many bytes travel in aggregated messages; \"max\": never aggregate."},
     Variable{"BANYAN_ALGORITHM", "auto", "Algorithm of every all-to-all: auto, direct, hierarchical, ..."},
     Variable{"BANYAN_BOOTSTRAP_TIMEOUT_S", "60", "Deadline of communicator creation, seconds."},
+    Variable{"BANYAN_CHUNK_BYTES", "16K", "Large messages to other hosts travel in pieces of at most this size."},
     Variable{"BANYAN_HOST_ID", "", "Overrides the identity of this host; ranks with equal identity share memory."},
     Variable{"BANYAN_INSECURE", "0", "1 allows a bootstrap without a job secret."},
     Variable{"BANYAN_INTERFACE", "", "Network interfaces to use, comma separated, for bootstrap and data."},
@@ -32,8 +33,6 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_LOCAL_SIZE", "", "Number of ranks on this host; set by banyan-run."},
     Variable{"BANYAN_LOG", "warn", "Log level on stderr: off, error, warn, info, debug, trace."},
     Variable{"BANYAN_NODE_RANK", "", "Number of this host in the job; set by banyan-run."},
-    Variable{"BANYAN_PACE", "4",
-             "Receives from nearer hosts that may still be missing when a large message to another host is sent."},
     Variable{"BANYAN_PLUGIN_PATH", "", "Colon separated folders searched for plugins before the installed one."},
     Variable{"BANYAN_PMIX_LIBRARY", "libpmix.so.2", "PMIx library to load under launchers that offer PMIx."},
     Variable{"BANYAN_PROFILE", "", "Measured profile to use, a file written by banyan-profile."},
@@ -46,7 +45,8 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_TIMEOUT_S", "30", "Deadline of every operation, seconds."},
     Variable{"BANYAN_TOPOLOGY_FILE", "", "Topology file merged over what is discovered."},
     Variable{"BANYAN_TRANSPORTS", "shm,ucx", "Transports in order of preference, comma separated."},
-    Variable{"BANYAN_WINDOW", "2", "Large messages a rank has in flight to other hosts at a time."},
+    Variable{"BANYAN_WINDOW", "2", "Pieces that a rank's large sends to other hosts may be ahead of its receives."},
+    Variable{"BANYAN_WINDOW_BYTES", "8K", "The same in bytes; the larger of the two counts."},
 };
 
 size_t edit_distance(std::string_view a, std::string_view b) {

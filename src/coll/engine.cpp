@@ -57,17 +57,19 @@ planner::Situation Engine::situation() const { return {comm_.tree(), hosts_, com
 planner::Wish Engine::wish(const Options& options) const {
   return {.algorithm = options.algorithm.empty() ? comm_.settings().algorithm : options.algorithm,
           .aggregate_limit_bytes = comm_.settings().aggregate_limit_bytes,
+          .chunk_bytes = comm_.settings().chunk_bytes,
           .window = comm_.settings().window,
-          .pace = comm_.settings().pace};
+          .window_bytes = comm_.settings().window_bytes};
 }
 
-void Engine::set_distances(executor::CompileOptions& compile, int pace) const {
-  const int host = hosts_.host_of(comm_.rank());
-  compile.pace = pace;
+void Engine::set_phases(executor::CompileOptions& compile, const planner::Choice& choice) const {
+  compile.chunk_bytes = choice.chunk_bytes;
+  compile.window = choice.window;
+  compile.window_bytes = choice.window_bytes;
   for (int peer = 0; peer < comm_.size(); ++peer) {
-    const int other = hosts_.host_of(peer);
-    compile.send_distance.push_back((other - host + hosts_.count()) % hosts_.count());
-    compile.receive_distance.push_back((host - other + hosts_.count()) % hosts_.count());
+    const bool local = hosts_.host_of(peer) == hosts_.host_of(comm_.rank());
+    compile.send_phase.push_back(local ? -1 : planner::direct::phase(hosts_, comm_.rank(), peer));
+    compile.receive_phase.push_back(local ? -1 : planner::direct::phase(hosts_, peer, comm_.rank()));
   }
 }
 
@@ -79,8 +81,7 @@ Engine::Planned Engine::plan_uniform(size_t block_bytes, const Options& options)
   compile.uniform = true;
   compile.block_bytes = block_bytes;
   compile.ring_capacity = comm_.fabric().ring_capacity;
-  compile.window = choice.window;
-  set_distances(compile, choice.pace);
+  set_phases(compile, choice);
   compile.fingerprint = fingerprint_of("alltoall " + name + " " + std::to_string(block_bytes));
   const auto part =
       planner::build_part(hosts_, comm_.rank(), choice.chosen.algorithm, comm_.mapped(), /*self_describing=*/false);
@@ -96,8 +97,7 @@ Engine::Planned Engine::plan_v(const Options& options) {
   compile.uniform = false;
   compile.block_limit = choice.block_limit;
   compile.ring_capacity = comm_.fabric().ring_capacity;
-  compile.window = choice.window;
-  set_distances(compile, choice.pace);
+  set_phases(compile, choice);
   compile.fingerprint = fingerprint_of("alltoallv " + name + " " + std::to_string(choice.block_limit));
   const int rank = comm_.rank();
   const auto append = [](std::vector<int>& to, const std::vector<int>& from) {

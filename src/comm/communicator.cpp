@@ -91,8 +91,9 @@ void Communicator::agree_on_settings(Deadline deadline) {
                                      "." + std::to_string(BANYAN_VERSION_PATCH)},
        {"the list of transports", transports},
        {"the aggregate limit", std::to_string(settings_.aggregate_limit_bytes)},
+       {"BANYAN_CHUNK_BYTES", std::to_string(settings_.chunk_bytes)},
        {"BANYAN_WINDOW", std::to_string(settings_.window)},
-       {"BANYAN_PACE", std::to_string(settings_.pace)},
+       {"BANYAN_WINDOW_BYTES", std::to_string(settings_.window_bytes)},
        {"BANYAN_ALGORITHM", settings_.algorithm}});
 }
 

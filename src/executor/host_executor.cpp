@@ -27,11 +27,10 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   exchange_ = exchange;
   operation_ = operation;
   error_.clear();
-  next_direct_ = 0;
-  direct_in_flight_ = 0;
   if (!program.options_.uniform) {
     begin_direct();
   }
+  rewind_direct();
   for (auto& send : program.sends_) {
     send.state = TransferState::kIdle;
     send.missing = static_cast<int>(send.needs.size());
@@ -63,23 +62,6 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   return issue_direct(&events);
 }
 
-/// All-to-all-v: the pairs above the limit travel directly; both ends know which they are.
-void HostExecutor::begin_direct() {
-  Program& program = *program_;
-  program.direct_sends_.clear();
-  program.direct_receives_.clear();
-  for (const int peer : program.options_.direct_send_order) {
-    if (exchange_.send_size(peer) > program.options_.block_limit) {
-      program.direct_sends_.push_back({.peer = peer});
-    }
-  }
-  for (const int peer : program.options_.direct_receive_order) {
-    if (exchange_.recv_size(peer) > program.options_.block_limit) {
-      program.direct_receives_.push_back({.peer = peer});
-    }
-  }
-}
-
 banyan_status HostExecutor::post_receives() noexcept {
   for (auto& receive : program_->receives_) {
     if (receive.mapped) {
@@ -91,19 +73,7 @@ banyan_status HostExecutor::post_receives() noexcept {
       return status;
     }
   }
-  std::fill(program_->missing_.begin(), program_->missing_.end(), 0);
-  for (auto& transfer : program_->direct_receives_) {
-    ++program_->missing_[static_cast<size_t>(program_->options_.receive_distance[static_cast<size_t>(transfer.peer)])];
-    transfer.request = {};
-    const banyan_status status = fabric_.peers[static_cast<size_t>(transfer.peer)].transport->post_recv(
-        transfer.peer, exchange_.recv_block(transfer.peer), exchange_.recv_size(transfer.peer), tag(0, true),
-        &transfer.request);
-    if (status != BANYAN_OK) {
-      return fail_request("cannot receive from", transfer.peer, status);
-    }
-    transfer.state = TransferState::kPosted;
-  }
-  return BANYAN_OK;
+  return post_direct_receives();
 }
 
 banyan_status HostExecutor::post_receive(AggregatedReceive& receive, size_t bytes) noexcept {
@@ -214,38 +184,6 @@ banyan_status HostExecutor::issue_ready(int* events) noexcept {
   return BANYAN_OK;
 }
 
-/// Whether too many receives of smaller host distances are missing. Never a deadlock: the smallest distance at which
-/// anything is missing, over all ranks, is never held back.
-bool HostExecutor::runs_ahead(int peer) const noexcept {
-  const int distance = program_->options_.send_distance[static_cast<size_t>(peer)];
-  int missing = 0;
-  for (int d = 1; d < distance; ++d) {
-    missing += program_->missing_[static_cast<size_t>(d)];
-  }
-  return missing > program_->options_.pace;
-}
-
-banyan_status HostExecutor::issue_direct(int* events) noexcept {
-  const int window = program_->options_.window;
-  while (next_direct_ < program_->direct_sends_.size()) {
-    DirectTransfer& transfer = program_->direct_sends_[next_direct_];
-    const bool remote = !fabric_.peers[static_cast<size_t>(transfer.peer)].same_host;
-    if (remote && ((window > 0 && direct_in_flight_ >= window) || runs_ahead(transfer.peer))) {
-      return BANYAN_OK;
-    }
-    const banyan_status status = post_send(transfer.peer, exchange_.send_block(transfer.peer),
-                                           exchange_.send_size(transfer.peer), tag(0, true), &transfer.request);
-    if (status != BANYAN_OK) {
-      return status;
-    }
-    transfer.state = TransferState::kPosted;
-    direct_in_flight_ += remote ? 1 : 0;
-    ++next_direct_;
-    ++*events;
-  }
-  return BANYAN_OK;
-}
-
 void HostExecutor::release(AggregatedReceive& receive) noexcept {
   if (--receive.holders <= 0 && receive.slot != nullptr) {
     fabric_.peers[static_cast<size_t>(receive.from)].ring_in->release(*receive.slot);
@@ -297,35 +235,6 @@ banyan_status HostExecutor::poll_requests(int* events) noexcept {
       }
     }
   }
-  for (auto& transfer : program_->direct_receives_) {
-    if (transfer.state == TransferState::kPosted && transfer.request.status != BANYAN_IN_PROGRESS) {
-      ++*events;
-      transfer.state = TransferState::kDone;
-      --unfinished_;
-      --program_
-            ->missing_[static_cast<size_t>(program_->options_.receive_distance[static_cast<size_t>(transfer.peer)])];
-      if (transfer.request.status != BANYAN_OK) {
-        return fail_request("receiving from", transfer.peer, transfer.request.status);
-      }
-      const size_t expected = exchange_.recv_size(transfer.peer);
-      if (transfer.request.received != expected) {
-        return fail(BANYAN_ERR_MISMATCH,
-                    sizes_differ(transfer.peer, fabric_.rank, transfer.request.received, expected));
-      }
-    }
-  }
-  for (size_t i = 0; i < next_direct_; ++i) {
-    DirectTransfer& transfer = program_->direct_sends_[i];
-    if (transfer.state == TransferState::kPosted && transfer.request.status != BANYAN_IN_PROGRESS) {
-      ++*events;
-      transfer.state = TransferState::kDone;
-      --unfinished_;
-      direct_in_flight_ -= fabric_.peers[static_cast<size_t>(transfer.peer)].same_host ? 0 : 1;
-      if (transfer.request.status != BANYAN_OK) {
-        return fail_request("sending to", transfer.peer, transfer.request.status);
-      }
-    }
-  }
   return BANYAN_OK;
 }
 
@@ -344,6 +253,9 @@ banyan_status HostExecutor::progress(int* events) noexcept {
   banyan_status status = poll_rings(events);
   if (status == BANYAN_OK) {
     status = poll_requests(events);
+  }
+  if (status == BANYAN_OK) {
+    status = poll_direct(events);
   }
   if (status == BANYAN_OK) {
     status = issue_ready(events);

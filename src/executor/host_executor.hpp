@@ -47,15 +47,20 @@ class HostExecutor {
 
   [[nodiscard]] uint64_t tag(int step, bool direct) const noexcept;
   void begin_direct();
+  void rewind_direct() noexcept;
   [[nodiscard]] banyan_status post_receives() noexcept;
+  [[nodiscard]] banyan_status post_direct_receives() noexcept;
   [[nodiscard]] banyan_status post_receive(AggregatedReceive& receive, size_t bytes) noexcept;
   [[nodiscard]] banyan_status issue_ready(int* events) noexcept;
   [[nodiscard]] banyan_status issue(AggregatedSend& send, bool* issued) noexcept;
   [[nodiscard]] banyan_status issue_direct(int* events) noexcept;
-  [[nodiscard]] bool runs_ahead(int peer) const noexcept;
+  [[nodiscard]] banyan_status issue_direct(DirectTransfer& transfer) noexcept;
+  [[nodiscard]] bool runs_ahead(const DirectTransfer& transfer) noexcept;
+  void catch_up() noexcept;
   [[nodiscard]] banyan_status poll_rings(int* events) noexcept;
   [[nodiscard]] banyan_status take_slot(AggregatedReceive& receive, transport::SlotHeader& slot) noexcept;
   [[nodiscard]] banyan_status poll_requests(int* events) noexcept;
+  [[nodiscard]] banyan_status poll_direct(int* events) noexcept;
   [[nodiscard]] banyan_status finish_receive(AggregatedReceive& receive, size_t bytes) noexcept;
   [[nodiscard]] banyan_status read_header(AggregatedReceive& receive, const std::byte* header, size_t bytes) noexcept;
   [[nodiscard]] banyan_status arrived(AggregatedReceive& receive) noexcept;
@@ -76,10 +81,14 @@ class HostExecutor {
   Program* program_ = nullptr;
   Exchange exchange_;
   uint64_t operation_ = 0;
-  size_t unfinished_ = 0;     ///< sends and receives, aggregated and direct
-  size_t unissued_ = 0;       ///< aggregated sends
-  size_t next_direct_ = 0;    ///< direct sends issued
-  int direct_in_flight_ = 0;  ///< of those, to other hosts and not done
+  size_t unfinished_ = 0;      ///< sends and receives, aggregated and direct
+  size_t unissued_ = 0;        ///< aggregated sends
+  size_t remote_count_ = 0;    ///< direct sends to other hosts; they come first
+  size_t next_remote_ = 0;     ///< of those, the next to issue
+  size_t next_local_ = 0;      ///< the next direct send inside the host
+  size_t next_missing_ = 0;    ///< the first direct receive from another host that is not done
+  size_t next_caught_up_ = 0;  ///< the first remote send beyond it in order
+  size_t ahead_bytes_ = 0;     ///< of the remote sends from there on that are issued
   std::string error_;
   Counters counters_;
 };

@@ -21,8 +21,27 @@ size_t align_up(size_t value) {
 
 }  // namespace
 
+void append_pair(std::vector<DirectTransfer>& transfers, int peer, int phase, size_t bytes, size_t chunk_bytes) {
+  const bool whole = phase < 0 || chunk_bytes == 0 || bytes <= chunk_bytes;
+  const size_t count = whole ? 1 : (bytes - 1) / chunk_bytes + 1;
+  const int tag = static_cast<int>(count % kMaxStep);
+  size_t offset = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t size = i == 0 ? bytes - (count - 1) * chunk_bytes : chunk_bytes;
+    transfers.push_back({.peer = peer,
+                         .phase = phase,
+                         .chunk = static_cast<int>(i),
+                         .tag = i == 0 ? 0 : tag,
+                         .offset = offset,
+                         .bytes = size});
+    offset += size;
+  }
+}
+
 Program::Program(const schedule::RankSchedule& part, const CompileOptions& options)
     : rank_(part.rank), options_(options) {
+  options_.send_phase.resize(static_cast<size_t>(options_.num_ranks), -1);
+  options_.receive_phase.resize(static_cast<size_t>(options_.num_ranks), -1);
   ring_sent_.resize(static_cast<size_t>(options_.num_ranks));
   for (const auto& message : part.sends) {
     add_send(message);
@@ -37,10 +56,6 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
     lay_out_uniform();
   }
   allocate_staging();
-  options_.send_distance.resize(static_cast<size_t>(options_.num_ranks));
-  options_.receive_distance.resize(static_cast<size_t>(options_.num_ranks));
-  const int largest_distance = *std::max_element(options_.receive_distance.begin(), options_.receive_distance.end());
-  missing_.resize(static_cast<size_t>(largest_distance) + 1);
   direct_sends_.reserve(static_cast<size_t>(options_.num_ranks));
   direct_receives_.reserve(static_cast<size_t>(options_.num_ranks));
 }
@@ -68,7 +83,8 @@ size_t Program::largest_bytes(size_t num_blocks, bool self_describing) const {
 void Program::add_send(const schedule::Message& message) {
   const bool mapped = use_slot(message);
   if (!mapped && is_direct(message)) {
-    direct_sends_.push_back({.peer = message.to});
+    append_pair(direct_sends_, message.to, options_.send_phase[static_cast<size_t>(message.to)], options_.block_bytes,
+                options_.chunk_bytes);
     return;
   }
   AggregatedSend send;
@@ -85,7 +101,8 @@ void Program::add_send(const schedule::Message& message) {
 void Program::add_receive(const schedule::Message& message) {
   const bool mapped = use_slot(message);
   if (!mapped && is_direct(message)) {
-    direct_receives_.push_back({.peer = message.from});
+    append_pair(direct_receives_, message.from, options_.receive_phase[static_cast<size_t>(message.from)],
+                options_.block_bytes, options_.chunk_bytes);
     return;
   }
   AggregatedReceive receive;

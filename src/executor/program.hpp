@@ -14,6 +14,8 @@ namespace banyan::executor {
 /// Bytes of a block as a self-describing header carries them; larger sizes are written as this value.
 using HeaderSize = uint32_t;
 inline constexpr HeaderSize kHeaderSizeMax = UINT32_MAX;
+/// Steps and numbers of pieces that a tag tells apart.
+inline constexpr size_t kMaxStep = 128;
 
 /// What a program is compiled for; equal on all ranks.
 struct CompileOptions {
@@ -22,25 +24,37 @@ struct CompileOptions {
   size_t block_bytes = 0;    ///< uniform: bytes of every block
   size_t block_limit = 0;    ///< self-describing messages carry blocks up to this size; larger ones travel directly
   size_t ring_capacity = 0;  ///< payload bytes of a mapped slot
-  int window = 0;            ///< direct sends to other hosts in flight; 0: no limit
-  /// A direct send to host distance d waits while more than this many receives of smaller distances are missing, so
-  /// that no rank runs ahead and hits a receiver that others are sending to.
-  int pace = 0;
-  std::vector<int> send_distance;         ///< by peer: round the ring of hosts, from this rank's host; 0: the same host
-  std::vector<int> receive_distance;      ///< by peer: from the peer's host to this rank's
-  uint32_t fingerprint = 0;               ///< of algorithm and sizes, so that disagreeing ranks never match
+  /// Direct pairs of ranks of different hosts travel in pieces of at most this size; 0: whole.
+  size_t chunk_bytes = 0;
+  /// Pieces are ordered by phase and place in their pair. A rank sends at most `window` pieces, or `window_bytes` if
+  /// that is more, beyond the first piece that it has not received. So the receivers set the pace, no link is sent more
+  /// than its share for long, and queues stay short. Never a deadlock: of all that is missing anywhere, the first in
+  /// order is never held back. At least 1.
+  int window = 1;
+  size_t window_bytes = 0;
+  std::vector<int> send_phase;     ///< by peer: planner::direct::phase from this rank to it; negative: the same host
+  std::vector<int> receive_phase;  ///< by peer: phase from it to this rank
+  uint32_t fingerprint = 0;        ///< of algorithm and sizes, so that disagreeing ranks never match
   std::vector<int> direct_send_order;     ///< all-to-all-v: peers in the order in which large pairs are sent
   std::vector<int> direct_receive_order;  ///< all-to-all-v: the same for receiving
 };
 
 enum class TransferState : uint8_t { kIdle, kPosted, kDone };
 
-/// A block travelling alone from the caller's buffer to the caller's buffer.
+/// A block, or a piece of one, travelling alone from the caller's buffer to the caller's buffer.
 struct DirectTransfer {
   int peer = 0;
+  int phase = -1;  ///< negative: the same host
+  int chunk = 0;   ///< place in its pair
+  int tag = 0;     ///< of the pieces after the first: their number, so that ranks that disagree on the size never match
+  size_t offset = 0;
+  size_t bytes = 0;
   TransferState state = TransferState::kIdle;
   banyan_transport_request request{};
 };
+
+/// Appends the pieces of a pair. The first takes what does not fill a chunk, so that its size tells most sizes apart.
+void append_pair(std::vector<DirectTransfer>& transfers, int peer, int phase, size_t bytes, size_t chunk_bytes);
 
 /// Where a send finds a block: in the caller's buffer (receive < 0) or as block `index` of a receive.
 struct BlockSource {
@@ -119,9 +133,8 @@ class Program {
   std::vector<size_t> ring_next_;
   std::vector<size_t> ring_sent_;  ///< by peer: mapped sends issued
   std::vector<int> ring_peers_;
-  std::vector<DirectTransfer> direct_sends_;  ///< uniform: fixed; all-to-all-v: of this call
+  std::vector<DirectTransfer> direct_sends_;  ///< uniform: fixed; all-to-all-v: of this call; other hosts' first
   std::vector<DirectTransfer> direct_receives_;
-  std::vector<int> missing_;  ///< by distance: direct receives not done
   std::vector<std::byte> staging_;
 };
 

@@ -62,9 +62,9 @@ std::string explain_text(const Plan& plan) {
                      bytes(plan.scratch_bytes));
   if (!plan.uniform) {
     out += choice.block_limit > 0
-               ? fmt::format("split      pairs up to {} are aggregated, larger ones travel directly, {} at a time\n",
-                             bytes(choice.block_limit), choice.window)
-               : fmt::format("split      every pair travels directly, {} at a time\n", choice.window);
+               ? fmt::format("split      pairs up to {} are aggregated, larger ones travel directly\n",
+                             bytes(choice.block_limit))
+               : "split      every pair travels directly\n";
   }
   for (const Candidate& candidate : choice.candidates) {
     if (candidate.algorithm == choice.chosen.algorithm) {
@@ -93,7 +93,9 @@ std::string explain_json(const Plan& plan) {
                      {"wire_bytes", plan.wire_bytes},
                      {"logical_bytes", plan.logical_bytes},
                      {"scratch_bytes", plan.scratch_bytes},
-                     {"window", plan.choice.window}};
+                     {"chunk_bytes", plan.choice.chunk_bytes},
+                     {"window", plan.choice.window},
+                     {"window_bytes", plan.choice.window_bytes}};
   if (plan.uniform) {
     out["bytes_per_pair"] = plan.block_bytes;
   } else {

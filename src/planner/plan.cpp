@@ -102,7 +102,7 @@ Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wis
       split_large(parts.back(), situation.hosts, demand, plan.choice.block_limit);
     }
   }
-  plan.schedule = schedule::join(parts, algorithm_name(algorithm), plan.choice.window);
+  plan.schedule = schedule::join(parts, algorithm_name(algorithm), /*window=*/0);
   const auto verdict = schedule::verify(plan.schedule, {.num_ranks = plan.num_ranks, .bytes = sizes});
   BANYAN_CHECK(verdict.ok(), verdict.problem);
   plan.scratch_bytes = verdict.peak_scratch_bytes;

@@ -39,8 +39,9 @@ void pick(Choice& choice, const Wish& wish) {
     return a.prediction.total_s() < b.prediction.total_s();
   });
   choice.forced = !wish.algorithm.empty() && wish.algorithm != "auto";
+  choice.chunk_bytes = wish.chunk_bytes > 0 ? wish.chunk_bytes : kDefaultChunkBytes;
   choice.window = wish.window > 0 ? wish.window : kDefaultWindow;
-  choice.pace = wish.pace >= 0 ? wish.pace : kDefaultPace;
+  choice.window_bytes = wish.window_bytes > 0 ? wish.window_bytes : kDefaultWindowBytes;
   for (const Candidate& candidate : choice.candidates) {
     if (wanted(wish.algorithm, candidate.algorithm)) {
       choice.chosen = candidate;

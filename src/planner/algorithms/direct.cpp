@@ -1,16 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planner/algorithms/direct.hpp"
 
+#include <algorithm>
+
 namespace banyan::planner::direct {
+namespace {
+
+/// Phases per host distance.
+int phases_of_distance(const Hosts& hosts) {
+  int largest = 0;
+  for (int host = 0; host < hosts.count(); ++host) {
+    largest = std::max(largest, hosts.size(host));
+  }
+  return largest;
+}
+
+}  // namespace
+
+int phase(const Hosts& hosts, int from, int to) {
+  const int distance = (hosts.host_of(to) - hosts.host_of(from) + hosts.count()) % hosts.count();
+  const int width = phases_of_distance(hosts);
+  return (distance - 1) * width + (hosts.local_index(to) - hosts.local_index(from) + width) % width;
+}
 
 std::vector<int> remote_send_order(const Hosts& hosts, int rank) {
   std::vector<int> order;
-  const int host = hosts.host_of(rank);
+  const int width = phases_of_distance(hosts);
   for (int distance = 1; distance < hosts.count(); ++distance) {
-    const auto& peers = hosts.ranks(hosts.next(host, distance));
-    const auto start = static_cast<size_t>(hosts.local_index(rank));
-    for (size_t i = 0; i < peers.size(); ++i) {
-      order.push_back(peers[(start + i) % peers.size()]);
+    const auto& peers = hosts.ranks(hosts.next(hosts.host_of(rank), distance));
+    for (int i = 0; i < width; ++i) {
+      const auto index = static_cast<size_t>((hosts.local_index(rank) + i) % width);
+      if (index < peers.size()) {
+        order.push_back(peers[index]);
+      }
     }
   }
   return order;
@@ -18,12 +40,14 @@ std::vector<int> remote_send_order(const Hosts& hosts, int rank) {
 
 std::vector<int> remote_receive_order(const Hosts& hosts, int rank) {
   std::vector<int> order;
-  const int host = hosts.host_of(rank);
+  const int width = phases_of_distance(hosts);
   for (int distance = 1; distance < hosts.count(); ++distance) {
-    const auto& peers = hosts.ranks(hosts.previous(host, distance));
-    const auto start = static_cast<size_t>(hosts.local_index(rank)) % peers.size();
-    for (size_t i = 0; i < peers.size(); ++i) {
-      order.push_back(peers[(start + peers.size() - i) % peers.size()]);
+    const auto& peers = hosts.ranks(hosts.previous(hosts.host_of(rank), distance));
+    for (int i = 0; i < width; ++i) {
+      const auto index = static_cast<size_t>((hosts.local_index(rank) + width - i) % width);
+      if (index < peers.size()) {
+        order.push_back(peers[index]);
+      }
     }
   }
   return order;

@@ -117,6 +117,32 @@ TEST(Alltoallv, RandomMatricesLimitsAndShapesThenAllBytesArrive) {
   }
 }
 
+TEST(Alltoallv, PiecesAndNarrowWindowsThenAllBytesArrive) {
+  for (const size_t chunk : {size_t{1}, size_t{1000}, size_t{1} << 20}) {
+    comm::Settings settings;
+    settings.chunk_bytes = chunk;
+    settings.window = 1;
+    settings.window_bytes = 1;
+    std::atomic<size_t> wrong{0};
+    const auto outcomes = run_ranks(consecutive({3, 1, 2}), settings, [&](Engine& engine) {
+      std::mt19937 random(99);  // NOLINT(bugprone-random-generator-seed,cert-msc51-cpp): the same on all ranks
+      for (int round = 0; round < 6; ++round) {
+        Matrix matrix = random_matrix(engine.communicator().size(), random);
+        for (size_t& bytes : matrix) {
+          bytes = std::min(bytes, chunk * 100);  // a piece costs a request
+        }
+        for (const char* algorithm : {"direct", "hierarchical(rail)"}) {
+          wrong += exchange(engine, matrix, {.algorithm = algorithm, .timeout_s = 0});
+        }
+      }
+    });
+    for (const auto& outcome : outcomes) {
+      EXPECT_EQ(outcome.status, BANYAN_OK) << "chunk " << chunk << ": " << outcome.text;
+    }
+    EXPECT_EQ(wrong.load(), 0U) << "chunk " << chunk;
+  }
+}
+
 TEST(Alltoallv, AllCountsZeroThenReturns) {
   std::atomic<size_t> wrong{0};
   const auto outcomes = run_ranks(consecutive({2, 2}), {}, [&](Engine& engine) {

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <map>
 #include <numeric>
+#include <set>
 
+#include "planner/algorithms/direct.hpp"
 #include "planner/select.hpp"
 #include "schedule/verify.hpp"
 #include "topology/locality_tree.hpp"
@@ -31,7 +34,7 @@ schedule::Schedule build_all(const topology::LocalityTree& tree, Algorithm algor
   for (int rank = 0; rank < tree.num_ranks(); ++rank) {
     parts.push_back(build_part(hosts, rank, algorithm, mapped, self_describing));
   }
-  return schedule::join(parts, algorithm_name(algorithm), kDefaultWindow);
+  return schedule::join(parts, algorithm_name(algorithm), /*window=*/0);
 }
 
 struct Counts {
@@ -70,6 +73,36 @@ TEST(Algorithms, EvenHostsThenMessageCountsFollowTheFormulas) {
     EXPECT_EQ(node.between_hosts, un * (un - 1));
     EXPECT_EQ(node.blocks_between_hosts, um * um * un * (un - 1));
   }
+}
+
+TEST(Algorithms, DirectThenEachPhaseHasOneSendAndReceivePerRankAndOneHostPairPerHost) {
+  rc::check("phases", [] {
+    const auto sizes = *rc::gen::container<std::vector<int>>(*rc::gen::inRange(2, 6), rc::gen::inRange(1, 7));
+    const auto tree = tree_of(sizes);
+    const Hosts hosts(tree);
+    std::set<std::pair<int, int>> senders;  // (phase, rank)
+    std::set<std::pair<int, int>> receivers;
+    std::map<std::pair<int, int>, int> destination;  // (phase, host) -> host
+    for (int from = 0; from < hosts.num_ranks(); ++from) {
+      int last = -1;
+      for (const int to : direct::remote_send_order(hosts, from)) {
+        const int phase = direct::phase(hosts, from, to);
+        RC_ASSERT(phase > last);
+        last = phase;
+        RC_ASSERT(senders.emplace(phase, from).second);
+        RC_ASSERT(receivers.emplace(phase, to).second);
+        const auto [place, fresh] = destination.try_emplace({phase, hosts.host_of(from)}, hosts.host_of(to));
+        RC_ASSERT(place->second == hosts.host_of(to));
+      }
+      int last_received = -1;
+      for (const int peer : direct::remote_receive_order(hosts, from)) {
+        RC_ASSERT(direct::phase(hosts, peer, from) > last_received);
+        last_received = direct::phase(hosts, peer, from);
+      }
+      RC_ASSERT(direct::remote_send_order(hosts, from).size() + static_cast<size_t>(hosts.size(hosts.host_of(from))) ==
+                static_cast<size_t>(hosts.num_ranks()));
+    }
+  });
 }
 
 TEST(Algorithms, RailThenOneMessagePerRankAndRailPeer) {

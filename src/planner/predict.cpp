@@ -51,6 +51,11 @@ double copy_time(const cost::CostModel& model, double rank_bytes, double host_by
   return std::max(over(rank_bytes, model.copy_bytes_per_s), over(host_bytes, model.host_copy_bytes_per_s));
 }
 
+/// Sending and receiving `messages` to and from other hosts, beyond what the latency of one of them holds.
+double message_time(const cost::TierCost& tier, int messages) {
+  return messages > 0 ? 2 * tier.overhead_s * (messages - Prediction::kInLatency) : 0;
+}
+
 uint64_t largest(const std::vector<uint64_t>& values) {
   return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
 }
@@ -127,7 +132,7 @@ Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts
   const double flow = over(static_cast<double>(loads.rank_remote_max), remote.flow_bytes_per_s);
   result.latency_s = loads.rank_messages_max > 0 ? remote.alpha_s : domain.alpha_s;
   // Local messages are served between remote ones, on the same core.
-  result.overhead_s = 2 * remote.overhead_s * loads.rank_messages_max + (local - domain.alpha_s);
+  result.overhead_s = message_time(remote, loads.rank_messages_max) + (local - domain.alpha_s);
   result.wire_s = std::max(busiest.time_s, flow);
   result.busiest = flow > busiest.time_s ? "one rank's flow" : busiest.name;
   return result;
@@ -171,7 +176,8 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
   const double headers = static_cast<double>(header_bytes_per_block) * blocks;
   const Busiest busiest = busiest_link(tree, model, loads, host_out > 0 ? 1.0 + headers / host_out : 1.0);
   result.latency_s += remote.alpha_s;
-  result.overhead_s += 2 * remote.overhead_s * messages;
+  result.overhead_s += message_time(remote, messages);
+  result.copy_s *= Prediction::kCopiesNotOverlapped;
   // With fan kNode one rank's flow carries all bytes of a pair of hosts.
   const double pair_bytes = rank_bytes * (fan == hierarchical::Fan::kNode ? ranks : 1) / remote_hosts;
   const double flow = over(pair_bytes, remote.flow_bytes_per_s);

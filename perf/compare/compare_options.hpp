@@ -15,7 +15,7 @@ struct CompareOptions {
   SweepOptions sweep;
   TrafficOptions traffic;
   RoundOptions rounds;
-  double min_round_ms = 5;  ///< --round-ms, which sets rounds.min_round_s
+  double min_round_ms = 10;  ///< --round-ms, which sets rounds.min_round_s
   bool variable = false;    ///< --alltoallv, or a matrix or generator is given
   bool with_banyan = true;
   std::vector<std::string> algorithms;  ///< of Banyan, besides auto

@@ -13,7 +13,7 @@ namespace banyan::perf {
 
 struct RoundOptions {
   int rounds = 11;
-  double min_round_s = 0.005;  ///< a round repeats its exchange until it lasts about this long
+  double min_round_s = 0.01;   ///< a round repeats its exchange until it lasts about this long
   int checks = 1;              ///< checked exchanges before and again after the rounds; 0: none
 };
 

@@ -16,7 +16,7 @@ struct CompareOptions {
   TrafficOptions traffic;
   RoundOptions rounds;
   double min_round_ms = 10;  ///< --round-ms, which sets rounds.min_round_s
-  bool variable = false;    ///< --alltoallv, or a matrix or generator is given
+  bool variable = false;     ///< --alltoallv, or a matrix or generator is given
   bool with_banyan = true;
   std::vector<std::string> algorithms;  ///< of Banyan, besides auto
   std::string profile_file;

@@ -13,8 +13,8 @@ namespace banyan::perf {
 
 struct RoundOptions {
   int rounds = 11;
-  double min_round_s = 0.01;   ///< a round repeats its exchange until it lasts about this long
-  int checks = 1;              ///< checked exchanges before and again after the rounds; 0: none
+  double min_round_s = 0.01;  ///< a round repeats its exchange until it lasts about this long
+  int checks = 1;             ///< checked exchanges before and again after the rounds; 0: none
 };
 
 /// Measures all candidates on one traffic. Collective; results are equal on all ranks.

@@ -3,7 +3,7 @@
 # config.sh - the options of "up", checked, into the variables of state.sh.  Sourced by banyan-lab.
 
 parse_up_options() {
-  local nodes='' ranks=4 rate=1gbit rails=1 leaves=1 spine=0 mtu=1500 burst=64kb limit=8mb
+  local nodes='' ranks=4 rate=1gbit rails=1 leaves=1 spine=0 mtu=1500 burst=auto limit=8mb
   local -A target=([nodes]=1 [ranks]=1 [rate]=1 [rails]=1 [leaves]=1 [spine]=1 [mtu]=1 [burst]=1 [limit]=1)
   local option value
   while (($#)); do
@@ -30,7 +30,9 @@ parse_up_options() {
 set_sizes() { # MTU BURST LIMIT
   want_whole "--mtu" "$1" 576 61440
   MTU=$1
-  parse_size "$2" && BURST_BYTES=$REPLY
+  # auto: state.sh's, and more on fast links (link_burst)
+  BURST_AUTO=0
+  if [[ $2 == auto ]]; then BURST_AUTO=1; else parse_size "$2" && BURST_BYTES=$REPLY; fi
   parse_size "$3" && LIMIT_BYTES=$REPLY
   ((BURST_BYTES >= MTU + 64)) ||
     usage_error "--burst $2 is smaller than one frame of --mtu $MTU: nothing would ever pass"

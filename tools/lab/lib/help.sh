@@ -61,7 +61,8 @@ usage: banyan-lab up [--name NAME] [OPTIONS]
   --leaves L|LIST  leaf switches; the nodes are dealt to them in blocks, or 3,1 says how many each has (default 1)
   --spine R        rate of each leaf's link to the spine, each way; 0 = unlimited (default 0)
   --mtu N          bytes, 576 to 61440 (default 1500)
-  --burst SIZE     bucket of each shaper: this much passes an idle link at once (default 64kb)
+  --burst SIZE     bucket of each shaper: this much passes an idle link at once
+                   (default 64kb, or 100 us of the link's rate if that is more)
   --limit SIZE     queue of each shaper; beyond it packets drop (default 8mb)
   --name NAME      the lab's name (default banyan)
 

@@ -59,10 +59,19 @@ node_batch() { # node_batch NODE: prints the ip batch for one node's namespace
   done
 }
 
+# A timer that is late by more than the bucket's time loses capacity that a wire would not lose, so a bucket left to us
+# holds 100 us of a fast link besides the largest packet.
+link_burst() { # link_burst RATE_BYTES_PER_S: REPLY = its bucket
+  REPLY=$BURST_BYTES
+  ((!BURST_AUTO || $1 / 10000 <= REPLY)) || REPLY=$(($1 / 10000))
+  ((REPLY <= LIMIT_BYTES)) || REPLY=$LIMIT_BYTES
+}
+
 # A change of rate keeps the queue and the counters; only "unlimited" takes the shaper away.
 shape_line() { # shape_line DEVICE RATE_BYTES_PER_S: prints one line for tc -batch
   if (($2 > 0)); then
-    echo "qdisc replace dev $1 root handle 1: tbf rate $2bps burst $BURST_BYTES limit $LIMIT_BYTES"
+    link_burst "$2"
+    echo "qdisc replace dev $1 root handle 1: tbf rate $2bps burst $REPLY limit $LIMIT_BYTES"
   else
     echo "qdisc replace dev $1 root handle 2: pfifo limit 1000" # so that there is one to delete
     echo "qdisc del dev $1 root"

@@ -3,7 +3,7 @@
 # state.sh - what a lab remembers between commands: one file of bash variables, read and written whole.
 
 reset_state() {
-  NODES=2 RAILS=1 LEAVES=1 MTU=1500 BURST_BYTES=65536 LIMIT_BYTES=8388608
+  NODES=2 RAILS=1 LEAVES=1 MTU=1500 BURST_BYTES=65536 BURST_AUTO=1 LIMIT_BYTES=8388608
   RANKS=()      # [node] ranks on it
   LEAF_OF=()    # [node] its leaf switch
   SWITCH_PID=0  # holder of the switches' network namespace
@@ -15,7 +15,7 @@ reset_state() {
 
 save_state() {
   local new=$LAB_STATE/state.new
-  declare -p NODES RAILS LEAVES MTU BURST_BYTES LIMIT_BYTES RANKS LEAF_OF SWITCH_PID NODE_PID BOOT_ID \
+  declare -p NODES RAILS LEAVES MTU BURST_BYTES BURST_AUTO LIMIT_BYTES RANKS LEAF_OF SWITCH_PID NODE_PID BOOT_ID \
     NIC_RATE SPINE_RATE | sed 's/^declare -\(-\|[aA]\)/declare -g\1/; s/^declare -g-/declare -g/' >"$new"
   mv "$new" "$LAB_STATE/state"
 }

@@ -89,6 +89,10 @@ class HostExecutor {
   size_t next_missing_ = 0;    ///< the first direct receive from another host that is not done
   size_t next_caught_up_ = 0;  ///< the first remote send beyond it in order
   size_t ahead_bytes_ = 0;     ///< of the remote sends from there on that are issued
+  size_t sent_bytes_ = 0;      ///< of all remote sends that are issued
+  size_t received_bytes_ = 0;  ///< of all remote receives that are done
+  size_t bytes_to_send_ = 0;
+  size_t bytes_to_receive_ = 0;
   std::string error_;
   Counters counters_;
 };

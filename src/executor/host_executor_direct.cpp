@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Blocks that travel alone: which they are, and when they may go.
 #include <algorithm>
+#include <numeric>
 
 #include "executor/host_executor.hpp"
 
@@ -36,6 +37,15 @@ void HostExecutor::rewind_direct() noexcept {
   next_caught_up_ = 0;
   ahead_bytes_ = 0;
   next_missing_ = 0;
+  sent_bytes_ = 0;
+  received_bytes_ = 0;
+  const auto remote_bytes = [](const std::vector<DirectTransfer>& transfers) {
+    return std::accumulate(
+        transfers.begin(), transfers.end(), size_t{0},
+        [](size_t sum, const DirectTransfer& transfer) { return sum + (transfer.phase >= 0 ? transfer.bytes : 0); });
+  };
+  bytes_to_send_ = remote_bytes(program_->direct_sends_);
+  bytes_to_receive_ = remote_bytes(program_->direct_receives_);
 }
 
 banyan_status HostExecutor::post_direct_receives() noexcept {
@@ -72,8 +82,17 @@ void HostExecutor::catch_up() noexcept {
 /// Whether a send to another host must wait for this rank's receives (CompileOptions::window).
 bool HostExecutor::runs_ahead(const DirectTransfer& transfer) noexcept {
   catch_up();
-  return next_remote_ - next_caught_up_ >= static_cast<size_t>(program_->options_.window) &&
-         ahead_bytes_ + transfer.bytes > program_->options_.window_bytes;
+  const auto window = static_cast<size_t>(program_->options_.window);
+  if (next_remote_ - next_caught_up_ < window || ahead_bytes_ + transfer.bytes <= program_->options_.window_bytes) {
+    return false;
+  }
+  if (exchange_.uniform) {
+    return true;
+  }
+  // Pairs of different sizes: one large receive must not hold up all sends. What is sent keeps to the share received.
+  const double share = static_cast<double>(received_bytes_) / static_cast<double>(bytes_to_receive_);
+  const auto allowed = static_cast<size_t>(share * static_cast<double>(bytes_to_send_));
+  return sent_bytes_ > allowed + (window - 1) * program_->options_.chunk_bytes;
 }
 
 banyan_status HostExecutor::issue_direct(DirectTransfer& transfer) noexcept {
@@ -95,6 +114,7 @@ banyan_status HostExecutor::issue_direct(int* events) noexcept {
     }
     status = issue_direct(transfer);
     ahead_bytes_ += transfer.bytes;
+    sent_bytes_ += transfer.bytes;
     ++next_remote_;
     ++*events;
   }
@@ -119,6 +139,7 @@ banyan_status HostExecutor::poll_direct(int* events) noexcept {
         const size_t sent = expected - transfer.bytes + transfer.request.received;
         return fail(BANYAN_ERR_MISMATCH, sizes_differ(transfer.peer, fabric_.rank, sent, expected));
       }
+      received_bytes_ += transfer.phase >= 0 ? transfer.bytes : 0;
     }
   }
   for (auto& transfer : program_->direct_sends_) {

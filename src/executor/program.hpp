@@ -28,8 +28,9 @@ struct CompileOptions {
   size_t chunk_bytes = 0;
   /// Pieces are ordered by phase and place in their pair. A rank sends at most `window` pieces, or `window_bytes` if
   /// that is more, beyond the first piece that it has not received. So the receivers set the pace, no link is sent more
-  /// than its share for long, and queues stay short. Never a deadlock: of all that is missing anywhere, the first in
-  /// order is never held back. At least 1.
+  /// than its share for long, and queues stay short. In an all-to-all-v it also sends while the share it has sent is
+  /// not beyond the share it has received, so that one large receive does not hold up all sends. Never a deadlock: of
+  /// all that is missing anywhere, the first in order is never held back. At least 1.
   int window = 1;
   size_t window_bytes = 0;
   std::vector<int> send_phase;     ///< by peer: planner::direct::phase from this rank to it; negative: the same host

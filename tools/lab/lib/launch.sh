@@ -71,8 +71,9 @@ wait_ranks() { # wait_ranks KEEP_GOING: exits with the first failure's code
   local rank code result=0 left=${#RANK_GROUP[@]}
   while ((left > 0)); do
     if ! read -r -t 10 -u "$REPORTS" rank code; then
-      ranks_alive || die "the processes that watch the ranks were killed"
-      continue
+      ! ranks_alive || continue
+      # Ranks that ended since have reported before they ended.
+      read -r -t 0.1 -u "$REPORTS" rank code || die "the processes that watch the ranks were killed"
     fi
     left=$((left - 1))
     ((code != 0)) || continue

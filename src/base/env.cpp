@@ -22,7 +22,8 @@ constexpr std::array kVariables = {
              "All-to-all-v pairs up to this many bytes travel in aggregated messages; \"max\": never aggregate."},
     Variable{"BANYAN_ALGORITHM", "auto", "Algorithm of every all-to-all: auto, direct, hierarchical, ..."},
     Variable{"BANYAN_BOOTSTRAP_TIMEOUT_S", "60", "Deadline of communicator creation, seconds."},
-    Variable{"BANYAN_CHUNK_BYTES", "16K", "Large messages to other hosts travel in pieces of at most this size."},
+    Variable{"BANYAN_CHUNK_BYTES", "chosen by the model",
+             "Large messages to other hosts travel in pieces of at most this size."},
     Variable{"BANYAN_HOST_ID", "", "Overrides the identity of this host; ranks with equal identity share memory."},
     Variable{"BANYAN_INSECURE", "0", "1 allows a bootstrap without a job secret."},
     Variable{"BANYAN_INTERFACE", "", "Network interfaces to use, comma separated, for bootstrap and data."},
@@ -46,7 +47,7 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_TOPOLOGY_FILE", "", "Topology file merged over what is discovered."},
     Variable{"BANYAN_TRANSPORTS", "shm,ucx", "Transports in order of preference, comma separated."},
     Variable{"BANYAN_WINDOW", "2", "Pieces that a rank's large sends to other hosts may be ahead of its receives."},
-    Variable{"BANYAN_WINDOW_BYTES", "8K", "The same in bytes; the larger of the two counts."},
+    Variable{"BANYAN_WINDOW_BYTES", "chosen by the model", "The same in bytes; the larger of the two counts."},
 };
 
 size_t edit_distance(std::string_view a, std::string_view b) {

@@ -39,9 +39,7 @@ planner::Plan plan_for(const banyan_plan_config& config) {
   return planner::make_plan({tree, hosts, model}, demand_of(tree.num_ranks(), config.bytes_per_pair, config.matrix),
                             {.algorithm = config.algorithm != nullptr ? config.algorithm : "",
                              .aggregate_limit_bytes = config.aggregate_limit_bytes,
-                             .chunk_bytes = 0,
-                             .window = 0,
-                             .window_bytes = 0},
+                             .pace = {}},
                             /*mapped=*/true);
 }
 

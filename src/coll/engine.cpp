@@ -57,15 +57,13 @@ planner::Situation Engine::situation() const { return {comm_.tree(), hosts_, com
 planner::Wish Engine::wish(const Options& options) const {
   return {.algorithm = options.algorithm.empty() ? comm_.settings().algorithm : options.algorithm,
           .aggregate_limit_bytes = comm_.settings().aggregate_limit_bytes,
-          .chunk_bytes = comm_.settings().chunk_bytes,
-          .window = comm_.settings().window,
-          .window_bytes = comm_.settings().window_bytes};
+          .pace = {comm_.settings().chunk_bytes, comm_.settings().window, comm_.settings().window_bytes}};
 }
 
-void Engine::set_phases(executor::CompileOptions& compile, const planner::Choice& choice) const {
-  compile.chunk_bytes = choice.chunk_bytes;
-  compile.window = choice.window;
-  compile.window_bytes = choice.window_bytes;
+void Engine::set_pace(executor::CompileOptions& compile, const planner::Pace& pace) const {
+  compile.chunk_bytes = pace.chunk_bytes;
+  compile.window = pace.window;
+  compile.window_bytes = pace.window_bytes;
   for (int peer = 0; peer < comm_.size(); ++peer) {
     const bool local = hosts_.host_of(peer) == hosts_.host_of(comm_.rank());
     compile.send_phase.push_back(local ? -1 : planner::direct::phase(hosts_, comm_.rank(), peer));
@@ -81,7 +79,7 @@ Engine::Planned Engine::plan_uniform(size_t block_bytes, const Options& options)
   compile.uniform = true;
   compile.block_bytes = block_bytes;
   compile.ring_capacity = comm_.fabric().ring_capacity;
-  set_phases(compile, choice);
+  set_pace(compile, choice.pace);
   compile.fingerprint = fingerprint_of("alltoall " + name + " " + std::to_string(block_bytes));
   const auto part =
       planner::build_part(hosts_, comm_.rank(), choice.chosen.algorithm, comm_.mapped(), /*self_describing=*/false);
@@ -97,7 +95,7 @@ Engine::Planned Engine::plan_v(const Options& options) {
   compile.uniform = false;
   compile.block_limit = choice.block_limit;
   compile.ring_capacity = comm_.fabric().ring_capacity;
-  set_phases(compile, choice);
+  set_pace(compile, choice.pace);
   compile.fingerprint = fingerprint_of("alltoallv " + name + " " + std::to_string(choice.block_limit));
   const int rank = comm_.rank();
   const auto append = [](std::vector<int>& to, const std::vector<int>& from) {

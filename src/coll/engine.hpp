@@ -72,7 +72,7 @@ class Engine {
 
   [[nodiscard]] planner::Situation situation() const;
   [[nodiscard]] planner::Wish wish(const Options& options) const;
-  void set_phases(executor::CompileOptions& compile, const planner::Choice& choice) const;
+  void set_pace(executor::CompileOptions& compile, const planner::Pace& pace) const;
   [[nodiscard]] Planned plan_uniform(size_t block_bytes, const Options& options);
   [[nodiscard]] Planned plan_v(const Options& options);
   [[nodiscard]] Planned cached(const std::string& key, const Options& options, size_t block_bytes, bool uniform);

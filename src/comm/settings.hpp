@@ -20,7 +20,7 @@ struct Settings {
   std::string profile_file;
   std::string host_id;
   size_t aggregate_limit_bytes = 0;  ///< 0: the model chooses; SIZE_MAX: never aggregate
-  size_t chunk_bytes = 0;            ///< 0: the planner's default
+  size_t chunk_bytes = 0;            ///< 0: the planner's choice, planner::Pace
   int window = 0;                    ///< likewise
   size_t window_bytes = 0;           ///< likewise
   std::string algorithm;             ///< of every exchange that names none

@@ -93,9 +93,9 @@ std::string explain_json(const Plan& plan) {
                      {"wire_bytes", plan.wire_bytes},
                      {"logical_bytes", plan.logical_bytes},
                      {"scratch_bytes", plan.scratch_bytes},
-                     {"chunk_bytes", plan.choice.chunk_bytes},
-                     {"window", plan.choice.window},
-                     {"window_bytes", plan.choice.window_bytes}};
+                     {"chunk_bytes", plan.choice.pace.chunk_bytes},
+                     {"window", plan.choice.pace.window},
+                     {"window_bytes", plan.choice.pace.window_bytes}};
   if (plan.uniform) {
     out["bytes_per_pair"] = plan.block_bytes;
   } else {

@@ -33,11 +33,6 @@ Busiest busiest_link(const topology::LocalityTree& tree, const cost::CostModel& 
 
 double over(double bytes, double rate) { return rate > 0 ? bytes / rate : 0; }
 
-const cost::TierCost& remote_tier(const topology::LocalityTree& tree, const cost::CostModel& model) {
-  const bool racks = tree.at_tier(Tier::kRack).size() > 1;
-  return model.tiers[static_cast<size_t>(racks ? Tier::kCluster : Tier::kRack)];
-}
-
 int largest_host(const Hosts& hosts) {
   int largest = 0;
   for (int host = 0; host < hosts.count(); ++host) {
@@ -61,6 +56,11 @@ uint64_t largest(const std::vector<uint64_t>& values) {
 }
 
 }  // namespace
+
+const cost::TierCost& remote_tier(const topology::LocalityTree& tree, const cost::CostModel& model) {
+  const bool racks = tree.at_tier(Tier::kRack).size() > 1;
+  return model.tiers[static_cast<size_t>(racks ? Tier::kCluster : Tier::kRack)];
+}
 
 Loads sum_loads(const topology::LocalityTree& tree, const Hosts& hosts, const Demand& demand, uint64_t only_above,
                 uint64_t only_up_to) {

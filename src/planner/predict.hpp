@@ -64,6 +64,9 @@ struct Prediction {
   static constexpr double kInLatency = 0.3;
 };
 
+/// The tier of messages between hosts.
+[[nodiscard]] const cost::TierCost& remote_tier(const topology::LocalityTree& tree, const cost::CostModel& model);
+
 /// T = alpha + overlap(2 o messages + local messages, max over links of bytes / capacity) (design section 5).
 [[nodiscard]] Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts,
                                         const cost::CostModel& model, const Loads& loads);

@@ -34,14 +34,12 @@ void check_wish(const std::string& wish) {
   throw Error(BANYAN_ERR_NOT_FOUND, "no algorithm is named \"" + wish + "\"; there are: " + names);
 }
 
-void pick(Choice& choice, const Wish& wish) {
+void pick(Choice& choice, const Situation& situation, const Wish& wish) {
   std::stable_sort(choice.candidates.begin(), choice.candidates.end(), [](const Candidate& a, const Candidate& b) {
     return a.prediction.total_s() < b.prediction.total_s();
   });
   choice.forced = !wish.algorithm.empty() && wish.algorithm != "auto";
-  choice.chunk_bytes = wish.chunk_bytes > 0 ? wish.chunk_bytes : kDefaultChunkBytes;
-  choice.window = wish.window > 0 ? wish.window : kDefaultWindow;
-  choice.window_bytes = wish.window_bytes > 0 ? wish.window_bytes : kDefaultWindowBytes;
+  choice.pace = choose_pace(situation.tree, situation.hosts, situation.model, wish.pace);
   for (const Candidate& candidate : choice.candidates) {
     if (wanted(wish.algorithm, candidate.algorithm)) {
       choice.chosen = candidate;
@@ -100,7 +98,7 @@ Choice choose_uniform(const Situation& situation, size_t block_bytes, const Wish
   for (const Algorithm algorithm : kAlgorithms) {
     choice.candidates.push_back({algorithm, predict(situation, algorithm, loads, 0)});
   }
-  pick(choice, wish);
+  pick(choice, situation, wish);
   return choice;
 }
 
@@ -112,7 +110,7 @@ Choice choose_v(const Situation& situation, const Wish& wish) {
     choice.candidates.push_back(
         {algorithm, predict(situation, algorithm, uniform_loads(situation, kSmall), kHeaderBytesPerBlock)});
   }
-  pick(choice, wish);
+  pick(choice, situation, wish);
   if (wish.algorithm == "direct" || wish.aggregate_limit_bytes == std::numeric_limits<size_t>::max()) {
     choice.chosen.algorithm = Algorithm::kDirect;
     return choice;

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "planner/pace.hpp"
 #include "planner/predict.hpp"
 #include "schedule/schedule.hpp"
 
@@ -26,11 +27,9 @@ struct Candidate {
 struct Choice {
   std::vector<Candidate> candidates;  ///< in order of predicted time
   Candidate chosen;
-  size_t block_limit = 0;   ///< all-to-all-v: pairs up to this size are aggregated; 0: none
-  size_t chunk_bytes = 0;   ///< direct pairs between hosts travel in pieces of at most this size
-  int window = 0;           ///< pieces that a rank's direct sends may be ahead of its receives
-  size_t window_bytes = 0;  ///< the same in bytes; the larger counts
-  bool forced = false;      ///< the caller named the algorithm
+  size_t block_limit = 0;  ///< all-to-all-v: pairs up to this size are aggregated; 0: none
+  Pace pace{};
+  bool forced = false;  ///< the caller named the algorithm
 };
 
 /// What the caller wants: "", "auto", "direct", "hierarchical" (the better fan), or a full name. Error{NOT_FOUND} lists
@@ -38,9 +37,7 @@ struct Choice {
 struct Wish {
   std::string algorithm;
   size_t aggregate_limit_bytes = 0;  ///< as in banyan_comm_config
-  size_t chunk_bytes = 0;            ///< 0: the default
-  int window = 0;                    ///< 0: the default
-  size_t window_bytes = 0;           ///< 0: the default
+  Pace pace{};
 };
 
 /// Everything a choice is made from; borrowed.
@@ -69,10 +66,5 @@ struct Situation {
 inline constexpr size_t kMaxBlockLimit = size_t{1} << 20;
 /// Below this, aggregation is never given up: its headers also detect ranks that disagree on counts.
 inline constexpr size_t kMinBlockLimit = 256;
-/// How far a rank's direct sends to other hosts may be ahead of its receives (executor::CompileOptions::window), unless
-/// BANYAN_CHUNK_BYTES, BANYAN_WINDOW and BANYAN_WINDOW_BYTES say otherwise.
-inline constexpr size_t kDefaultChunkBytes = size_t{16} << 10;
-inline constexpr int kDefaultWindow = 2;
-inline constexpr size_t kDefaultWindowBytes = size_t{8} << 10;
 
 }  // namespace banyan::planner

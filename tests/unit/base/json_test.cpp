@@ -93,6 +93,87 @@ TEST(JsonParse, AnyBytesThenValueOrErrorWithinTheText) {
   }));
 }
 
+/// Up to the limit of a file, or as much as a sanitizer can take in a test's time.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr size_t kHostileBytes = size_t{8} << 20;
+#else
+constexpr size_t kHostileBytes = kMaxTextBytes - 64;
+#endif
+
+std::string repeated(const std::string& piece) {
+  std::string text = "[";
+  while (text.size() + piece.size() + 1 < kHostileBytes) {
+    text += piece + ",";
+  }
+  return text + "0]";
+}
+
+TEST(JsonParse, AsMuchTextAsAllowedThenTimeIsLinear) {
+  // Quadratic time in any of these is more than the test's own limit.
+  std::string wide = object_with_members(4096);
+  for (const std::string& piece : {std::string(R"({"member":1,"other":[]})"), nested(63), wide}) {
+    const auto result = parse(repeated(piece));
+    if (!result.ok()) {
+      EXPECT_THAT(result.error().message, HasSubstr("MiB of memory"));
+    }
+  }
+  EXPECT_TRUE(parse("\"" + std::string(kHostileBytes, 'a') + "\"").ok());
+  EXPECT_TRUE(parse(repeated("12345")).ok());
+}
+
+TEST(JsonParse, LittleTextThatTakesMuchMemoryThenRefused) {
+  std::string text = "[";
+  while (text.size() < (size_t{24} << 20)) {
+    text += "[],";
+  }
+  const auto result = parse(text);
+  ASSERT_FALSE(result.ok());
+  EXPECT_THAT(result.error().message, HasSubstr("more than 512 MiB of memory"));
+}
+
+TEST(JsonParse, LongerThanTheLimitThenRefused) {
+  const auto result = parse(std::string(kMaxTextBytes + 1, ' '));
+  ASSERT_FALSE(result.ok());
+  EXPECT_THAT(result.error().message, HasSubstr("longer than 64 MiB"));
+}
+
+Value random_value(int depth) {
+  const int kind = *rc::gen::inRange(0, depth > 0 ? 7 : 5);
+  switch (kind) {
+    case 0:
+      return nullptr;
+    case 1:
+      return *rc::gen::arbitrary<bool>();
+    case 2:
+      return *rc::gen::arbitrary<int64_t>();
+    case 3:
+      return static_cast<double>(*rc::gen::arbitrary<int32_t>()) / 64;
+    case 4:
+      return *rc::gen::string<std::string>();
+    default:
+      break;
+  }
+  Value value = kind == 5 ? Value::array() : Value::object();
+  for (int i = *rc::gen::inRange(0, 5); i > 0; --i) {
+    if (kind == 5) {
+      value.push_back(random_value(depth - 1));
+    } else {
+      value["member " + std::to_string(i)] = random_value(depth - 1);
+    }
+  }
+  return value;
+}
+
+TEST(JsonParse, AnyValuePrintedThenParsesBackEqual) {
+  EXPECT_TRUE(rc::check([] {
+    const Value value = random_value(4);
+    const std::string text = value.dump(*rc::gen::inRange(-1, 3), ' ', true, Value::error_handler_t::replace);
+    const auto result = parse(text);
+    RC_ASSERT(result.ok());
+    RC_ASSERT(result.value("text") == Value::parse(text));
+  }));
+}
+
 TEST(JsonParse, AnyTruncationThenError) {
   const std::string text = R"({"format": "x", "hosts": [{"key": "a\u00e9", "n": -1.5e3}], "ok": true})";
   for (size_t size = 0; size < text.size(); ++size) {

@@ -5,21 +5,13 @@
 #include <cstring>
 
 namespace banyan::executor {
-banyan_status HostExecutor::fail(banyan_status status, std::string text) noexcept {
-  error_ = std::move(text);
-  return status;
-}
 
-banyan_status HostExecutor::fail_request(const char* what, int peer, banyan_status status) noexcept {
-  const transport::Transport* transport = fabric_.peers[static_cast<size_t>(peer)].transport;
-  return fail(status, std::string(what) + " rank " + std::to_string(peer) + " over " + transport->name() + ": " +
-                          transport->last_error());
-}
-
-/// 40 bits, as transports require: operation (16), fingerprint (16), direct (1), step (7).
-uint64_t HostExecutor::tag(int step, bool direct) const noexcept {
+/// 40 bits, as transports require: operation (16), fingerprint (16), direct (1), number in the pair (7). The
+/// pieces of a direct pair after the first carry how many there are.
+uint64_t HostExecutor::tag(int number, bool direct) const noexcept {
+  static_assert(schedule::kMaxMessagesPerPair == 128);
   const uint64_t print = (program_->options_.fingerprint ^ (program_->options_.fingerprint >> 16)) & 0xFFFF;
-  return ((operation_ & 0xFFFF) << 24) | (print << 8) | (direct ? 0x80U : 0U) | (static_cast<uint64_t>(step) & 0x7F);
+  return ((operation_ & 0xFFFF) << 24) | (print << 8) | (direct ? 0x80U : 0U) | (static_cast<uint64_t>(number) & 0x7F);
 }
 
 banyan_status HostExecutor::start(Program& program, const Exchange& exchange, uint64_t operation) noexcept {
@@ -81,7 +73,7 @@ banyan_status HostExecutor::post_receive(AggregatedReceive& receive, size_t byte
   std::byte* buffer = receive.in_place ? exchange_.recv_block(receive.blocks[0].src)
                                        : program_->staging_.data() + receive.staging_offset;
   const banyan_status status = fabric_.peers[static_cast<size_t>(receive.from)].transport->post_recv(
-      receive.from, buffer, bytes, tag(receive.step, false), &receive.request);
+      receive.from, buffer, bytes, tag(receive.number, false), &receive.request);
   if (status != BANYAN_OK) {
     return fail_request("cannot receive from", receive.from, status);
   }
@@ -132,7 +124,7 @@ banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
     slot->size = header + payload_bytes;
     if (apart) {
       const banyan_status status =
-          post_send(send.to, staging, gather(send, staging), tag(send.step, false), &send.request);
+          post_send(send.to, staging, gather(send, staging), tag(send.number, false), &send.request);
       if (status != BANYAN_OK) {
         return status;
       }
@@ -148,7 +140,7 @@ banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
   } else {
     const size_t header = send.self_describing ? write_header(send, staging) : 0;
     const size_t bytes = header + gather(send, staging + header);
-    const banyan_status status = post_send(send.to, staging, bytes, tag(send.step, false), &send.request);
+    const banyan_status status = post_send(send.to, staging, bytes, tag(send.number, false), &send.request);
     if (status != BANYAN_OK) {
       return status;
     }
@@ -266,93 +258,15 @@ banyan_status HostExecutor::progress(int* events) noexcept {
   if (status != BANYAN_OK) {
     return status;
   }
-  if (unfinished_ == 0 && flushed()) {
+  if (unfinished_ > 0) {
+    return BANYAN_IN_PROGRESS;
+  }
+  status = flush();
+  if (status == BANYAN_OK) {
     program_ = nullptr;
     ++counters_.operations;
-    return BANYAN_OK;
   }
-  return BANYAN_IN_PROGRESS;
-}
-
-/// Whether all has left this rank: after the exchange the caller may not come back for long, and peers must not wait
-/// for it.
-bool HostExecutor::flushed() noexcept {
-  bool all = true;
-  for (transport::Transport* transport : fabric_.transports) {
-    all = transport->flush() == BANYAN_OK && all;
-  }
-  return all;
-}
-
-bool HostExecutor::cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept {
-  if (state != TransferState::kPosted) {
-    return true;
-  }
-  if (request.status == BANYAN_IN_PROGRESS) {
-    static_cast<void>(fabric_.peers[static_cast<size_t>(peer)].transport->cancel(&request));
-  }
-  if (request.status == BANYAN_IN_PROGRESS) {
-    return false;
-  }
-  state = TransferState::kDone;
-  return true;
-}
-
-bool HostExecutor::cancel() noexcept {
-  if (program_ == nullptr) {
-    return true;
-  }
-  for (transport::Transport* transport : fabric_.transports) {
-    int moved = 0;
-    static_cast<void>(transport->progress(&moved));
-  }
-  bool all = true;
-  for (auto& receive : program_->receives_) {
-    all = cancel_request(receive.state, receive.from, receive.request) && all;
-  }
-  for (auto& send : program_->sends_) {
-    all = cancel_request(send.state, send.to, send.request) && all;
-  }
-  for (auto& transfer : program_->direct_receives_) {
-    all = cancel_request(transfer.state, transfer.peer, transfer.request) && all;
-  }
-  for (auto& transfer : program_->direct_sends_) {
-    all = cancel_request(transfer.state, transfer.peer, transfer.request) && all;
-  }
-  if (all) {
-    program_ = nullptr;
-  }
-  return all;
-}
-
-std::vector<int> HostExecutor::waiting_for() const {
-  std::vector<int> peers;
-  if (program_ == nullptr) {
-    return peers;
-  }
-  for (const auto& receive : program_->receives_) {
-    if (receive.state != TransferState::kDone) {
-      peers.push_back(receive.from);
-    }
-  }
-  for (const auto& send : program_->sends_) {
-    if (send.state == TransferState::kPosted || (send.state == TransferState::kIdle && send.missing == 0)) {
-      peers.push_back(send.to);
-    }
-  }
-  for (const auto& transfer : program_->direct_receives_) {
-    if (transfer.state != TransferState::kDone) {
-      peers.push_back(transfer.peer);
-    }
-  }
-  for (const auto& transfer : program_->direct_sends_) {
-    if (transfer.state == TransferState::kPosted) {
-      peers.push_back(transfer.peer);
-    }
-  }
-  std::sort(peers.begin(), peers.end());
-  peers.erase(std::unique(peers.begin(), peers.end()), peers.end());
-  return peers;
+  return status;
 }
 
 }  // namespace banyan::executor

@@ -35,8 +35,10 @@ class HostExecutor {
   void abandon() noexcept { program_ = nullptr; }
 
   [[nodiscard]] bool active() const noexcept { return program_ != nullptr; }
-  /// Peers that the exchange still waits for, ascending.
+  /// Peers that the exchange still waits for, ascending; with leaving(), those whose data may still be here.
   [[nodiscard]] std::vector<int> waiting_for() const;
+  /// Whether all that is left to do is that what was sent leaves this rank.
+  [[nodiscard]] bool leaving() const noexcept { return program_ != nullptr && unfinished_ == 0; }
   /// What went wrong, after an error status.
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
@@ -45,7 +47,7 @@ class HostExecutor {
   /// Flag of a slot whose payload comes through the transport: only the header of sizes is in the slot.
   static constexpr uint32_t kPayloadApart = 1;
 
-  [[nodiscard]] uint64_t tag(int step, bool direct) const noexcept;
+  [[nodiscard]] uint64_t tag(int number, bool direct) const noexcept;
   void begin_direct();
   void rewind_direct() noexcept;
   [[nodiscard]] banyan_status post_receives() noexcept;
@@ -74,13 +76,14 @@ class HostExecutor {
   [[nodiscard]] static std::string sizes_differ(int from, int to, size_t sent, size_t expected);
   [[nodiscard]] banyan_status fail(banyan_status status, std::string text) noexcept;
   [[nodiscard]] banyan_status fail_request(const char* what, int peer, banyan_status status) noexcept;
-  [[nodiscard]] bool flushed() noexcept;
+  [[nodiscard]] banyan_status flush() noexcept;
   [[nodiscard]] bool cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept;
 
   transport::Fabric& fabric_;
   Program* program_ = nullptr;
   Exchange exchange_;
   uint64_t operation_ = 0;
+  const transport::Transport* unflushed_ = nullptr;  ///< one that data have not left yet
   size_t unfinished_ = 0;      ///< sends and receives, aggregated and direct
   size_t unissued_ = 0;        ///< aggregated sends
   size_t remote_count_ = 0;    ///< direct sends to other hosts; they come first

@@ -134,7 +134,7 @@ banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::Slo
   receive.request = {};
   const banyan_status status = fabric_.peers[static_cast<size_t>(receive.from)].transport->post_recv(
       receive.from, program_->staging_.data() + receive.staging_offset + header, slot.size - header,
-      tag(receive.step, false), &receive.request);
+      tag(receive.number, false), &receive.request);
   if (status != BANYAN_OK) {
     return fail_request("cannot receive from", receive.from, status);
   }

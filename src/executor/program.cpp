@@ -8,6 +8,9 @@
 #include "base/error.hpp"
 
 namespace banyan::executor {
+
+static_assert(schedule::kMappedSlots <= transport::kRingSlots, "the verifier's proof takes it that there are as many");
+
 namespace {
 
 bool is_direct(const schedule::Message& message) {
@@ -19,12 +22,22 @@ size_t align_up(size_t value) {
   return (value + transport::kCacheLine - 1) / transport::kCacheLine * transport::kCacheLine;
 }
 
+/// Numbers the next aggregated message of a pair.
+int next_number(std::vector<int>& numbers, const schedule::Message& message, int peer) {
+  int& next = numbers[static_cast<size_t>(peer)];
+  if (next == static_cast<int>(schedule::kMaxMessagesPerPair)) {
+    throw Error(BANYAN_ERR_LIMIT, "the schedule has more than " + std::to_string(next) + " messages from rank " +
+                                      std::to_string(message.from) + " to rank " + std::to_string(message.to));
+  }
+  return next++;
+}
+
 }  // namespace
 
 void append_pair(std::vector<DirectTransfer>& transfers, int peer, int phase, size_t bytes, size_t chunk_bytes) {
   const bool whole = phase < 0 || chunk_bytes == 0 || bytes <= chunk_bytes;
   const size_t count = whole ? 1 : (bytes - 1) / chunk_bytes + 1;
-  const int tag = static_cast<int>(count % kMaxStep);
+  const int tag = static_cast<int>(count % schedule::kMaxMessagesPerPair);
   size_t offset = 0;
   for (size_t i = 0; i < count; ++i) {
     const size_t size = i == 0 ? bytes - (count - 1) * chunk_bytes : chunk_bytes;
@@ -43,13 +56,15 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
   options_.send_phase.resize(static_cast<size_t>(options_.num_ranks), -1);
   options_.receive_phase.resize(static_cast<size_t>(options_.num_ranks), -1);
   ring_sent_.resize(static_cast<size_t>(options_.num_ranks));
+  std::vector<int> numbers(ring_sent_.size());
   for (const auto& message : part.sends) {
-    add_send(message);
+    add_send(message, numbers);
   }
+  std::fill(numbers.begin(), numbers.end(), 0);
   ring_order_.resize(static_cast<size_t>(options_.num_ranks));
   ring_next_.resize(ring_order_.size());
   for (const auto& message : part.receives) {
-    add_receive(message);
+    add_receive(message, numbers);
   }
   link_sources(part);
   if (options_.uniform) {
@@ -80,7 +95,7 @@ size_t Program::largest_bytes(size_t num_blocks, bool self_describing) const {
   return *total;
 }
 
-void Program::add_send(const schedule::Message& message) {
+void Program::add_send(const schedule::Message& message, std::vector<int>& numbers) {
   const bool mapped = use_slot(message);
   if (!mapped && is_direct(message)) {
     append_pair(direct_sends_, message.to, options_.send_phase[static_cast<size_t>(message.to)], options_.block_bytes,
@@ -89,7 +104,7 @@ void Program::add_send(const schedule::Message& message) {
   }
   AggregatedSend send;
   send.to = message.to;
-  send.step = message.step;
+  send.number = next_number(numbers, message, message.to);
   send.mapped = mapped;
   send.ring_index = mapped ? ring_sent_[static_cast<size_t>(message.to)]++ : 0;
   send.self_describing = message.self_describing;
@@ -98,7 +113,7 @@ void Program::add_send(const schedule::Message& message) {
   sends_.push_back(std::move(send));
 }
 
-void Program::add_receive(const schedule::Message& message) {
+void Program::add_receive(const schedule::Message& message, std::vector<int>& numbers) {
   const bool mapped = use_slot(message);
   if (!mapped && is_direct(message)) {
     append_pair(direct_receives_, message.from, options_.receive_phase[static_cast<size_t>(message.from)],
@@ -107,7 +122,7 @@ void Program::add_receive(const schedule::Message& message) {
   }
   AggregatedReceive receive;
   receive.from = message.from;
-  receive.step = message.step;
+  receive.number = next_number(numbers, message, message.from);
   receive.mapped = mapped;
   receive.self_describing = message.self_describing;
   receive.blocks = message.blocks;

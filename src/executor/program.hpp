@@ -14,8 +14,6 @@ namespace banyan::executor {
 /// Bytes of a block as a self-describing header carries them; larger sizes are written as this value.
 using HeaderSize = uint32_t;
 inline constexpr HeaderSize kHeaderSizeMax = UINT32_MAX;
-/// Steps and numbers of pieces that a tag tells apart.
-inline constexpr size_t kMaxStep = 128;
 
 /// What a program is compiled for; equal on all ranks.
 struct CompileOptions {
@@ -67,7 +65,7 @@ struct BlockSource {
 /// An aggregated send and its state while the exchange runs.
 struct AggregatedSend {
   int to = 0;
-  int step = 0;
+  int number = 0;  ///< among the aggregated messages of the pair, equal at both ends
   bool mapped = false;
   bool self_describing = false;
   std::vector<BlockSource> blocks;
@@ -85,7 +83,7 @@ struct AggregatedSend {
 /// An aggregated receive and its state while the exchange runs.
 struct AggregatedReceive {
   int from = 0;
-  int step = 0;
+  int number = 0;  ///< as AggregatedSend's
   bool mapped = false;
   bool self_describing = false;
   bool in_place = false;  ///< lands in the caller's buffer as one run (uniform only)
@@ -108,6 +106,7 @@ struct AggregatedReceive {
 /// holds the state of the exchange that runs it. One exchange at a time.
 class Program {
  public:
+  /// Error{LIMIT}: more memory than there are addresses, or more than kMaxMessagesPerPair messages of a pair.
   Program(const schedule::RankSchedule& part, const CompileOptions& options);
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -118,8 +117,8 @@ class Program {
  private:
   friend class HostExecutor;
 
-  void add_send(const schedule::Message& message);
-  void add_receive(const schedule::Message& message);
+  void add_send(const schedule::Message& message, std::vector<int>& numbers);
+  void add_receive(const schedule::Message& message, std::vector<int>& numbers);
   void link_sources(const schedule::RankSchedule& part);
   void lay_out_uniform();
   void allocate_staging();

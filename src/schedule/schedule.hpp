@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,6 +19,12 @@ struct Block {
   bool operator==(const Block&) const = default;
   auto operator<=>(const Block&) const = default;
 };
+
+/// Mapped messages that lie in a receiver's memory at a time, of one sender; a slot is free again once the blocks have
+/// been stored and forwarded.
+inline constexpr size_t kMappedSlots = 4;
+/// Messages from one rank to another in an exchange; more cannot be told apart.
+inline constexpr size_t kMaxMessagesPerPair = 128;
 
 /// How a message travels.
 enum class Path : uint8_t {

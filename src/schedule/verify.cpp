@@ -13,6 +13,7 @@
 namespace banyan::schedule {
 namespace {
 
+constexpr size_t kNone = std::numeric_limits<size_t>::max();
 constexpr size_t kMaxNamed = 8;  // ranks or messages of a cycle that a problem names
 
 std::string text_of(const Block& block) { return fmt::format("block {}->{}", block.src, block.dst); }
@@ -41,7 +42,7 @@ class Proof {
 
   Verdict run() {
     Verdict verdict;
-    if (check_numbers() && check_messages() && check_paths() && check_termination()) {
+    if (check_numbers() && check_messages() && check_paths() && check_pairs() && check_termination()) {
       if (!scratch_bytes_.empty()) {
         verdict.peak_scratch_bytes = *std::max_element(scratch_bytes_.begin(), scratch_bytes_.end());
       }
@@ -269,6 +270,45 @@ class Proof {
     return fail(fmt::format("deadlock: {} goes round {} and none of these ranks ever has it", text_of(block), ring));
   }
 
+  /// The messages of each pair: that they are not too many, and how mapped ones wait for each other.
+  bool check_pairs() {
+    std::vector<size_t> order(schedule_.messages.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    const auto pair_of = [&](size_t k) { return std::pair(schedule_.messages[k].from, schedule_.messages[k].to); };
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return pair_of(a) < pair_of(b); });
+    // By message: the mapped message that needs its slot.
+    std::vector<size_t> next_in_slot(order.size(), kNone);
+    std::vector<size_t> mapped;
+    for (size_t begin = 0, k = 0; k < order.size(); ++k) {
+      if (pair_of(order[k]) != pair_of(order[begin])) {
+        begin = k;
+        mapped.clear();
+      }
+      if (k - begin >= kMaxMessagesPerPair) {
+        return fail(fmt::format("{} is more than {} messages from rank {} to rank {}", text_of(schedule_, order[k]),
+                                kMaxMessagesPerPair, pair_of(order[k]).first, pair_of(order[k]).second));
+      }
+      if (schedule_.messages[order[k]].path == Path::kMapped) {
+        if (!mapped.empty()) {
+          dependences_.push_back({mapped.back(), order[k]});  // slots are filled in order
+        }
+        if (mapped.size() >= kMappedSlots) {
+          next_in_slot[mapped[mapped.size() - kMappedSlots]] = order[k];
+        }
+        mapped.push_back(order[k]);
+      }
+    }
+    // A slot is held until what it brought has been forwarded.
+    const size_t num_dependences = dependences_.size();
+    for (size_t d = 0; d < num_dependences; ++d) {
+      const auto [provider, waiting] = dependences_[d];
+      if (next_in_slot[provider] != kNone) {
+        dependences_.push_back({waiting, next_in_slot[provider]});
+      }
+    }
+    return true;
+  }
+
   void add_scratch(int rank, const Block& block) {
     if (!sizes_.bytes.empty()) {
       uint64_t& sum = scratch_bytes_[static_cast<size_t>(rank)];
@@ -278,9 +318,9 @@ class Proof {
     }
   }
 
-  /// Runs the data flow to its fixpoint. What a rank has only grows and a message in flight always completes (its
-  /// receive is posted, so the window always opens again), so every timing reaches the same fixpoint and one order
-  /// proves all.
+  /// Runs the data flow to its fixpoint. What a rank has only grows, slots that were freed stay so for who needs them,
+  /// and a message in flight always completes (its receive is posted, so the window always opens again), so every
+  /// timing reaches the same fixpoint and one order proves all.
   bool check_termination() {
     const size_t num_messages = schedule_.messages.size();
     std::sort(dependences_.begin(), dependences_.end(),
@@ -313,7 +353,6 @@ class Proof {
 
   /// Names a cycle of messages that wait for each other; `missing[m]` is not zero for messages that never complete.
   bool fail_cycle(const std::vector<size_t>& missing) {
-    constexpr size_t kNone = std::numeric_limits<size_t>::max();
     std::vector<size_t> waits_for(missing.size(), kNone);
     for (const Dependence& d : dependences_) {
       if (missing[d.waiting] != 0 && missing[d.provider] != 0) {

@@ -122,6 +122,56 @@ TEST(Verify, MessagesWaitForEachOtherThenNamesTheCycle) {
   EXPECT_THAT(problem_of(schedule), HasSubstr("message 2 (step 0, 2 -> 0) waits for message 1 (step 0, 1 -> 2)"));
 }
 
+/// An exchange of three ranks in which 0 -> 1 comes twice: first with what must go round 1 and 2 before it is at 0.
+Schedule second_feeds_first(Path path) {
+  return of(3, {{.from = 0, .to = 1, .path = path, .blocks = {{2, 1}}},
+                {.from = 0, .to = 1, .path = path, .blocks = {{0, 1}, {0, 2}}},
+                {.from = 1, .to = 2, .blocks = {{0, 2}, {1, 0}, {1, 2}}},
+                {.from = 2, .to = 0, .blocks = {{1, 0}, {2, 0}, {2, 1}}}});
+}
+
+TEST(Verify, MappedMessagesOfAPairThenGoInOrder) {
+  EXPECT_EQ(problem_of(second_feeds_first(Path::kMessage)), "");
+  EXPECT_THAT(problem_of(second_feeds_first(Path::kMapped)),
+              HasSubstr("message 1 (step 0, 0 -> 1) waits for message 0 (step 0, 0 -> 1)"));
+}
+
+/// Rank 0 hands rank 1 its blocks for `count` other ranks, one a message. Rank 1 forwards the first together with the
+/// last, so the first one's slot is held until the last has come.
+Schedule first_forwarded_with_last(int count, Path path) {
+  const int n = count + 2;
+  std::vector<Message> messages;
+  for (int from = 0; from < n; ++from) {
+    for (int to = 0; to < n; ++to) {
+      if (from == 0 && to >= 2) {
+        messages.push_back({.from = 0, .to = 1, .path = path, .blocks = {{0, to}}});
+      } else if (from != to) {
+        messages.push_back({.from = from, .to = to, .blocks = {{from, to}}});
+      }
+    }
+  }
+  messages.push_back({.step = 1, .from = 1, .to = 2, .blocks = {{0, 2}, {0, n - 1}}});
+  for (int to = 3; to < n - 1; ++to) {
+    messages.push_back({.step = 1, .from = 1, .to = to, .blocks = {{0, to}}});
+  }
+  messages.push_back({.step = 1, .from = 2, .to = n - 1, .blocks = {{0, n - 1}}});
+  return of(n, messages);
+}
+
+TEST(Verify, MappedSlotsHeldByWhatWaitsForALaterMessageThenDeadlock) {
+  constexpr int kSlots = static_cast<int>(kMappedSlots);
+  EXPECT_EQ(problem_of(first_forwarded_with_last(kSlots, Path::kMapped)), "");
+  EXPECT_EQ(problem_of(first_forwarded_with_last(kSlots + 1, Path::kMessage)), "");
+  EXPECT_THAT(problem_of(first_forwarded_with_last(kSlots + 1, Path::kMapped)), HasSubstr("deadlock: message"));
+}
+
+TEST(Verify, MoreMessagesOfAPairThanCanBeToldApartThenRejected) {
+  constexpr int kMost = static_cast<int>(kMaxMessagesPerPair);
+  EXPECT_EQ(problem_of(first_forwarded_with_last(kMost - 1, Path::kMessage)), "");
+  EXPECT_THAT(problem_of(first_forwarded_with_last(kMost, Path::kMessage)),
+              HasSubstr("is more than 128 messages from rank 0 to rank 1"));
+}
+
 TEST(Verify, LongCycleThenTextStaysShort) {
   const int n = 200;  // every rank waits for its neighbour before it sends anything
   std::vector<Message> messages;

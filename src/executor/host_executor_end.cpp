@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an exchange ends: flushed, failed, cancelled; and whom it waits for until then.
+#include <algorithm>
+
+#include "executor/host_executor.hpp"
+
+namespace banyan::executor {
+
+banyan_status HostExecutor::fail(banyan_status status, std::string text) noexcept {
+  error_ = std::move(text);
+  return status;
+}
+
+banyan_status HostExecutor::fail_request(const char* what, int peer, banyan_status status) noexcept {
+  const transport::Transport* transport = fabric_.peers[static_cast<size_t>(peer)].transport;
+  return fail(status, std::string(what) + " rank " + std::to_string(peer) + " over " + transport->name() + ": " +
+                          transport->last_error());
+}
+
+/// OK when all has left this rank: after the exchange the caller may not come back for long, and peers must not wait for
+/// it.
+banyan_status HostExecutor::flush() noexcept {
+  for (transport::Transport* transport : fabric_.transports) {
+    const banyan_status status = transport->flush();
+    if (status != BANYAN_OK && status != BANYAN_IN_PROGRESS) {
+      return fail(status, std::string(transport->name()) + ": " + transport->last_error());
+    }
+    if (status == BANYAN_IN_PROGRESS) {
+      unflushed_ = transport;
+      return status;
+    }
+  }
+  return BANYAN_OK;
+}
+
+bool HostExecutor::cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept {
+  if (state != TransferState::kPosted) {
+    return true;
+  }
+  if (request.status == BANYAN_IN_PROGRESS) {
+    static_cast<void>(fabric_.peers[static_cast<size_t>(peer)].transport->cancel(&request));
+  }
+  if (request.status == BANYAN_IN_PROGRESS) {
+    return false;
+  }
+  state = TransferState::kDone;
+  return true;
+}
+
+bool HostExecutor::cancel() noexcept {
+  if (program_ == nullptr) {
+    return true;
+  }
+  for (transport::Transport* transport : fabric_.transports) {
+    int moved = 0;
+    static_cast<void>(transport->progress(&moved));
+  }
+  bool all = true;
+  for (auto& receive : program_->receives_) {
+    all = cancel_request(receive.state, receive.from, receive.request) && all;
+  }
+  for (auto& send : program_->sends_) {
+    all = cancel_request(send.state, send.to, send.request) && all;
+  }
+  for (auto& transfer : program_->direct_receives_) {
+    all = cancel_request(transfer.state, transfer.peer, transfer.request) && all;
+  }
+  for (auto& transfer : program_->direct_sends_) {
+    all = cancel_request(transfer.state, transfer.peer, transfer.request) && all;
+  }
+  if (all) {
+    program_ = nullptr;
+  }
+  return all;
+}
+
+std::vector<int> HostExecutor::waiting_for() const {
+  std::vector<int> peers;
+  if (program_ == nullptr) {
+    return peers;
+  }
+  const auto may_be_here = [&](int peer) {
+    return leaving() && fabric_.peers[static_cast<size_t>(peer)].transport == unflushed_;
+  };
+  for (const auto& receive : program_->receives_) {
+    if (receive.state != TransferState::kDone) {
+      peers.push_back(receive.from);
+    }
+  }
+  for (const auto& send : program_->sends_) {
+    if (may_be_here(send.to) || send.state == TransferState::kPosted || (send.state == TransferState::kIdle && send.missing == 0)) {
+      peers.push_back(send.to);
+    }
+  }
+  for (const auto& transfer : program_->direct_receives_) {
+    if (transfer.state != TransferState::kDone) {
+      peers.push_back(transfer.peer);
+    }
+  }
+  for (const auto& transfer : program_->direct_sends_) {
+    if (may_be_here(transfer.peer) || transfer.state == TransferState::kPosted) {
+      peers.push_back(transfer.peer);
+    }
+  }
+  std::sort(peers.begin(), peers.end());
+  peers.erase(std::unique(peers.begin(), peers.end()), peers.end());
+  return peers;
+}
+
+}  // namespace banyan::executor

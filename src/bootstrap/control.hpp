@@ -20,7 +20,7 @@ namespace banyan::bootstrap {
 struct OperationReport {
   uint64_t sequence = 0;                                    ///< number of the operation on its communicator, from 1
   std::vector<std::pair<std::string, std::string>> fields;  ///< e.g. {"operation","alltoall"},{"bytes per pair","64"}
-  std::vector<int> waiting_for;                             ///< peers not heard from
+  std::vector<int> waiting_for;                             ///< peers not heard from; empty: it waits for no peer
 };
 
 /// The control plane of a communicator: notices dead processes, spreads aborts, compares what stalled ranks are doing.
@@ -41,7 +41,8 @@ class Control {
   [[nodiscard]] virtual AbortState& state() noexcept = 0;
   /// Raises the own state and floods the cause.
   virtual void abort(banyan_status status, std::string text) = 0;
-  /// Tells the control plane that this rank has waited long in an operation; call once per stalled operation.
+  /// Tells the control plane that this rank has waited long in an operation. Repeat it about twice a second, with the
+  /// peers not heard from by then: a disagreement that needs time to be sure is judged on repeated reports.
   virtual void report_stall(OperationReport report) = 0;
   /// Ends membership cleanly: later death of this process is no failure. Does not wait for others.
   virtual void leave() noexcept = 0;

@@ -18,8 +18,8 @@ enum class ControlFrame : uint16_t {
   kAbort = 16,      ///< both ways: the cause
   kLeave = 17,      ///< both ways: the sender's membership ends
   kStall = 18,      ///< rank to root: an operation report
-  kProbe = 19,      ///< root to rank: answer with kProgress; u64 round
-  kProgress = 20,   ///< rank to root: u64 round, u64 started, u64 finished
+  kProbe = 19,      ///< root to rank: answer with kProgress
+  kProgress = 20,   ///< rank to root: u64 started, u64 finished
   kDiagnosis = 21,  ///< root to rank: text
 };
 

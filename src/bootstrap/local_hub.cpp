@@ -106,13 +106,10 @@ void LocalHub::report_stall(int rank, OperationReport report) {
   std::optional<std::string> verdict;
   {
     const std::lock_guard lock(mutex_);
-    stalls_.report(rank, std::move(report));
     refresh_progress();
-    verdict = stalls_.disagreement();
-    // Threads see each other's progress at once, so a suspicion needs no second look: the reporting rank is in its
-    // operation now, and the other's report stands.
+    verdict = stalls_.report(rank, std::move(report));
     if (!verdict) {
-      verdict = stalls_.suspicion();
+      verdict = stalls_.disagreement();
     }
   }
   if (verdict) {

@@ -18,10 +18,17 @@ std::string name_operation(const OperationReport& report) {
   return report.fields.empty() ? number : number + " (" + report.fields.front().second + ")";
 }
 
-void StallTable::report(int rank, OperationReport report) {
+std::optional<std::string> StallTable::report(int rank, OperationReport report) {
   std::erase_if(report.waiting_for,
                 [&](int peer) { return peer < 0 || peer >= static_cast<int>(ranks_.size()) || peer == rank; });
-  ranks_[static_cast<size_t>(rank)].report = std::move(report);
+  Rank& one = ranks_[static_cast<size_t>(rank)];
+  if (one.report && one.report->sequence != report.sequence) {
+    one.suspicious_reports = 0;
+  }
+  one.report = std::move(report);
+  auto text = suspicion(rank);
+  one.suspicious_reports = text ? one.suspicious_reports + 1 : 0;
+  return one.suspicious_reports < kSuspiciousReports ? std::nullopt : std::move(text);
 }
 
 void StallTable::progress(int rank, uint64_t started, uint64_t finished) {
@@ -96,17 +103,10 @@ std::optional<std::string> StallTable::suspect(int waiter, int peer) const {
   return std::nullopt;
 }
 
-std::optional<std::string> StallTable::suspicion() const {
-  const int size = static_cast<int>(ranks_.size());
-  for (int waiter = 0; waiter < size; ++waiter) {
-    if (!standing(waiter)) {
-      continue;
-    }
-    const std::vector<int>& named = at(waiter).report->waiting_for;
-    for (int peer = 0; peer < size; ++peer) {
-      // A report that names nobody waits for everybody.
-      const bool waits = peer != waiter && (named.empty() || std::ranges::count(named, peer) > 0);
-      if (auto text = waits ? suspect(waiter, peer) : std::nullopt) {
+std::optional<std::string> StallTable::suspicion(int waiter) const {
+  if (standing(waiter)) {
+    for (const int peer : at(waiter).report->waiting_for) {
+      if (auto text = suspect(waiter, peer)) {
         return text;
       }
     }

@@ -14,7 +14,13 @@ class StallTable {
  public:
   explicit StallTable(int size) : ranks_(static_cast<size_t>(size)) {}
 
-  void report(int rank, OperationReport report);
+  /// Reports in a row after which a suspicion counts.
+  static constexpr int kSuspiciousReports = 6;
+
+  /// What a rank is in, and for whom it waits now; it repeats this while it waits. Returns what is wrong once that many
+  /// reports in a row waited for a rank that is in a later operation or has left. Not earlier: a message may be on its
+  /// way, and what an old report waited for may have come.
+  std::optional<std::string> report(int rank, OperationReport report);
   /// The rank's announced numbers; both 0: it announces nothing.
   void progress(int rank, uint64_t started, uint64_t finished);
   void left(int rank);
@@ -26,9 +32,6 @@ class StallTable {
 
   /// Two ranks that reported the same operation with different fields. Wrong for certain, however old the reports.
   [[nodiscard]] std::optional<std::string> disagreement() const;
-  /// A rank that waits for one that is in a later operation, or has left. Wrong if it still holds a while later: a
-  /// message may be on its way.
-  [[nodiscard]] std::optional<std::string> suspicion() const;
   /// For the text of a time-out: which ranks the stalled ones wait for, and where those are.
   [[nodiscard]] std::string diagnosis() const;
 
@@ -38,9 +41,11 @@ class StallTable {
     uint64_t started = 0;
     uint64_t finished = 0;
     bool left = false;
+    int suspicious_reports = 0;
   };
   [[nodiscard]] const Rank& at(int rank) const { return ranks_[static_cast<size_t>(rank)]; }
   [[nodiscard]] std::optional<std::string> compare(int a, int b) const;
+  [[nodiscard]] std::optional<std::string> suspicion(int waiter) const;
   [[nodiscard]] std::optional<std::string> suspect(int waiter, int peer) const;
 
   std::vector<Rank> ranks_;

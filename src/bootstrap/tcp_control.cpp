@@ -14,7 +14,6 @@ namespace banyan::bootstrap {
 namespace {
 
 constexpr double kTickS = 0.5;
-constexpr int kSuspiciousTicks = 3;     // a suspicion must hold this long; see StallTable::suspicion
 constexpr double kGoodbyeLimitS = 1.0;  // for the last frames to go out and the other side to close
 
 }  // namespace
@@ -92,8 +91,7 @@ void TcpControl::wake() noexcept {
 void TcpControl::report_stall(OperationReport report) {
   const std::lock_guard lock(mutex_);
   if (is_root()) {
-    stalls_.report(rank_, std::move(report));
-    judge_reports();
+    judge(rank_, std::move(report));
   } else {
     send(0, ControlFrame::kStall, write_report(report));
   }
@@ -194,10 +192,7 @@ void TcpControl::handle(int rank, const Frame& frame) {
   } else if (type == ControlFrame::kProgress && is_root()) {
     handle_progress(rank, frame);
   } else if (type == ControlFrame::kProbe && !is_root()) {
-    WireWriter answer;
-    answer.bytes(frame.payload.first(std::min<size_t>(frame.payload.size(), sizeof(uint64_t))));
-    answer.u64(started()).u64(finished());
-    send(rank, ControlFrame::kProgress, answer.result());
+    send(rank, ControlFrame::kProgress, WireWriter().u64(started()).u64(finished()).result());
   } else if (type == ControlFrame::kDiagnosis && !is_root()) {
     diagnosis_ = WireReader(frame.payload).text();
   } else {
@@ -213,20 +208,17 @@ void TcpControl::handle_report(int rank, const Frame& frame) {
     throw Error(BANYAN_ERR_FORMAT, fmt::format("rank {} sent a stall report that does not parse", rank));
   }
   BANYAN_LOG(kDebug, "control", "rank {} waits in {}", rank, name_operation(*report));
-  stalls_.report(rank, std::move(*report));
-  judge_reports();
+  judge(rank, std::move(*report));
 }
 
 void TcpControl::handle_progress(int rank, const Frame& frame) {
   WireReader reader(frame.payload);
-  const uint64_t round = reader.u64();
   const uint64_t started = reader.u64();
   const uint64_t finished = reader.u64();
   if (!reader.complete()) {
     throw Error(BANYAN_ERR_FORMAT, fmt::format("rank {} sent a progress message that does not parse", rank));
   }
   stalls_.progress(rank, started, finished);
-  links_[static_cast<size_t>(rank)]->answered = round;
 }
 
 void TcpControl::lost(int rank) {
@@ -241,39 +233,25 @@ void TcpControl::lost(int rank) {
   }
 }
 
-void TcpControl::judge_reports() {
+void TcpControl::judge(int rank, OperationReport report) {
   stalls_.progress(rank_, started(), finished());
-  if (const auto text = stalls_.disagreement()) {
+  auto text = stalls_.report(rank, std::move(report));
+  if (!text) {
+    text = stalls_.disagreement();
+  }
+  if (text) {
     raise_everywhere({.status = BANYAN_ERR_MISMATCH, .text = *text}, rank_);
   }
 }
 
-/// Twice a second while a report stands: looks at what the last probes brought, and sends new ones.
+/// Twice a second while a report stands: tells what is known, and asks how far the ranks are.
 void TcpControl::tick() {
   stalls_.progress(rank_, started(), finished());
-  const auto suspicion = stalls_.suspicion();
-  if (!suspicion) {
-    suspicious_ticks_ = 0;
-  } else if (answers_are_fresh() && ++suspicious_ticks_ >= kSuspiciousTicks) {
-    raise_everywhere({.status = BANYAN_ERR_MISMATCH, .text = *suspicion}, rank_);
-  }
   tell_diagnosis();
-  WireWriter probe;
-  probe.u64(++round_);
   for (int rank = 1; rank < size_; ++rank) {
-    send(rank, ControlFrame::kProbe, probe.result());
+    send(rank, ControlFrame::kProbe, {});
   }
   next_tick_ = Deadline::in(kTickS);
-}
-
-bool TcpControl::answers_are_fresh() const {
-  for (int rank = 1; rank < size_; ++rank) {
-    const auto& link = links_[static_cast<size_t>(rank)];
-    if (link && stalls_.standing(rank) && link->answered != round_) {
-      return false;
-    }
-  }
-  return true;
 }
 
 void TcpControl::tell_diagnosis() {

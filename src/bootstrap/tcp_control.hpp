@@ -35,7 +35,6 @@ class TcpControl final : public Control {
   struct Link {
     Channel channel;
     ForkGuard guard;
-    uint64_t answered = 0;  ///< last round of probes that this rank answered
   };
   enum class Phase { kMember, kLeaving, kGivingUp };
 
@@ -49,9 +48,8 @@ class TcpControl final : public Control {
   void lost(int rank);
   void raise_everywhere(const AbortCause& cause, int origin);
   void send(int rank, ControlFrame type, Bytes payload);
-  void judge_reports();
+  void judge(int rank, OperationReport report);
   void tick();
-  [[nodiscard]] bool answers_are_fresh() const;
   void tell_diagnosis();
   void end(Phase phase) noexcept;
   void finish_links();
@@ -66,8 +64,6 @@ class TcpControl final : public Control {
   std::vector<std::optional<Link>> links_;
   StallTable stalls_;
   std::string diagnosis_;  // the root's last word
-  uint64_t round_ = 0;
-  int suspicious_ticks_ = 0;
   Deadline next_tick_ = Deadline::in(0);
   Phase phase_ = Phase::kMember;
   Fd wake_;  // eventfd

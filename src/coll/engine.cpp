@@ -15,6 +15,9 @@ namespace {
 
 /// Without progress for this long, a rank tells the control plane what it is doing.
 constexpr double kStallSeconds = 1.0;
+/// It repeats this as often as the control plane's judgement needs; see StallTable.
+constexpr double kStallRepeatSeconds = 0.5;
+constexpr double kStallRepeatShare = 1.0 / 16;  ///< of a short deadline
 /// After an error, posted operations get this long to end before the transports are closed.
 constexpr double kDrainSeconds = 1.0;
 /// Idle rounds between looks at the clock and the abort state (a round is a few hundred nanoseconds or a yield).
@@ -206,7 +209,7 @@ void Engine::start(Request& request) {
   const double timeout = request.timeout_s > 0 ? request.timeout_s : comm_.settings().timeout_s;
   deadline_ = Deadline::in(timeout);
   stall_deadline_ = Deadline::in(std::min(kStallSeconds, timeout / 2));
-  stall_reported_ = false;
+  stall_repeat_s_ = std::min(kStallRepeatSeconds, timeout * kStallRepeatShare);
   idle_rounds_ = 0;
   active_ = &request;
   request.started = true;
@@ -249,19 +252,27 @@ void Engine::check_clock(Request& request) {
   if (comm_.control().state().raised()) {
     fail(comm_.control().state().status(), comm_.control().state().text());
   }
-  if (!stall_reported_ && stall_deadline_.passed()) {
-    stall_reported_ = true;
+  if (stall_deadline_.passed()) {
+    stall_deadline_ = Deadline::in(stall_repeat_s_);
     report_stall(request);
   }
   if (deadline_.passed()) {
-    const auto peers = executor_.waiting_for();
-    const std::string known = comm_.control().diagnosis();
-    fail(BANYAN_ERR_TIMEOUT, "rank " + std::to_string(comm_.rank()) + " waited past the deadline of " +
-                                 request.operation + " number " + std::to_string(operation_) + " for rank" +
-                                 (peers.size() == 1 ? " " : "s ") + list(peers) +
-                                 (known.empty() ? "; is it alive, and does it make the same calls?" : "; " + known) +
-                                 " (BANYAN_TIMEOUT_S sets the deadline)");
+    fail(BANYAN_ERR_TIMEOUT, describe_timeout(request));
   }
+}
+
+std::string Engine::describe_timeout(const Request& request) const {
+  const auto peers = executor_.waiting_for();
+  const std::string whom = (peers.size() == 1 ? "rank " : "ranks ") + list(peers);
+  std::string text = "rank " + std::to_string(comm_.rank()) + " waited past the deadline of " + request.operation +
+                     " number " + std::to_string(operation_) + " for ";
+  if (executor_.leaving()) {
+    text += "its data to " + whom + " to leave this rank; can it reach them?";
+  } else {
+    const std::string known = comm_.control().diagnosis();
+    text += whom + (known.empty() ? "; is it alive, and does it make the same calls?" : "; " + known);
+  }
+  return text + " (BANYAN_TIMEOUT_S sets the deadline)";
 }
 
 void Engine::report_stall(const Request& request) {
@@ -271,8 +282,10 @@ void Engine::report_stall(const Request& request) {
   if (request.exchange.uniform) {
     report.fields.emplace_back("bytes per pair", std::to_string(request.exchange.block_bytes));
   }
-  report.waiting_for = executor_.waiting_for();
-  BANYAN_LOG(kInfo, "coll", "rank {} stalls in {} number {}, waiting for {}", comm_.rank(), request.operation,
+  if (!executor_.leaving()) {  // else the peers owe nothing
+    report.waiting_for = executor_.waiting_for();
+  }
+  BANYAN_LOG(kDebug, "coll", "rank {} stalls in {} number {}, waiting for {}", comm_.rank(), request.operation,
              operation_, list(report.waiting_for));
   comm_.control().report_stall(std::move(report));
 }

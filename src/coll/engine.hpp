@@ -82,6 +82,7 @@ class Engine {
   void idle();
   void check_clock(Request& request);
   void report_stall(const Request& request);
+  [[nodiscard]] std::string describe_timeout(const Request& request) const;
   [[noreturn]] void fail(banyan_status status, const std::string& text);
   void drain() noexcept;
 
@@ -92,7 +93,7 @@ class Engine {
   Request* active_ = nullptr;
   Deadline deadline_ = Deadline::in(0);
   Deadline stall_deadline_ = Deadline::in(0);
-  bool stall_reported_ = false;
+  double stall_repeat_s_ = 0;
   uint64_t operation_ = 0;
   uint32_t idle_rounds_ = 0;
 };

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "rank_threads.hpp"
 
@@ -185,6 +186,45 @@ void expect_mismatch(size_t claimed, size_t expected, int to) {
     EXPECT_EQ(outcome.status, BANYAN_ERR_MISMATCH) << claimed << " for " << expected << ": " << outcome.text;
     EXPECT_NE(outcome.text.find("rank 1 sends"), std::string::npos) << outcome.text;
     EXPECT_NE(outcome.text.find("to rank " + std::to_string(to)), std::string::npos) << outcome.text;
+  }
+}
+
+/// Waits until the control plane knows this of the stalled ranks.
+void await_diagnosis(Engine& engine, const std::string& text) {
+  bootstrap::Control& control = engine.communicator().control();
+  while (control.diagnosis().find(text) == std::string::npos && !control.state().raised()) {
+    std::this_thread::yield();
+  }
+}
+
+TEST(Alltoallv, OneRankIsLateThenAnotherThatGoesAheadIsNoMismatch) {
+  const auto outcomes = run_ranks(consecutive({1, 1, 1}), {}, [](Engine& engine) {
+    const int rank = engine.communicator().rank();
+    engine.barrier();
+    if (rank > 0) {  // rank 0 stalls without both, then rank 2 stalls in the next operation
+      await_diagnosis(engine, rank == 2 ? "rank 2 has not started operation 2" : "operation 3");
+    }
+    EXPECT_EQ(exchange(engine, {0, 0, 0, 8, 0, 0, 8, 0, 0}, {.algorithm = "direct", .timeout_s = 0}), 0U);
+    engine.barrier();
+  });
+  for (const auto& outcome : outcomes) {
+    EXPECT_EQ(outcome.status, BANYAN_OK) << outcome.text;
+  }
+}
+
+TEST(Alltoallv, RankAwaitsDataThatNobodySendsThenAllNameIt) {
+  comm::Settings settings;
+  settings.timeout_s = 60;
+  const auto outcomes = run_ranks(consecutive({1, 1, 1}), settings, [](Engine& engine) {
+    const size_t expected = engine.communicator().rank() == 0 ? 8 : 0;
+    static_cast<void>(exchange(engine, {0, 0, 0, expected, 0, 0, 0, 0, 0}, {.algorithm = "direct", .timeout_s = 0}));
+    engine.barrier();
+  });
+  for (const auto& outcome : outcomes) {
+    EXPECT_EQ(outcome.status, BANYAN_ERR_MISMATCH);
+    EXPECT_NE(outcome.text.find("rank 0 waits in operation 1 (alltoallv) for rank 1, which waits in operation 2"),
+              std::string::npos)
+        << outcome.text;
   }
 }
 

@@ -3,12 +3,27 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #include "base/checked.hpp"
 #include "base/error.hpp"
 
 namespace banyan::bootstrap {
+
+size_t total_size(std::span<const size_t> sizes) {
+  size_t total = 0;
+  for (const size_t size : sizes) {
+    const auto next = checked::add(total, size);
+    if (!next) {
+      throw Error(BANYAN_ERR_LIMIT, "what " + std::to_string(sizes.size()) + " ranks gather does not fit in memory");
+    }
+    total = *next;
+  }
+  return total;
+}
+
+void Bootstrap::allgather(const void* mine, void* all, size_t bytes, Deadline deadline) {
+  allgatherv(mine, all, std::vector<size_t>(static_cast<size_t>(size()), bytes), deadline);
+}
 
 std::vector<std::string> Bootstrap::allgather_strings(std::string_view mine, Deadline deadline) {
   const size_t ranks = static_cast<size_t>(size());
@@ -22,21 +37,17 @@ std::vector<std::string> Bootstrap::allgather_strings(std::string_view mine, Dea
                                       std::to_string(*longest) + " bytes; the limit is " +
                                       std::to_string(kMaxStringBytes));
   }
-  const size_t stride = static_cast<size_t>(*longest);
+  const std::vector<size_t> sizes(lengths.begin(), lengths.end());
+  std::string all(total_size(sizes), '\0');
   std::vector<std::string> result(ranks);
-  if (stride == 0) {
+  if (all.empty()) {
     return result;
   }
-  const auto total = checked::multiply(stride, ranks);
-  if (!total) {
-    throw Error(BANYAN_ERR_LIMIT, "the texts of all ranks together do not fit in memory");
-  }
-  std::string padded(mine);
-  padded.resize(stride);
-  std::vector<char> all(*total);
-  allgather(padded.data(), all.data(), stride, deadline);
+  allgatherv(mine.data(), all.data(), sizes, deadline);
+  size_t begin = 0;
   for (size_t r = 0; r < ranks; ++r) {
-    result[r].assign(all.data() + r * stride, static_cast<size_t>(lengths[r]));
+    result[r] = all.substr(begin, sizes[r]);
+    begin += sizes[r];
   }
   return result;
 }

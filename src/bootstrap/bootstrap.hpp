@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/deadline.hpp"
+#include "base/file.hpp"
 
 namespace banyan::bootstrap {
 
@@ -25,10 +27,14 @@ class Bootstrap {
   [[nodiscard]] virtual int rank() const noexcept = 0;
   [[nodiscard]] virtual int size() const noexcept = 0;
 
-  /// Rank r's `bytes` bytes at `mine` end up at `all + r * bytes` on every rank.
-  virtual void allgather(const void* mine, void* all, size_t bytes, Deadline deadline) = 0;
+  /// The parts of all ranks end up at `all` on every rank, one after the other. Rank r's part has `sizes[r]` bytes,
+  /// which all ranks know.
+  virtual void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) = 0;
 
-  /// Strings of any length (at most kMaxStringBytes each), one per rank. Built on allgather: lengths, then padded data.
+  /// Rank r's `bytes` bytes at `mine` end up at `all + r * bytes` on every rank.
+  void allgather(const void* mine, void* all, size_t bytes, Deadline deadline);
+
+  /// Strings of any length (at most kMaxStringBytes each), one per rank: lengths, then the strings.
   [[nodiscard]] std::vector<std::string> allgather_strings(std::string_view mine, Deadline deadline);
 
   void barrier(Deadline deadline);
@@ -38,7 +44,11 @@ class Bootstrap {
   /// What the ranks share when they are threads of one process, else nullptr.
   [[nodiscard]] virtual std::shared_ptr<LocalHub> local_hub() const { return nullptr; }
 
-  static constexpr size_t kMaxStringBytes = size_t{16} << 20;
+  /// The contents of a file, and what is said of it.
+  static constexpr size_t kMaxStringBytes = file::kMaxInputBytes + 4096;
 };
+
+/// The sum; Error{LIMIT} when it overflows.
+[[nodiscard]] size_t total_size(std::span<const size_t> sizes);
 
 }  // namespace banyan::bootstrap

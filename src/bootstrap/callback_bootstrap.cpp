@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bootstrap/callback_bootstrap.hpp"
 
+#include <algorithm>
+#include <vector>
+
+#include "base/checked.hpp"
 #include "base/error.hpp"
 
 namespace banyan::bootstrap {
@@ -14,7 +18,28 @@ class CallbackBootstrap final : public Bootstrap {
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int size() const noexcept override { return size_; }
 
-  void allgather(const void* mine, void* all, size_t bytes, Deadline deadline) override {
+  void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) override {
+    const size_t largest = *std::max_element(sizes.begin(), sizes.end());
+    if (std::all_of(sizes.begin(), sizes.end(), [&](size_t size) { return size == largest; })) {
+      gather(mine, all, largest, deadline);
+      return;
+    }
+    const auto padded_bytes = checked::multiply(largest, sizes.size());
+    if (!padded_bytes) {
+      throw Error(BANYAN_ERR_LIMIT, "what the ranks gather does not fit in memory");
+    }
+    std::vector<char> own(largest);
+    std::vector<char> padded(*padded_bytes);
+    std::copy_n(static_cast<const char*>(mine), sizes[static_cast<size_t>(rank_)], own.data());
+    gather(own.data(), padded.data(), largest, deadline);
+    char* to = static_cast<char*>(all);
+    for (size_t rank = 0; rank < sizes.size(); ++rank) {
+      to = std::copy_n(padded.data() + rank * largest, sizes[rank], to);
+    }
+  }
+
+ private:
+  void gather(const void* mine, void* all, size_t bytes, Deadline deadline) {
     const int code = callback_(mine, all, bytes, context_);
     if (code != 0) {
       throw Error(BANYAN_ERR_IO, "the allgather callback given to banyan_comm_create returned " + std::to_string(code) +
@@ -30,7 +55,6 @@ class CallbackBootstrap final : public Bootstrap {
     }
   }
 
- private:
   int rank_;
   int size_;
   banyan_allgather_fn callback_;

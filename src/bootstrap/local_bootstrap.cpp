@@ -13,8 +13,8 @@ class LocalBootstrap final : public Bootstrap {
 
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int size() const noexcept override { return hub_->size(); }
-  void allgather(const void* mine, void* all, size_t bytes, Deadline deadline) override {
-    hub_->allgather(rank_, mine, all, bytes, deadline);
+  void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) override {
+    hub_->allgatherv(rank_, mine, all, sizes, deadline);
   }
   [[nodiscard]] std::shared_ptr<LocalHub> local_hub() const override { return hub_; }
 

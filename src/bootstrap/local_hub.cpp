@@ -3,10 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
-#include "base/checked.hpp"
+#include "bootstrap/bootstrap.hpp"
 #include "bootstrap/star.hpp"
 
 namespace banyan::bootstrap {
@@ -18,18 +19,18 @@ LocalHub::LocalHub(int size)
       stalls_(size),
       sources_(static_cast<size_t>(size)) {}
 
-void LocalHub::allgather(int rank, const void* mine, void* all, size_t bytes, Deadline deadline) {
+void LocalHub::allgatherv(int rank, const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) {
   const double total_s = deadline.remaining_s();
   std::unique_lock lock(mutex_);
   wait(lock, Phase::kCollecting, deadline, total_s);
-  enter(rank, mine, bytes);
+  enter(rank, mine, sizes);
   if (count_inside_ == size_) {
     phase_ = Phase::kHandingOut;
     changed_.notify_all();
   } else {
     wait(lock, Phase::kHandingOut, deadline, total_s);
   }
-  if (bytes > 0) {
+  if (!gathered_.empty()) {
     std::memcpy(all, gathered_.data(), gathered_.size());
   }
   inside_[static_cast<size_t>(rank)] = false;
@@ -43,6 +44,9 @@ void LocalHub::wait(std::unique_lock<std::mutex>& lock, Phase until, Deadline de
   const auto limit = Deadline::Clock::now() + std::chrono::duration_cast<Deadline::Clock::duration>(
                                                   std::chrono::duration<double>(deadline.remaining_s()));
   const bool reached = changed_.wait_until(lock, limit, [&] { return failure_ || phase_ == until; });
+  if (until == Phase::kHandingOut && phase_ == until) {
+    return;  // what all gave is there, whatever happened since
+  }
   if (!reached) {
     fail(Error(BANYAN_ERR_TIMEOUT, fmt::format("{} of {} never came to the exchange within {}", name_absent(), size_,
                                                name_seconds(total_s))));
@@ -52,28 +56,28 @@ void LocalHub::wait(std::unique_lock<std::mutex>& lock, Phase until, Deadline de
   }
 }
 
-void LocalHub::enter(int rank, const void* mine, size_t bytes) {
-  const auto total = checked::multiply(bytes, static_cast<size_t>(size_));
-  if (inside_[static_cast<size_t>(rank)]) {
+void LocalHub::enter(int rank, const void* mine, std::span<const size_t> sizes) {
+  const size_t total = total_size(sizes);
+  const auto r = static_cast<size_t>(rank);
+  if (inside_[r]) {
     fail(Error(BANYAN_ERR_MISMATCH, fmt::format("two threads use rank {} of {} at once", rank, size_)));
-  } else if (count_inside_ > 0 && bytes != bytes_) {
-    fail(Error(BANYAN_ERR_MISMATCH,
-               fmt::format("rank {} gathers {} bytes per rank, rank {} gathers {}", first_rank_, bytes_, rank, bytes)));
-  } else if (!total) {
-    fail(Error(BANYAN_ERR_LIMIT, fmt::format("{} bytes from each of {} ranks do not fit in memory", bytes, size_)));
+  } else if (count_inside_ > 0 && !std::ranges::equal(sizes, sizes_)) {
+    const size_t differs = static_cast<size_t>(std::ranges::mismatch(sizes, sizes_).in1 - sizes.begin()) % sizes.size();
+    fail(Error(BANYAN_ERR_MISMATCH, fmt::format("rank {} gathers {} bytes of rank {}, rank {} gathers {}", first_rank_,
+                                                sizes_[differs], differs, rank, sizes[differs])));
   }
   if (failure_) {
     throw *failure_;
   }
   if (count_inside_ == 0) {
     first_rank_ = rank;
-    bytes_ = bytes;
-    gathered_.resize(*total);
+    sizes_.assign(sizes.begin(), sizes.end());
+    gathered_.resize(total);
   }
-  if (bytes > 0) {
-    std::memcpy(gathered_.data() + static_cast<size_t>(rank) * bytes, mine, bytes);
+  if (sizes[r] > 0) {
+    std::memcpy(gathered_.data() + total_size(sizes.first(r)), mine, sizes[r]);
   }
-  inside_[static_cast<size_t>(rank)] = true;
+  inside_[r] = true;
   ++count_inside_;
 }
 

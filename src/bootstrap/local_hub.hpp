@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/error.hpp"
@@ -32,7 +33,7 @@ class LocalHub {
   [[nodiscard]] int size() const noexcept { return size_; }
   [[nodiscard]] AbortState& state(int rank) noexcept { return states_[static_cast<size_t>(rank)]; }
 
-  void allgather(int rank, const void* mine, void* all, size_t bytes, Deadline deadline);
+  void allgatherv(int rank, const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline);
   /// Raises every rank's state and ends waiting allgathers. The first cause wins.
   void abort(banyan_status status, const std::string& text);
   void report_stall(int rank, OperationReport report);
@@ -46,7 +47,7 @@ class LocalHub {
   enum class Phase { kCollecting, kHandingOut };
 
   void wait(std::unique_lock<std::mutex>& lock, Phase until, Deadline deadline, double total_s);
-  void enter(int rank, const void* mine, size_t bytes);
+  void enter(int rank, const void* mine, std::span<const size_t> sizes);
   void fail(const Error& failure);
   void refresh_progress();
   [[nodiscard]] std::string name_absent() const;
@@ -60,7 +61,7 @@ class LocalHub {
   std::vector<bool> inside_;
   int count_inside_ = 0;
   int first_rank_ = 0;
-  size_t bytes_ = 0;
+  std::vector<size_t> sizes_;
   std::vector<unsigned char> gathered_;
   StallTable stalls_;
   std::vector<const ProgressSource*> sources_;

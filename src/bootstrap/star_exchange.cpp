@@ -6,20 +6,12 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/checked.hpp"
+#include "bootstrap/bootstrap.hpp"
 
 namespace banyan::bootstrap {
 namespace {
 
 constexpr uint16_t frame_type(StarFrame type) { return static_cast<uint16_t>(type); }
-
-size_t whole_size(size_t bytes, int size) {
-  const auto whole = checked::multiply(bytes, static_cast<size_t>(size));
-  if (!whole) {
-    throw Error(BANYAN_ERR_LIMIT, fmt::format("{} bytes from each of {} ranks do not fit in memory", bytes, size));
-  }
-  return *whole;
-}
 
 Error ended(int rank) {
   return {BANYAN_ERR_PEER_FAILED, fmt::format("rank {} ended or gave up in the middle of the bootstrap", rank)};
@@ -41,10 +33,11 @@ void queue_piece(Channel& channel, Bytes bytes, size_t& queued) {
 
 struct StarRoot::Operation {
   std::span<unsigned char> all;
-  size_t bytes;
+  std::span<const size_t> sizes;
   double total_s;
   Deadline deadline;
   struct Peer {
+    size_t begin = 0;  // of its part
     bool opened = false;
     size_t moved = 0;
   };
@@ -52,20 +45,22 @@ struct StarRoot::Operation {
   int open = 0;  // peers that are not done with the present half
 };
 
-void StarRoot::allgather(const void* mine, void* all, size_t bytes, Deadline deadline) {
+void StarRoot::allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) {
   if (failure_) {
     throw *failure_;
   }
   try {
-    const int size = static_cast<int>(channels_.size());
     const double total_s = deadline.remaining_s();
-    Operation operation = {.all = {static_cast<unsigned char*>(all), whole_size(bytes, size)},
-                           .bytes = bytes,
+    Operation operation = {.all = {static_cast<unsigned char*>(all), total_size(sizes)},
+                           .sizes = sizes,
                            .total_s = total_s,
                            .deadline = answer_deadline(total_s),
                            .peers = std::vector<Operation::Peer>(channels_.size())};
-    if (bytes > 0) {
-      std::memcpy(all, mine, bytes);
+    for (size_t rank = 1; rank < sizes.size(); ++rank) {
+      operation.peers[rank].begin = operation.peers[rank - 1].begin + sizes[rank - 1];
+    }
+    if (sizes[0] > 0) {
+      std::memcpy(all, mine, sizes[0]);
     }
     collect(operation);
     hand_out(operation);
@@ -87,7 +82,7 @@ void StarRoot::collect(Operation& operation) {
       const Operation::Peer& peer = operation.peers[rank];
       // A rank that is done is watched as well, for its end.
       fds[rank].fd = channels_[rank]->fd();
-      fds[rank].events = static_cast<short>(peer.opened && peer.moved == operation.bytes ? POLLRDHUP : POLLIN);
+      fds[rank].events = static_cast<short>(peer.opened && peer.moved == operation.sizes[rank] ? POLLRDHUP : POLLIN);
     }
     if (poll_until(fds, operation.deadline) == 0) {
       throw missing(operation);
@@ -109,7 +104,8 @@ void StarRoot::collect(Operation& operation) {
 void StarRoot::take_frames(Operation& operation, int rank) {
   Operation::Peer& peer = operation.peers[static_cast<size_t>(rank)];
   Channel& channel = *channels_[static_cast<size_t>(rank)];
-  while (!peer.opened || peer.moved < operation.bytes) {
+  const size_t bytes = operation.sizes[static_cast<size_t>(rank)];
+  while (!peer.opened || peer.moved < bytes) {
     const auto frame = channel.next();
     if (!frame) {
       return;
@@ -117,14 +113,14 @@ void StarRoot::take_frames(Operation& operation, int rank) {
     if (frame->type == frame_type(StarFrame::kContribution) && !peer.opened) {
       take_contribution(operation, rank, frame->payload);
     } else if (frame->type == frame_type(StarFrame::kData) && peer.opened &&
-               frame->payload.size() <= operation.bytes - peer.moved) {
-      const size_t offset = static_cast<size_t>(rank) * operation.bytes + peer.moved;
+               frame->payload.size() <= bytes - peer.moved) {
+      const size_t offset = peer.begin + peer.moved;
       std::ranges::copy(frame->payload, operation.all.begin() + static_cast<std::ptrdiff_t>(offset));
       peer.moved += frame->payload.size();
     } else {
       throw out_of_order(rank, frame->type);
     }
-    if (peer.opened && peer.moved == operation.bytes) {
+    if (peer.opened && peer.moved == bytes) {
       --operation.open;
     }
   }
@@ -137,9 +133,10 @@ void StarRoot::take_contribution(Operation& operation, int rank, Bytes payload) 
   if (!reader.complete()) {
     throw out_of_order(rank, frame_type(StarFrame::kContribution));
   }
-  if (bytes != operation.bytes) {
+  const size_t expected = operation.sizes[static_cast<size_t>(rank)];
+  if (bytes != expected) {
     throw Error(BANYAN_ERR_MISMATCH,
-                fmt::format("rank {} gathers {} bytes per rank where rank 0 gathers {}", rank, bytes, operation.bytes));
+                fmt::format("rank {} gives {} bytes to an exchange where rank 0 expects {}", rank, bytes, expected));
   }
   operation.peers[static_cast<size_t>(rank)].opened = true;
   operation.deadline = earlier(operation.deadline, answer_deadline(patience_ms * 1e-3));
@@ -194,7 +191,7 @@ Error StarRoot::missing(const Operation& operation) const {
   std::vector<int> absent;
   for (size_t rank = 1; rank < channels_.size(); ++rank) {
     const Operation::Peer& peer = operation.peers[rank];
-    if (!peer.opened || channels_[rank]->has_output() || peer.moved < operation.bytes) {
+    if (!peer.opened || channels_[rank]->has_output() || peer.moved < operation.sizes[rank]) {
       absent.push_back(static_cast<int>(rank));
     }
   }
@@ -202,14 +199,14 @@ Error StarRoot::missing(const Operation& operation) const {
                                           name_ranks(absent), channels_.size(), name_seconds(operation.total_s))};
 }
 
-void StarMember::allgather(const void* mine, void* all, size_t bytes, Deadline deadline) {
+void StarMember::allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) {
   if (failure_) {
     throw *failure_;
   }
   try {
-    const size_t whole = whole_size(bytes, size_);
+    const size_t whole = total_size(sizes);
     const double total_s = deadline.remaining_s();
-    contribute({static_cast<const unsigned char*>(mine), bytes}, deadline, total_s);
+    contribute({static_cast<const unsigned char*>(mine), sizes[static_cast<size_t>(rank_)]}, deadline, total_s);
     take_result({static_cast<unsigned char*>(all), whole}, deadline, total_s);
   } catch (const Error& error) {
     failure_.emplace(error);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "bootstrap/star.hpp"
@@ -16,7 +17,7 @@ class StarRoot {
   explicit StarRoot(StarChannels channels) : channels_(std::move(channels)) {}
 
   [[nodiscard]] const StarChannels& channels() const noexcept { return channels_; }
-  void allgather(const void* mine, void* all, size_t bytes, Deadline deadline);
+  void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline);
 
  private:
   struct Operation;
@@ -34,10 +35,10 @@ class StarRoot {
 /// Another rank's end. One thread at a time.
 class StarMember {
  public:
-  StarMember(Channel channel, int rank, int size) : channel_(std::move(channel)), rank_(rank), size_(size) {}
+  StarMember(Channel channel, int rank) : channel_(std::move(channel)), rank_(rank) {}
 
   [[nodiscard]] const Channel& channel() const noexcept { return channel_; }
-  void allgather(const void* mine, void* all, size_t bytes, Deadline deadline);
+  void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline);
 
  private:
   void contribute(Bytes mine, Deadline deadline, double total_s);
@@ -46,7 +47,6 @@ class StarMember {
 
   Channel channel_;
   int rank_;
-  int size_;
   std::optional<Error> failure_;
 };
 

@@ -19,8 +19,8 @@ class TcpRoot final : public Bootstrap {
   [[nodiscard]] int rank() const noexcept override { return 0; }
   [[nodiscard]] int size() const noexcept override { return static_cast<int>(star_.channels().size()); }
   [[nodiscard]] std::string route_address() const override { return route_; }
-  void allgather(const void* mine, void* all, size_t bytes, Deadline deadline) override {
-    star_.allgather(mine, all, bytes, deadline);
+  void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) override {
+    star_.allgatherv(mine, all, sizes, deadline);
   }
 
  private:
@@ -31,16 +31,13 @@ class TcpRoot final : public Bootstrap {
 class TcpMember final : public Bootstrap {
  public:
   TcpMember(Channel channel, int rank, int size)
-      : star_(std::move(channel), rank, size),
-        rank_(rank),
-        size_(size),
-        route_(local_address(star_.channel().fd()).ip()) {}
+      : star_(std::move(channel), rank), rank_(rank), size_(size), route_(local_address(star_.channel().fd()).ip()) {}
 
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int size() const noexcept override { return size_; }
   [[nodiscard]] std::string route_address() const override { return route_; }
-  void allgather(const void* mine, void* all, size_t bytes, Deadline deadline) override {
-    star_.allgather(mine, all, bytes, deadline);
+  void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) override {
+    star_.allgatherv(mine, all, sizes, deadline);
   }
 
  private:

@@ -152,7 +152,7 @@ TEST_P(Exchange, StringOverTheLimitIsRefusedOnEveryRankByName) {
   });
   for (const auto& outcome : outcomes) {
     EXPECT_EQ(status_of(outcome), BANYAN_ERR_LIMIT);
-    EXPECT_THAT(text_of(outcome), HasSubstr("rank 2 shares a text of 16777217 bytes"));
+    EXPECT_THAT(text_of(outcome), HasSubstr("rank 2 shares a text of 67112961 bytes; the limit is 67112960"));
   }
 }
 

@@ -21,12 +21,13 @@ SocketAddress root_address(const Launch& launch, const std::string& interface_na
   if (!interface_name.empty()) {
     return interface_address(interface_name);
   }
-  const bool one_host = launch.local_size == launch.size;
+  // A number, unlike the host's own name, means the same to all ranks.
+  const bool any = launch.local_size == launch.size || SocketAddress::from_ip(launch.host, 0).has_value();
   bool names_this_host = false;
   for (const SocketAddress& address : resolve(launch.host, 0)) {
     if (is_local(address)) {
       names_this_host = true;
-      if (one_host || !address.is_loopback()) {
+      if (any || !address.is_loopback()) {
         return address;
       }
     }

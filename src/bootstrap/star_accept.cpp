@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kEvictAfterS = 0.5;   // a full table drops its oldest stranger only if it has been this slow
 constexpr double kAcceptPauseS = 0.1;  // after accept ran out of descriptors
+constexpr double kLingerS = 2.0;       // after a failure, for ranks that are still on their way to hear of it
 
 /// A connection that has not proven anything yet: all the memory it may have.
 struct Pending {
@@ -59,11 +60,28 @@ class Acceptor {
       return std::move(channels_);
     } catch (const Error& error) {
       tell_failure(channels_, error);
+      linger(error);
       throw;
     }
   }
 
  private:
+  /// Tells the failure to ranks that come a little later: else they would look for a root that is gone until their
+  /// deadline, and never learn why.
+  void linger(const Error& failure) {
+    deadline_ = earlier(deadline_, Deadline::in(kLingerS));
+    while (missing_ > 0 && !deadline_.passed()) {
+      channels_.clear();
+      channels_.resize(static_cast<size_t>(ticket_.size));
+      try {
+        wait_and_serve();
+      } catch (const Error& error) {  // the first failure counts
+        BANYAN_LOG(kDebug, "bootstrap", "after the failure: {}", error.what());
+      }
+      tell_failure(channels_, failure);
+    }
+  }
+
   enum class Progress { kWaiting, kProven, kDropped };
 
   void wait_and_serve() {
@@ -190,6 +208,7 @@ class Acceptor {
     Channel channel(std::move(done.fd), done.handshake.keys(), Channel::Side::kRoot, rank);
     const std::string mistake = find_mistake(claim, from);
     if (!mistake.empty()) {
+      missing_ -= claim.rank > 0 && claim.rank < channels_.size() && !channels_[claim.rank] ? 1 : 0;
       channels_.emplace_back(std::move(channel));  // so that it is told as well
       throw Error(BANYAN_ERR_MISMATCH, mistake);
     }

@@ -29,8 +29,9 @@ class Joiner {
           return std::move(*channel);
         }
         if (deadline_.passed()) {
-          throw Error(last_status_, fmt::format("rank {} of {} found no root of its {} within {}: {}", ticket_.rank,
-                                                ticket_.size, ticket_.purpose, name_seconds(total_s_), last_text_));
+          throw Error(last_status_,
+                      fmt::format("rank {} of {} did not reach rank 0 for the {} within {}: {}", ticket_.rank,
+                                  ticket_.size, ticket_.purpose, name_seconds(total_s_), last_text_));
         }
       }
       poll_until({}, deadline_, pause_ms);

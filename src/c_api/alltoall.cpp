@@ -18,11 +18,11 @@ coll::Options options_of(const banyan_alltoall_options* given) {
   return {.algorithm = full.algorithm != nullptr ? full.algorithm : "", .timeout_s = full.timeout_s};
 }
 
-size_t product(size_t count, size_t element_size, const char* what) {
-  const auto bytes = checked::multiply(count, element_size);
+size_t product(size_t count, size_t factor, const char* what, const char* factor_name = "element_size") {
+  const auto bytes = checked::multiply(count, factor);
   if (!bytes) {
-    throw Error(BANYAN_ERR_LIMIT, std::string(what) + " " + std::to_string(count) + " * element_size " +
-                                      std::to_string(element_size) + " overflows size_t");
+    throw Error(BANYAN_ERR_LIMIT, std::string(what) + " " + std::to_string(count) + " * " + factor_name + " " +
+                                      std::to_string(factor) + " overflows size_t");
   }
   return *bytes;
 }
@@ -33,7 +33,7 @@ size_t check_uniform(const banyan_comm& comm, const void* sendbuf, void* recvbuf
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "element_size is 0");
   }
   const size_t bytes = product(count, element_size, "count");
-  static_cast<void>(product(bytes, static_cast<size_t>(comm.communicator->size()), "bytes per pair"));
+  static_cast<void>(product(bytes, static_cast<size_t>(comm.communicator->size()), "bytes per pair", "size"));
   if (bytes > 0) {
     static_cast<void>(require(static_cast<const char*>(sendbuf), "sendbuf"));
     static_cast<void>(require(static_cast<char*>(recvbuf), "recvbuf"));
@@ -95,9 +95,10 @@ Layout check_v(const banyan_comm& comm, const VArguments& a) {
            layout.recv_bytes, layout.recv_offsets);
   const auto rank = static_cast<size_t>(comm.communicator->rank());
   if (layout.send_bytes[rank] != layout.recv_bytes[rank]) {
-    throw Error(BANYAN_ERR_MISMATCH, "rank " + std::to_string(rank) + " sends itself " +
-                                         std::to_string(a.sendcounts[rank]) + " elements and receives " +
-                                         std::to_string(a.recvcounts[rank]));
+    const std::string text = "rank " + std::to_string(rank) + " sends itself " + std::to_string(a.sendcounts[rank]) +
+                             " elements and receives " + std::to_string(a.recvcounts[rank]);
+    comm.communicator->control().abort(BANYAN_ERR_MISMATCH, text);
+    throw Error(BANYAN_ERR_MISMATCH, text);
   }
   return layout;
 }

@@ -18,6 +18,9 @@ constexpr double kStallSeconds = 1.0;
 /// It repeats this as often as the control plane's judgement needs; see StallTable.
 constexpr double kStallRepeatSeconds = 0.5;
 constexpr double kStallRepeatShare = 1.0 / 16;  ///< of a short deadline
+/// How long the control plane may take to name what differs between two ranks' calls; both report it at once, or when
+/// they stall.
+constexpr double kVerdictSeconds = 3.0;
 /// After an error, posted operations get this long to end before the transports are closed.
 constexpr double kDrainSeconds = 1.0;
 /// Idle rounds between looks at the clock and the abort state (a round is a few hundred nanoseconds or a yield).
@@ -211,6 +214,7 @@ void Engine::start(Request& request) {
   stall_deadline_ = Deadline::in(std::min(kStallSeconds, timeout / 2));
   stall_repeat_s_ = std::min(kStallRepeatSeconds, timeout * kStallRepeatShare);
   idle_rounds_ = 0;
+  verdict_deadline_.reset();
   active_ = &request;
   request.started = true;
   comm_.control().operation_started(++operation_);
@@ -221,6 +225,10 @@ void Engine::start(Request& request) {
 }
 
 bool Engine::advance(Request& request) {
+  if (verdict_deadline_) {
+    await_verdict();
+    return false;
+  }
   int events = 0;
   const banyan_status status = executor_.progress(&events);
   if (status == BANYAN_OK) {
@@ -230,7 +238,12 @@ bool Engine::advance(Request& request) {
     return true;
   }
   if (status != BANYAN_IN_PROGRESS) {
-    fail(status, executor_.error());
+    if (!executor_.disagrees()) {
+      fail(status, executor_.error());
+    }
+    report_stall(request);
+    verdict_deadline_ = Deadline::in(std::min(kVerdictSeconds, deadline_.remaining_s()));
+    return false;
   }
   if (events > 0) {
     idle_rounds_ = 0;
@@ -278,16 +291,25 @@ std::string Engine::describe_timeout(const Request& request) const {
 void Engine::report_stall(const Request& request) {
   bootstrap::OperationReport report;
   report.sequence = operation_;
-  report.fields = {{"operation", request.operation}, {"algorithm", request.algorithm}};
+  report.fields = {{"operation", request.operation}};
   if (request.exchange.uniform) {
     report.fields.emplace_back("bytes per pair", std::to_string(request.exchange.block_bytes));
   }
-  if (!executor_.leaving()) {  // else the peers owe nothing
+  report.fields.emplace_back("algorithm", request.algorithm);  // may follow from the bytes
+  if (!executor_.leaving()) {                                  // else the peers owe nothing
     report.waiting_for = executor_.waiting_for();
   }
   BANYAN_LOG(kDebug, "coll", "rank {} stalls in {} number {}, waiting for {}", comm_.rank(), request.operation,
              operation_, list(report.waiting_for));
   comm_.control().report_stall(std::move(report));
+}
+
+/// A peer makes another call: the control plane names what differs once it knows both.
+void Engine::await_verdict() {
+  ++idle_rounds_;
+  if (comm_.control().state().raised() || verdict_deadline_->passed()) {
+    fail(BANYAN_ERR_MISMATCH, executor_.error());
+  }
 }
 
 bool Engine::test(Request& request) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -82,6 +83,7 @@ class Engine {
   void idle();
   void check_clock(Request& request);
   void report_stall(const Request& request);
+  void await_verdict();
   [[nodiscard]] std::string describe_timeout(const Request& request) const;
   [[noreturn]] void fail(banyan_status status, const std::string& text);
   void drain() noexcept;
@@ -94,6 +96,7 @@ class Engine {
   Deadline deadline_ = Deadline::in(0);
   Deadline stall_deadline_ = Deadline::in(0);
   double stall_repeat_s_ = 0;
+  std::optional<Deadline> verdict_deadline_;  ///< set: the executor failed because a peer makes another call
   uint64_t operation_ = 0;
   uint32_t idle_rounds_ = 0;
 };

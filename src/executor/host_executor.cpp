@@ -19,6 +19,7 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   exchange_ = exchange;
   operation_ = operation;
   error_.clear();
+  disagrees_ = false;
   if (!program.options_.uniform) {
     begin_direct();
   }

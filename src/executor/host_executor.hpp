@@ -39,6 +39,8 @@ class HostExecutor {
   [[nodiscard]] std::vector<int> waiting_for() const;
   /// Whether all that is left to do is that what was sent leaves this rank.
   [[nodiscard]] bool leaving() const noexcept { return program_ != nullptr && unfinished_ == 0; }
+  /// Whether the error is that a peer makes another call of this number: the control plane may know what differs.
+  [[nodiscard]] bool disagrees() const noexcept { return disagrees_; }
   /// What went wrong, after an error status.
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
@@ -60,6 +62,7 @@ class HostExecutor {
   [[nodiscard]] bool runs_ahead(const DirectTransfer& transfer) noexcept;
   void catch_up() noexcept;
   [[nodiscard]] banyan_status poll_rings(int* events) noexcept;
+  [[nodiscard]] banyan_status other_call(int peer, uint64_t operation) noexcept;
   [[nodiscard]] banyan_status take_slot(AggregatedReceive& receive, transport::SlotHeader& slot) noexcept;
   [[nodiscard]] banyan_status poll_requests(int* events) noexcept;
   [[nodiscard]] banyan_status poll_direct(int* events) noexcept;
@@ -97,6 +100,7 @@ class HostExecutor {
   size_t bytes_to_send_ = 0;
   size_t bytes_to_receive_ = 0;
   std::string error_;
+  bool disagrees_ = false;
   Counters counters_;
 };
 

@@ -107,12 +107,20 @@ banyan_status HostExecutor::arrived(AggregatedReceive& receive) noexcept {
   return BANYAN_OK;
 }
 
+banyan_status HostExecutor::other_call(int peer, uint64_t operation) noexcept {
+  disagrees_ = operation == operation_;
+  const std::string mine = "rank " + std::to_string(fabric_.rank);
+  const std::string theirs = "rank " + std::to_string(peer);
+  const std::string text = disagrees_ ? mine + " and " + theirs + " make call number " + std::to_string(operation_) +
+                                            " with different operations, counts or algorithms"
+                                      : mine + " is in call number " + std::to_string(operation_) + ", " + theirs +
+                                            " in number " + std::to_string(operation);
+  return fail(BANYAN_ERR_MISMATCH, text + "; make the same calls in the same order");
+}
+
 banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::SlotHeader& slot) noexcept {
   if (slot.operation != operation_ || slot.fingerprint != program_->options_.fingerprint) {
-    return fail(BANYAN_ERR_MISMATCH,
-                "rank " + std::to_string(receive.from) + " is in another exchange (number " +
-                    std::to_string(slot.operation) + ", here " + std::to_string(operation_) +
-                    ") or calls it with another operation, count or algorithm; make the same calls in the same order");
+    return other_call(receive.from, slot.operation);
   }
   receive.slot = &slot;
   const std::byte* start = transport::payload(slot);

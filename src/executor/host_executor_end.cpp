@@ -17,8 +17,8 @@ banyan_status HostExecutor::fail_request(const char* what, int peer, banyan_stat
                           transport->last_error());
 }
 
-/// OK when all has left this rank: after the exchange the caller may not come back for long, and peers must not wait for
-/// it.
+/// OK when all has left this rank: after the exchange the caller may not come back for long, and peers must not wait
+/// for it.
 banyan_status HostExecutor::flush() noexcept {
   for (transport::Transport* transport : fabric_.transports) {
     const banyan_status status = transport->flush();
@@ -88,7 +88,8 @@ std::vector<int> HostExecutor::waiting_for() const {
     }
   }
   for (const auto& send : program_->sends_) {
-    if (may_be_here(send.to) || send.state == TransferState::kPosted || (send.state == TransferState::kIdle && send.missing == 0)) {
+    if (may_be_here(send.to) || send.state == TransferState::kPosted ||
+        (send.state == TransferState::kIdle && send.missing == 0)) {
       peers.push_back(send.to);
     }
   }

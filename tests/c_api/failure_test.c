@@ -19,7 +19,7 @@ static void mismatched_count_body(rank_context* self) {
   const size_t count = self->rank == 1 ? 16 : 8;
   const banyan_status status = banyan_alltoall(self->comm, sendbuf, recvbuf, count, 1, NULL);
   CHECK(status == BANYAN_ERR_MISMATCH);
-  CHECK(strstr(banyan_last_error(), "rank ") != NULL && strstr(banyan_last_error(), "count") != NULL);
+  CHECK(strstr(banyan_last_error(), "rank 1 has bytes per pair 16") != NULL);
   CHECK(banyan_alltoall(self->comm, sendbuf, recvbuf, 8, 1, NULL) != BANYAN_OK);
   CHECK(banyan_comm_barrier(self->comm) != BANYAN_OK);
   CHECK_OK(banyan_comm_destroy(self->comm));

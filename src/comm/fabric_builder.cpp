@@ -173,6 +173,14 @@ void FabricOwner::connect(bootstrap::Bootstrap& bootstrap, const topology::Local
     inside &= static_cast<unsigned char>(bits.at(0));
     outside &= static_cast<unsigned char>(bits.at(1));
   }
+  // Ranks with different host identities must not share memory, even where they could.
+  unsigned between_hosts = 0;
+  for (size_t t = 0; t < transports_.size(); ++t) {
+    between_hosts |= transports_[t]->has(BANYAN_TRANSPORT_CAP_INTER_HOST) ? 1U << t : 0U;
+  }
+  if (tree.at_tier(Tier::kNode).size() > 1 && (outside & between_hosts) != 0) {
+    outside &= between_hosts;
+  }
   const auto first = [&](unsigned mask, const char* where) -> transport::Transport* {
     const auto index = static_cast<size_t>(std::countr_zero(mask));
     if (index >= transports_.size()) {

@@ -17,7 +17,8 @@ namespace banyan::comm {
 class FabricOwner {
  public:
   /// Collective: opens the transports, exchanges addresses, picks one transport inside domains and one between them
-  /// (the first in order that reaches all such peers on all ranks), and maps the rings of domain peers where it can.
+  /// (the first in order that reaches all such peers on all ranks; with several hosts, first of those that are made for
+  /// it), and maps the rings of domain peers where it can.
   /// Error on all ranks alike: NOT_FOUND for a named transport that does not exist, NOT_SUPPORTED when peers cannot be
   /// reached.
   FabricOwner(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, const Settings& settings,

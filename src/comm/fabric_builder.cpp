@@ -142,19 +142,9 @@ void FabricOwner::link_peers(const topology::LocalityTree& tree,
   }
 }
 
-void FabricOwner::connect(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline) {
-  const auto own_addresses = [&] {
-    std::vector<std::string> mine;
-    for (const auto& transport : transports_) {
-      mine.push_back(transport->address());
-    }
-    return pack(mine);
-  };
-  std::vector<std::vector<std::string>> addresses;
-  for (const std::string& packed : exchange_or_fail(bootstrap, deadline, own_addresses)) {
-    addresses.push_back(unpack(packed, transports_.size()));
-  }
-  // Bit t: transport t reaches all my peers inside (outside) my domain.
+FabricOwner::Reach FabricOwner::agree_on_reach(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree,
+                                               const std::vector<std::vector<std::string>>& addresses,
+                                               Deadline deadline) {
   const int rank = bootstrap.rank();
   const auto reach = [&] {
     std::string bits(2, '\xff');
@@ -167,35 +157,51 @@ void FabricOwner::connect(bootstrap::Bootstrap& bootstrap, const topology::Local
     }
     return bits;
   };
-  unsigned inside = 0xff;
-  unsigned outside = 0xff;
+  Reach all;
   for (const std::string& bits : exchange_or_fail(bootstrap, deadline, reach)) {
-    inside &= static_cast<unsigned char>(bits.at(0));
-    outside &= static_cast<unsigned char>(bits.at(1));
+    all.inside &= static_cast<unsigned char>(bits.at(0));
+    all.outside &= static_cast<unsigned char>(bits.at(1));
   }
   // Ranks with different host identities must not share memory, even where they could.
   unsigned between_hosts = 0;
   for (size_t t = 0; t < transports_.size(); ++t) {
     between_hosts |= transports_[t]->has(BANYAN_TRANSPORT_CAP_INTER_HOST) ? 1U << t : 0U;
   }
-  if (tree.at_tier(Tier::kNode).size() > 1 && (outside & between_hosts) != 0) {
-    outside &= between_hosts;
+  if (tree.at_tier(Tier::kNode).size() > 1 && (all.outside & between_hosts) != 0) {
+    all.outside &= between_hosts;
   }
-  const auto first = [&](unsigned mask, const char* where) -> transport::Transport* {
-    const auto index = static_cast<size_t>(std::countr_zero(mask));
-    if (index >= transports_.size()) {
-      throw Error(BANYAN_ERR_NOT_SUPPORTED,
-                  std::string("ranks ") + where + " cannot reach each other over " + join_names(transports_) +
-                      "; name other transports or interfaces, or set BANYAN_LOG=info to see why "
-                      "a transport is not used");
+  return all;
+}
+
+transport::Transport* FabricOwner::first_of(unsigned mask, const char* where) const {
+  const auto index = static_cast<size_t>(std::countr_zero(mask));
+  if (index >= transports_.size()) {
+    throw Error(BANYAN_ERR_NOT_SUPPORTED,
+                std::string("ranks ") + where + " cannot reach each other over " + join_names(transports_) +
+                    "; name other transports or interfaces, or set BANYAN_LOG=info to see why "
+                    "a transport is not used");
+  }
+  return transports_[index].get();
+}
+
+void FabricOwner::connect(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline) {
+  const auto own_addresses = [&] {
+    std::vector<std::string> mine;
+    for (const auto& transport : transports_) {
+      mine.push_back(transport->address());
     }
-    return transports_[index].get();
+    return pack(mine);
   };
+  std::vector<std::vector<std::string>> addresses;
+  for (const std::string& packed : exchange_or_fail(bootstrap, deadline, own_addresses)) {
+    addresses.push_back(unpack(packed, transports_.size()));
+  }
+  const Reach reach = agree_on_reach(bootstrap, tree, addresses, deadline);
   const auto domains = tree.at_tier(Tier::kDomain);
   const bool any_inside =
       std::any_of(domains.begin(), domains.end(), [&](int node) { return tree.node(node).ranks.size() > 1; });
-  local_ = any_inside ? first(inside, "of one memory domain") : nullptr;
-  remote_ = domains.size() > 1 ? first(outside, "of different memory domains") : nullptr;
+  local_ = any_inside ? first_of(reach.inside, "of one memory domain") : nullptr;
+  remote_ = domains.size() > 1 ? first_of(reach.outside, "of different memory domains") : nullptr;
   description_ = local_ != nullptr ? local_->name() : "";
   if (remote_ != nullptr && remote_ != local_) {
     description_ += (description_.empty() ? "" : ",") + std::string(remote_->name());

@@ -36,6 +36,14 @@ class FabricOwner {
  private:
   void open(bootstrap::Bootstrap& bootstrap, const Settings& settings, uint64_t comm_id, Deadline deadline);
   void connect(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
+  /// Bit t: transport t may be used by all ranks for their peers inside (outside) their domains.
+  struct Reach {
+    unsigned inside = 0xff;
+    unsigned outside = 0xff;
+  };
+  [[nodiscard]] Reach agree_on_reach(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree,
+                                     const std::vector<std::vector<std::string>>& addresses, Deadline deadline);
+  [[nodiscard]] transport::Transport* first_of(unsigned mask, const char* where) const;
   void link_peers(const topology::LocalityTree& tree, const std::vector<std::vector<std::string>>& addresses);
   void map_rings(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
 

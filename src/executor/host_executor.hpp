@@ -87,16 +87,16 @@ class HostExecutor {
   Exchange exchange_;
   uint64_t operation_ = 0;
   const transport::Transport* unflushed_ = nullptr;  ///< one that data have not left yet
-  size_t unfinished_ = 0;      ///< sends and receives, aggregated and direct
-  size_t unissued_ = 0;        ///< aggregated sends
-  size_t remote_count_ = 0;    ///< direct sends to other hosts; they come first
-  size_t next_remote_ = 0;     ///< of those, the next to issue
-  size_t next_local_ = 0;      ///< the next direct send inside the host
-  size_t next_missing_ = 0;    ///< the first direct receive from another host that is not done
-  size_t next_caught_up_ = 0;  ///< the first remote send beyond it in order
-  size_t ahead_bytes_ = 0;     ///< of the remote sends from there on that are issued
-  size_t sent_bytes_ = 0;      ///< of all remote sends that are issued
-  size_t received_bytes_ = 0;  ///< of all remote receives that are done
+  size_t unfinished_ = 0;                            ///< sends and receives, aggregated and direct
+  size_t unissued_ = 0;                              ///< aggregated sends
+  size_t remote_count_ = 0;                          ///< direct sends to other hosts; they come first
+  size_t next_remote_ = 0;                           ///< of those, the next to issue
+  size_t next_local_ = 0;                            ///< the next direct send inside the host
+  size_t next_missing_ = 0;                          ///< the first direct receive from another host that is not done
+  size_t next_caught_up_ = 0;                        ///< the first remote send beyond it in order
+  size_t ahead_bytes_ = 0;                           ///< of the remote sends from there on that are issued
+  size_t sent_bytes_ = 0;                            ///< of all remote sends that are issued
+  size_t received_bytes_ = 0;                        ///< of all remote receives that are done
   size_t bytes_to_send_ = 0;
   size_t bytes_to_receive_ = 0;
   std::string error_;

@@ -17,9 +17,9 @@ struct Pace {
   size_t window_bytes = 0;
 };
 
-/// Fills in what `wish` leaves open, from the model alone, so all ranks choose alike. The window covers four latencies of
-/// a rank's share of its host's network: under load a latency is that much longer (lab, 1 and 10 Gbit/s, 2026-11-22: 8 KiB
-/// to 32 KiB ahead reach the wire's rate, more only lengthens queues; docs/decisions/0004).
+/// Fills in what `wish` leaves open, from the model alone, so all ranks choose alike. The window covers four latencies
+/// of a rank's share of its host's network: under load a latency is that much longer (lab, 1 and 10 Gbit/s, 2026-11-22:
+/// 8 KiB to 32 KiB ahead reach the wire's rate, more only lengthens queues; docs/decisions/0004).
 [[nodiscard]] Pace choose_pace(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
                                const Pace& wish);
 

@@ -23,7 +23,7 @@ constexpr double kStallRepeatShare = 1.0 / 16;  ///< of a short deadline
 constexpr double kVerdictSeconds = 3.0;
 /// After an error, posted operations get this long to end before the transports are closed.
 constexpr double kDrainSeconds = 1.0;
-/// Idle rounds between looks at the clock and the abort state (a round is a few hundred nanoseconds or a yield).
+/// Rounds between looks at the clock and the abort state; every round that ends in a yield has one too.
 constexpr uint32_t kClockRounds = 256;
 /// Idle rounds before a waiting rank offers its core to others, even when there are enough.
 constexpr uint32_t kSpinRounds = 2000;
@@ -86,7 +86,8 @@ Engine::Planned Engine::plan_uniform(size_t block_bytes, const Options& options)
   compile.block_bytes = block_bytes;
   compile.ring_capacity = comm_.fabric().ring_capacity;
   set_pace(compile, choice.pace);
-  compile.fingerprint = fingerprint_of("alltoall " + name + " " + std::to_string(block_bytes));
+  compile.fingerprint = fingerprint_of("alltoall " + name + " " + std::to_string(block_bytes) + " " +
+                                       std::to_string(compile.chunk_bytes));
   const auto part =
       planner::build_part(hosts_, comm_.rank(), choice.chosen.algorithm, comm_.mapped(), /*self_describing=*/false);
   return {std::make_shared<executor::Program>(part, compile), name};
@@ -102,7 +103,8 @@ Engine::Planned Engine::plan_v(const Options& options) {
   compile.block_limit = choice.block_limit;
   compile.ring_capacity = comm_.fabric().ring_capacity;
   set_pace(compile, choice.pace);
-  compile.fingerprint = fingerprint_of("alltoallv " + name + " " + std::to_string(choice.block_limit));
+  compile.fingerprint = fingerprint_of("alltoallv " + name + " " + std::to_string(choice.block_limit) + " " +
+                                       std::to_string(compile.chunk_bytes));
   const int rank = comm_.rank();
   const auto append = [](std::vector<int>& to, const std::vector<int>& from) {
     to.insert(to.end(), from.begin(), from.end());
@@ -245,18 +247,18 @@ bool Engine::advance(Request& request) {
     verdict_deadline_ = Deadline::in(std::min(kVerdictSeconds, deadline_.remaining_s()));
     return false;
   }
-  if (events > 0) {
-    idle_rounds_ = 0;
-    return false;
-  }
-  if (++idle_rounds_ % kClockRounds == 0) {
+  idle_rounds_ = events > 0 ? 0 : idle_rounds_ + 1;
+  // A yield may take as long as others run, a round with events as long as a copy.
+  if (++rounds_ % kClockRounds == 0 || must_yield()) {
     check_clock(request);
   }
   return false;
 }
 
+bool Engine::must_yield() const { return idle_rounds_ > 0 && (comm_.yields() || idle_rounds_ > kSpinRounds); }
+
 void Engine::idle() {
-  if (idle_rounds_ > 0 && (comm_.yields() || idle_rounds_ > kSpinRounds)) {
+  if (must_yield()) {
     ::sched_yield();
   }
 }
@@ -317,7 +319,7 @@ bool Engine::test(Request& request) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "the request is not started");
   }
   // A caller that polls rarely must still see the deadline.
-  idle_rounds_ += kClockRounds - 1 - idle_rounds_ % kClockRounds;
+  rounds_ = kClockRounds - 1;
   return advance(request);
 }
 

@@ -80,6 +80,7 @@ class Engine {
   void run(Request& request);
   /// One step of a started request, with all checks that do not need to be made at once.
   [[nodiscard]] bool advance(Request& request);
+  [[nodiscard]] bool must_yield() const;
   void idle();
   void check_clock(Request& request);
   void report_stall(const Request& request);
@@ -99,6 +100,7 @@ class Engine {
   std::optional<Deadline> verdict_deadline_;  ///< set: the executor failed because a peer makes another call
   uint64_t operation_ = 0;
   uint32_t idle_rounds_ = 0;
+  uint32_t rounds_ = 0;
 };
 
 }  // namespace banyan::coll

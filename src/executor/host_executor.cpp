@@ -3,15 +3,18 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 namespace banyan::executor {
 
-/// 40 bits, as transports require: operation (16), fingerprint (16), direct (1), number in the pair (7). The
-/// pieces of a direct pair after the first carry how many there are.
+/// 40 bits, as transports require: operation (16), fingerprint (16), direct (1), number in the pair (7). Of
+/// a direct pair: DirectTransfer::tag.
 uint64_t HostExecutor::tag(int number, bool direct) const noexcept {
   static_assert(schedule::kMaxMessagesPerPair == 128);
-  const uint64_t print = (program_->options_.fingerprint ^ (program_->options_.fingerprint >> 16)) & 0xFFFF;
-  return ((operation_ & 0xFFFF) << 24) | (print << 8) | (direct ? 0x80U : 0U) | (static_cast<uint64_t>(number) & 0x7F);
+  const auto wide = static_cast<uint64_t>(number);
+  const uint64_t print =
+      (program_->options_.fingerprint ^ (program_->options_.fingerprint >> 16) ^ (wide >> 7)) & 0xFFFF;
+  return ((operation_ & 0xFFFF) << 24) | (print << 8) | (direct ? 0x80U : 0U) | (wide & 0x7F);
 }
 
 banyan_status HostExecutor::start(Program& program, const Exchange& exchange, uint64_t operation) noexcept {
@@ -21,7 +24,12 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   error_.clear();
   disagrees_ = false;
   if (!program.options_.uniform) {
-    begin_direct();
+    try {
+      begin_direct();
+    } catch (const std::bad_alloc&) {
+      program_ = nullptr;
+      return fail(BANYAN_ERR_NO_MEMORY, "no memory for the list of pieces; BANYAN_CHUNK_BYTES sets their size");
+    }
   }
   rewind_direct();
   for (auto& send : program.sends_) {

@@ -59,13 +59,15 @@ class HostExecutor {
   [[nodiscard]] banyan_status issue(AggregatedSend& send, bool* issued) noexcept;
   [[nodiscard]] banyan_status issue_direct(int* events) noexcept;
   [[nodiscard]] banyan_status issue_direct(DirectTransfer& transfer) noexcept;
-  [[nodiscard]] bool runs_ahead(const DirectTransfer& transfer) noexcept;
+  [[nodiscard]] bool runs_ahead(const DirectTransfer& transfer) const noexcept;
   void catch_up() noexcept;
   [[nodiscard]] banyan_status poll_rings(int* events) noexcept;
   [[nodiscard]] banyan_status other_call(int peer, uint64_t operation) noexcept;
   [[nodiscard]] banyan_status take_slot(AggregatedReceive& receive, transport::SlotHeader& slot) noexcept;
   [[nodiscard]] banyan_status poll_requests(int* events) noexcept;
   [[nodiscard]] banyan_status poll_direct(int* events) noexcept;
+  [[nodiscard]] banyan_status poll_receive(DirectTransfer& transfer, int* events) noexcept;
+  [[nodiscard]] banyan_status poll_send(DirectTransfer& transfer, int* events) noexcept;
   [[nodiscard]] banyan_status finish_receive(AggregatedReceive& receive, size_t bytes) noexcept;
   [[nodiscard]] banyan_status read_header(AggregatedReceive& receive, const std::byte* header, size_t bytes) noexcept;
   [[nodiscard]] banyan_status arrived(AggregatedReceive& receive) noexcept;
@@ -92,6 +94,8 @@ class HostExecutor {
   size_t remote_count_ = 0;                          ///< direct sends to other hosts; they come first
   size_t next_remote_ = 0;                           ///< of those, the next to issue
   size_t next_local_ = 0;                            ///< the next direct send inside the host
+  size_t next_sent_ = 0;                             ///< the first remote send that is not done
+  size_t remote_receives_ = 0;                       ///< direct receives from other hosts; they come first
   size_t next_missing_ = 0;                          ///< the first direct receive from another host that is not done
   size_t next_caught_up_ = 0;                        ///< the first remote send beyond it in order
   size_t ahead_bytes_ = 0;                           ///< of the remote sends from there on that are issued

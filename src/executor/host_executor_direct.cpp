@@ -29,9 +29,13 @@ void HostExecutor::begin_direct() {
 
 /// Forgets how far the last exchange came.
 void HostExecutor::rewind_direct() noexcept {
-  const auto& sends = program_->direct_sends_;
-  remote_count_ = static_cast<size_t>(
-      std::count_if(sends.begin(), sends.end(), [](const DirectTransfer& transfer) { return transfer.phase >= 0; }));
+  const auto count_remote = [](const std::vector<DirectTransfer>& transfers) {
+    return static_cast<size_t>(std::count_if(transfers.begin(), transfers.end(),
+                                             [](const DirectTransfer& transfer) { return transfer.phase >= 0; }));
+  };
+  remote_count_ = count_remote(program_->direct_sends_);
+  remote_receives_ = count_remote(program_->direct_receives_);
+  next_sent_ = 0;
   next_remote_ = 0;
   next_local_ = remote_count_;
   next_caught_up_ = 0;
@@ -65,11 +69,10 @@ banyan_status HostExecutor::post_direct_receives() noexcept {
 /// Finds out anew how far the sends to other hosts are ahead of the receives.
 void HostExecutor::catch_up() noexcept {
   const auto& receives = program_->direct_receives_;
-  while (next_missing_ < receives.size() && receives[next_missing_].phase >= 0 &&
-         receives[next_missing_].state == TransferState::kDone) {
+  while (next_missing_ < remote_receives_ && receives[next_missing_].state == TransferState::kDone) {
     ++next_missing_;
   }
-  const bool all_here = next_missing_ == receives.size() || receives[next_missing_].phase < 0;
+  const bool all_here = next_missing_ == remote_receives_;
   const auto precedes = [](const DirectTransfer& a, const DirectTransfer& b) {
     return a.phase < b.phase || (a.phase == b.phase && a.chunk < b.chunk);
   };
@@ -80,8 +83,7 @@ void HostExecutor::catch_up() noexcept {
 }
 
 /// Whether a send to another host must wait for this rank's receives (CompileOptions::window).
-bool HostExecutor::runs_ahead(const DirectTransfer& transfer) noexcept {
-  catch_up();
+bool HostExecutor::runs_ahead(const DirectTransfer& transfer) const noexcept {
   const auto window = static_cast<size_t>(program_->options_.window);
   if (next_remote_ - next_caught_up_ < window || ahead_bytes_ + transfer.bytes <= program_->options_.window_bytes) {
     return false;
@@ -107,6 +109,7 @@ banyan_status HostExecutor::issue_direct(DirectTransfer& transfer) noexcept {
 /// To other hosts as many as may go; inside the host one at a time, so that its copies hold up no wire.
 banyan_status HostExecutor::issue_direct(int* events) noexcept {
   banyan_status status = BANYAN_OK;
+  catch_up();
   while (status == BANYAN_OK && next_remote_ < remote_count_) {
     DirectTransfer& transfer = program_->direct_sends_[next_remote_];
     if (runs_ahead(transfer)) {
@@ -125,34 +128,56 @@ banyan_status HostExecutor::issue_direct(int* events) noexcept {
   return status;
 }
 
-banyan_status HostExecutor::poll_direct(int* events) noexcept {
-  for (auto& transfer : program_->direct_receives_) {
-    if (transfer.state == TransferState::kPosted && transfer.request.status != BANYAN_IN_PROGRESS) {
-      ++*events;
-      transfer.state = TransferState::kDone;
-      --unfinished_;
-      if (transfer.request.status != BANYAN_OK) {
-        return fail_request("receiving from", transfer.peer, transfer.request.status);
-      }
-      if (transfer.request.received != transfer.bytes) {
-        const size_t expected = exchange_.recv_size(transfer.peer);
-        const size_t sent = expected - transfer.bytes + transfer.request.received;
-        return fail(BANYAN_ERR_MISMATCH, sizes_differ(transfer.peer, fabric_.rank, sent, expected));
-      }
-      received_bytes_ += transfer.phase >= 0 ? transfer.bytes : 0;
-    }
+banyan_status HostExecutor::poll_receive(DirectTransfer& transfer, int* events) noexcept {
+  if (transfer.state != TransferState::kPosted || transfer.request.status == BANYAN_IN_PROGRESS) {
+    return BANYAN_OK;
   }
-  for (auto& transfer : program_->direct_sends_) {
-    if (transfer.state == TransferState::kPosted && transfer.request.status != BANYAN_IN_PROGRESS) {
-      ++*events;
-      transfer.state = TransferState::kDone;
-      --unfinished_;
-      if (transfer.request.status != BANYAN_OK) {
-        return fail_request("sending to", transfer.peer, transfer.request.status);
-      }
-    }
+  ++*events;
+  transfer.state = TransferState::kDone;
+  --unfinished_;
+  if (transfer.request.status != BANYAN_OK) {
+    return fail_request("receiving from", transfer.peer, transfer.request.status);
   }
+  if (transfer.request.received != transfer.bytes) {
+    const size_t expected = exchange_.recv_size(transfer.peer);
+    const size_t sent = expected - transfer.bytes + transfer.request.received;
+    return fail(BANYAN_ERR_MISMATCH, sizes_differ(transfer.peer, fabric_.rank, sent, expected));
+  }
+  received_bytes_ += transfer.phase >= 0 ? transfer.bytes : 0;
   return BANYAN_OK;
+}
+
+banyan_status HostExecutor::poll_send(DirectTransfer& transfer, int* events) noexcept {
+  if (transfer.state != TransferState::kPosted || transfer.request.status == BANYAN_IN_PROGRESS) {
+    return BANYAN_OK;
+  }
+  ++*events;
+  transfer.state = TransferState::kDone;
+  --unfinished_;
+  return transfer.request.status == BANYAN_OK ? BANYAN_OK
+                                              : fail_request("sending to", transfer.peer, transfer.request.status);
+}
+
+/// Pieces come and go nearly in order, so only those near the first that is not done are looked at.
+banyan_status HostExecutor::poll_direct(int* events) noexcept {
+  constexpr size_t kLookAhead = 256;
+  auto& receives = program_->direct_receives_;
+  auto& sends = program_->direct_sends_;
+  banyan_status status = BANYAN_OK;
+  const auto look = [&](auto& transfers, size_t from, size_t to, auto poll) {
+    for (size_t i = from; i < to && status == BANYAN_OK; ++i) {
+      status = (this->*poll)(transfers[i], events);
+    }
+  };
+  catch_up();
+  look(receives, next_missing_, std::min(next_missing_ + kLookAhead, remote_receives_), &HostExecutor::poll_receive);
+  look(receives, remote_receives_, receives.size(), &HostExecutor::poll_receive);
+  while (next_sent_ < next_remote_ && sends[next_sent_].state == TransferState::kDone) {
+    ++next_sent_;
+  }
+  look(sends, next_sent_, next_remote_, &HostExecutor::poll_send);
+  look(sends, remote_count_, next_local_, &HostExecutor::poll_send);
+  return status;
 }
 
 }  // namespace banyan::executor

@@ -37,16 +37,14 @@ int next_number(std::vector<int>& numbers, const schedule::Message& message, int
 void append_pair(std::vector<DirectTransfer>& transfers, int peer, int phase, size_t bytes, size_t chunk_bytes) {
   const bool whole = phase < 0 || chunk_bytes == 0 || bytes <= chunk_bytes;
   const size_t count = whole ? 1 : (bytes - 1) / chunk_bytes + 1;
-  const int tag = static_cast<int>(count % schedule::kMaxMessagesPerPair);
+  // 0: the only piece. Else 1 to 127 in the low bits, which never are 0, and the rest above.
+  constexpr size_t kLow = schedule::kMaxMessagesPerPair - 1;
+  const int tag = count == 1 ? 0 : static_cast<int>((count / kLow) * schedule::kMaxMessagesPerPair + 1 + count % kLow);
   size_t offset = 0;
   for (size_t i = 0; i < count; ++i) {
     const size_t size = i == 0 ? bytes - (count - 1) * chunk_bytes : chunk_bytes;
-    transfers.push_back({.peer = peer,
-                         .phase = phase,
-                         .chunk = static_cast<int>(i),
-                         .tag = i == 0 ? 0 : tag,
-                         .offset = offset,
-                         .bytes = size});
+    transfers.push_back(
+        {.peer = peer, .phase = phase, .chunk = static_cast<int>(i), .tag = tag, .offset = offset, .bytes = size});
     offset += size;
   }
 }

@@ -45,14 +45,15 @@ struct DirectTransfer {
   int peer = 0;
   int phase = -1;  ///< negative: the same host
   int chunk = 0;   ///< place in its pair
-  int tag = 0;     ///< of the pieces after the first: their number, so that ranks that disagree on the size never match
+  int tag = 0;     ///< of its kind and of how many pieces there are, so that ranks that disagree on that never match
   size_t offset = 0;
   size_t bytes = 0;
   TransferState state = TransferState::kIdle;
   banyan_transport_request request{};
 };
 
-/// Appends the pieces of a pair. The first takes what does not fill a chunk, so that its size tells most sizes apart.
+/// Appends the pieces of a pair. The first takes what does not fill a chunk, so that sizes of as many pieces differ in
+/// it.
 void append_pair(std::vector<DirectTransfer>& transfers, int peer, int phase, size_t bytes, size_t chunk_bytes);
 
 /// Where a send finds a block: in the caller's buffer (receive < 0) or as block `index` of a receive.

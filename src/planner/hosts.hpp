@@ -19,6 +19,10 @@ class Hosts {
   [[nodiscard]] int host_of(int rank) const { return host_of_[static_cast<size_t>(rank)]; }
   /// The rank's position among its host's ranks.
   [[nodiscard]] int local_index(int rank) const { return local_index_[static_cast<size_t>(rank)]; }
+  /// Whether two ranks can load and store each other's memory. A host may hold several such domains (containers).
+  [[nodiscard]] bool share_memory(int a, int b) const {
+    return domain_of_[static_cast<size_t>(a)] == domain_of_[static_cast<size_t>(b)];
+  }
   /// Index of the host's node in LocalityTree::nodes().
   [[nodiscard]] int tree_node(int host) const { return tree_node_[static_cast<size_t>(host)]; }
   /// The host `distance` further round the ring of hosts.
@@ -29,6 +33,7 @@ class Hosts {
   std::vector<std::vector<int>> ranks_;
   std::vector<int> host_of_;
   std::vector<int> local_index_;
+  std::vector<int> domain_of_;
   std::vector<int> tree_node_;
 };
 

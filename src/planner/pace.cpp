@@ -2,6 +2,7 @@
 #include "planner/pace.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "planner/predict.hpp"
 
@@ -37,7 +38,7 @@ Pace choose_pace(const topology::LocalityTree& tree, const Hosts& hosts, const c
     pace.window_bytes = std::max(window_bytes, kMinWindowBytes);
   }
   if (pace.chunk_bytes == 0) {
-    pace.chunk_bytes = std::clamp(window_bytes / 2, kMinChunkBytes, kMaxChunkBytes);
+    pace.chunk_bytes = std::clamp(std::bit_floor(window_bytes / 2), kMinChunkBytes, kMaxChunkBytes);
   }
   if (pace.window == 0) {
     pace.window = kWindow;

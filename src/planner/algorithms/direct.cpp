@@ -74,7 +74,9 @@ std::vector<int> local_receive_order(const Hosts& hosts, int rank) {
 schedule::RankSchedule build(const Hosts& hosts, int rank, bool mapped) {
   schedule::RankSchedule part;
   part.rank = rank;
-  const auto local_path = mapped ? schedule::Path::kMapped : schedule::Path::kMessage;
+  const auto local_path = [&](int peer) {
+    return mapped && hosts.share_memory(rank, peer) ? schedule::Path::kMapped : schedule::Path::kMessage;
+  };
   const auto send = [&](int peer, schedule::Path path) {
     part.sends.push_back({.step = 0, .from = rank, .to = peer, .path = path, .blocks = {{rank, peer}}});
   };
@@ -85,13 +87,13 @@ schedule::RankSchedule build(const Hosts& hosts, int rank, bool mapped) {
     send(peer, schedule::Path::kMessage);
   }
   for (const int peer : local_send_order(hosts, rank)) {
-    send(peer, local_path);
+    send(peer, local_path(peer));
   }
   for (const int peer : remote_receive_order(hosts, rank)) {
     receive(peer, schedule::Path::kMessage);
   }
   for (const int peer : local_receive_order(hosts, rank)) {
-    receive(peer, local_path);
+    receive(peer, local_path(peer));
   }
   return part;
 }

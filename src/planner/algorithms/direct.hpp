@@ -24,7 +24,7 @@ namespace banyan::planner::direct {
 [[nodiscard]] std::vector<int> local_send_order(const Hosts& hosts, int rank);
 [[nodiscard]] std::vector<int> local_receive_order(const Hosts& hosts, int rank);
 
-/// The rank's part. Local messages are kMapped if `mapped`.
+/// The rank's part. Messages between ranks that share memory are kMapped if `mapped`.
 [[nodiscard]] schedule::RankSchedule build(const Hosts& hosts, int rank, bool mapped);
 
 }  // namespace banyan::planner::direct

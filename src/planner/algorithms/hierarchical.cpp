@@ -38,11 +38,10 @@ class Builder {
 
  private:
   Message message(int step, int from, int to) const {
-    const bool local = hosts_.host_of(from) == hosts_.host_of(to);
     return {.step = step,
             .from = from,
             .to = to,
-            .path = local && options_.mapped ? Path::kMapped : Path::kMessage,
+            .path = options_.mapped && hosts_.share_memory(from, to) ? Path::kMapped : Path::kMessage,
             .self_describing = options_.self_describing,
             .blocks = {}};
   }

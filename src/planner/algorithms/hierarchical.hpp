@@ -24,7 +24,7 @@ enum class Fan : uint8_t { kRail, kNode };
 /// How to build. The same on all ranks.
 struct Options {
   Fan fan = Fan::kRail;
-  bool mapped = true;            ///< messages inside a host are kMapped
+  bool mapped = true;            ///< messages between ranks that share memory are kMapped
   bool self_describing = false;  ///< all-to-all-v: headers carry the sizes
 };
 

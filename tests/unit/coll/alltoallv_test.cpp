@@ -239,5 +239,25 @@ TEST(Alltoallv, CountsDifferThenAllRanksNameThePairAndBothSizes) {
   }
 }
 
+/// Without aggregated messages nothing carries the sizes themselves.
+TEST(Alltoallv, CountsOfDirectPairsDifferByWholePiecesThenAllRanksFail) {
+  for (const auto& [claimed, expected] :
+       {std::pair<size_t, size_t>{49152, 16384}, {16384, 49152}, {128 * 16384, 16384}}) {
+    comm::Settings settings;
+    settings.timeout_s = 1;
+    settings.chunk_bytes = 16384;
+    const auto outcomes =
+        run_ranks(consecutive({1, 1}), settings, [&, claimed = claimed, expected = expected](Engine& engine) {
+          Matrix matrix(4, 0);
+          matrix[2] = engine.communicator().rank() == 1 ? claimed : expected;
+          static_cast<void>(exchange(engine, matrix, {.algorithm = "direct", .timeout_s = 0}));
+          engine.barrier();
+        });
+    for (const auto& outcome : outcomes) {
+      EXPECT_NE(outcome.status, BANYAN_OK) << claimed << " for " << expected;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace banyan::coll

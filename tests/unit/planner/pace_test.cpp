@@ -35,7 +35,7 @@ TEST(Pace, SlowNetworkThenTheSmallestSizes) {
 
 TEST(Pace, FastNetworkThenTheWindowCoversFourLatenciesOfARanksShare) {
   EXPECT_EQ(pace_of(1, 5e10, 2.5e-6).window_bytes, size_t{500000});
-  EXPECT_EQ(pace_of(1, 5e10, 2.5e-6).chunk_bytes, size_t{250000});
+  EXPECT_EQ(pace_of(1, 5e10, 2.5e-6).chunk_bytes, size_t{128} << 10);
   EXPECT_EQ(pace_of(8, 5e10, 2.5e-6).window_bytes, size_t{62500});
 }
 

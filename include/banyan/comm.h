@@ -86,7 +86,8 @@ BANYAN_API banyan_status banyan_comm_size(const banyan_comm* comm, int* size);
 /** The merged topology of all ranks. Borrowed: valid as long as the communicator, not to be freed. */
 BANYAN_API banyan_status banyan_comm_topology(const banyan_comm* comm, const banyan_topology** topology);
 
-/** The profile in use, or NULL in `*profile` when the model is nominal. Borrowed like the topology. */
+/** The profile in use, or NULL in `*profile` when the model is nominal. Borrowed until
+ * banyan_comm_set_profile or banyan_comm_destroy. */
 BANYAN_API banyan_status banyan_comm_profile(const banyan_comm* comm, const banyan_profile** profile);
 
 /** Replaces the communicator's profile: collective, rank 0's profile is used by all. Not while a request is started. */

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <random>
 
 #include "common/statistics.hpp"
 #include "compare/nic_counter.hpp"
@@ -64,11 +66,13 @@ class Rounds {
   }
 
   void run() {
-    const size_t count = contestants_.size();
-    for (size_t round = 0; round < static_cast<size_t>(options_.rounds); ++round) {
-      for (size_t turn = 0; turn < count; ++turn) {
-        Contestant& one = contestants_[(round + turn) % count];
-        one.result.round_s.push_back(play(one));
+    std::vector<size_t> order(contestants_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed,cert-msc51-cpp): the same order on all ranks
+    for (int round = 0; round < options_.rounds; ++round) {
+      std::shuffle(order.begin(), order.end(), random);
+      for (const size_t turn : order) {
+        contestants_[turn].result.round_s.push_back(play(contestants_[turn]));
       }
     }
     for (auto& one : contestants_) {

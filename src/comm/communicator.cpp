@@ -18,32 +18,37 @@
 namespace banyan::comm {
 namespace {
 
-/// Cores this process may run on.
-int available_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) {
-    return CPU_COUNT(&set);
+/// What ranks tell each other first.
+struct Introduction {
+  uint64_t id;      ///< rank 0's is a number that no other communicator has
+  cpu_set_t cores;  ///< that the process may run on; none if it cannot tell
+};
+
+std::vector<Introduction> introduce(bootstrap::Bootstrap& bootstrap, Deadline deadline) {
+  Introduction mine{};
+  if (bootstrap.rank() == 0 && ::getrandom(&mine.id, sizeof mine.id, 0) != sizeof mine.id) {
+    throw Error(BANYAN_ERR_IO, std::string("getrandom: ") + std::strerror(errno));
   }
-  return static_cast<int>(std::thread::hardware_concurrency());
+  if (::sched_getaffinity(0, sizeof mine.cores, &mine.cores) != 0) {
+    CPU_ZERO(&mine.cores);
+  }
+  std::vector<Introduction> all(static_cast<size_t>(bootstrap.size()));
+  bootstrap.allgather(&mine, all.data(), sizeof mine, deadline);
+  return all;
 }
 
-bool should_yield(int ranks_here) {
+/// Whether the ranks of a host outnumber the cores that they may run on, all together: each may be bound to its own.
+bool should_yield(const std::vector<int>& ranks, const std::vector<Introduction>& introductions) {
   if (env::get("BANYAN_SPIN")) {
     return !env::get_flag("BANYAN_SPIN");
   }
-  return ranks_here > available_cores();
-}
-
-/// A number that no other communicator has, from rank 0.
-uint64_t agree_on_id(bootstrap::Bootstrap& bootstrap, Deadline deadline) {
-  uint64_t mine = 0;
-  if (bootstrap.rank() == 0 && ::getrandom(&mine, sizeof mine, 0) != sizeof mine) {
-    throw Error(BANYAN_ERR_IO, std::string("getrandom: ") + std::strerror(errno));
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  for (const int rank : ranks) {
+    CPU_OR(&cores, &cores, &introductions[static_cast<size_t>(rank)].cores);
   }
-  std::vector<uint64_t> all(static_cast<size_t>(bootstrap.size()));
-  bootstrap.allgather(&mine, all.data(), sizeof mine, deadline);
-  return all[0];
+  const int count = CPU_COUNT(&cores);
+  return ranks.size() > static_cast<size_t>(count > 0 ? count : static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 }  // namespace
@@ -56,8 +61,9 @@ Communicator::Communicator(Parts parts)
   const Deadline deadline = Deadline::in(settings_.bootstrap_timeout_s);
   agree_on_settings(deadline);
   make_topology(deadline);
-  const uint64_t id = agree_on_id(*bootstrap_, deadline);
-  yields_ = should_yield(static_cast<int>(tree_.node(tree_.ancestor(rank(), topology::Tier::kNode)).ranks.size()));
+  const auto introductions = introduce(*bootstrap_, deadline);
+  const uint64_t id = introductions[0].id;
+  yields_ = should_yield(tree_.node(tree_.ancestor(rank(), topology::Tier::kNode)).ranks, introductions);
   fabric_ = std::make_unique<FabricOwner>(*bootstrap_, tree_, settings_, hub_, id, deadline);
   const auto texts = exchange_or_fail(*bootstrap_, deadline, [&] {
     if (rank() != 0 || settings_.profile_file.empty()) {

@@ -46,14 +46,15 @@ cmd_mpirun() { # mpirun [-n N] [mpirun arguments] -- COMMAND
   host_list && hosts=$REPLY
   write_rsh && rsh=$REPLY
   drop_separator "${ARGS[@]}"
+  total_ranks && local yield=$((REPLY > $(nproc)))
   # As environment, not as arguments, so that whatever the user passes wins.  mpirun hands these to its daemons.
-  # plm/ras: no other launcher or scheduler; session files go to a folder that "down" removes; ranks outnumber
-  # cores here, so waiting ranks must yield.
+  # plm/ras: no other launcher or scheduler; session files go to a folder that "down" removes. Nodes share
+  # this machine's cores, which Open MPI cannot know: waiting ranks yield if all ranks outnumber them.
   enter_node 0 env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
     OMPI_MCA_plm=rsh OMPI_MCA_plm_rsh_agent="$rsh" OMPI_MCA_plm_rsh_no_tree_spawn=1 OMPI_MCA_ras=^slurm \
     OMPI_MCA_orte_tmpdir_base="$LAB_STATE/tmp" \
     OMPI_MCA_rmaps_base_mapping_policy=slot OMPI_MCA_hwloc_base_binding_policy=none \
-    OMPI_MCA_mpi_yield_when_idle="${OMPI_MCA_mpi_yield_when_idle:-1}" \
+    OMPI_MCA_mpi_yield_when_idle="${OMPI_MCA_mpi_yield_when_idle:-$yield}" \
     "$launcher" --host "$hosts" "${ARGS[@]}"
 }
 

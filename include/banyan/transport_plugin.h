@@ -112,8 +112,9 @@ typedef struct banyan_transport_ops {
 
   /* Optional. */
   /**
-   * Whether all that was sent has left this rank, so that its peers receive it without a further call here: OK, or
-   * IN_PROGRESS (call progress and ask again). Needed where a send may be done while the transport still holds a copy.
+   * Whether all sends that are done have left this rank, so that their peers receive them without a further call here:
+   * OK, or IN_PROGRESS (call progress and ask again). Needed where a send may be done while the transport still holds a
+   * copy.
    */
   banyan_status (*flush)(void* transport);
 } banyan_transport_ops;

@@ -23,12 +23,23 @@ inline constexpr bool kSanitized = false;
 /// label_of) in a program that links banyan_conformance.
 class TransportConformance : public testing::TestWithParam<TransportUnderTest> {
  protected:
+  /// Whether the transport under test must have this capability.
+  [[nodiscard]] static bool claims(uint64_t capability) { return (GetParam().capabilities & capability) != 0; }
+
   void ranks(int size, const std::function<void(Rank&)>& body) { run_ranks(GetParam(), size, body); }
 };
 
 [[nodiscard]] inline std::string label_of(const testing::TestParamInfo<TransportUnderTest>& info) {
   return info.param.label;
 }
+
+/// Ends an exam of a capability that the transport does not claim.
+#define BANYAN_LEAVE_OUT_UNLESS(capability)                                     \
+  do {                                                                          \
+    if (!claims(capability)) {                                                  \
+      GTEST_SKIP() << "left out: the transport does not claim " << #capability; \
+    }                                                                           \
+  } while (false)
 
 /// A buffer whose bytes follow from `seed`, so that a receiver can check them without the original.
 [[nodiscard]] std::vector<std::byte> pattern(size_t size, uint64_t seed);

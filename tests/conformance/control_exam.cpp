@@ -23,6 +23,14 @@ TEST_P(TransportConformance, AddressFitsAndErrorTextIsNeverNull) {
   });
 }
 
+TEST_P(TransportConformance, CapabilitiesAreThoseExpected) {
+  ranks(1, [](Rank& rank) {
+    require(rank.ops().capabilities == rank.subject().capabilities,
+            fmt::format("the transport claims capabilities {:#x}, expected are {:#x}", rank.ops().capabilities,
+                        rank.subject().capabilities));
+  });
+}
+
 TEST_P(TransportConformance, OpenRefusesARankOutsideItsSize) {
   ranks(1, [](Rank& rank) {
     banyan_transport_config config = rank.config(0);

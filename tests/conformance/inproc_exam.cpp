@@ -10,6 +10,7 @@ TransportUnderTest inproc() {
       .label = "threads",
       .ranks = Ranks::kThreads,
       .table = []() -> const banyan_transport_ops& { return transport::inproc_table(); },
+      .capabilities = BANYAN_TRANSPORT_CAP_MAPPED | BANYAN_TRANSPORT_CAP_REPORTS_PEER_FAILURE,
       .host_context = [](int size) { return transport::make_inproc_hub(size); },
       .environment = {},
       .boundaries = {4096},

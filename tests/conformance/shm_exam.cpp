@@ -10,6 +10,7 @@ TransportUnderTest shm(const std::string& label, Ranks ranks, const std::string&
       .label = label,
       .ranks = ranks,
       .table = []() -> const banyan_transport_ops& { return transport::shm_table(); },
+      .capabilities = BANYAN_TRANSPORT_CAP_MAPPED | BANYAN_TRANSPORT_CAP_REPORTS_PEER_FAILURE,
       .host_context = {},
       .environment = {{"BANYAN_SHM_SINGLE_COPY", single_copy}},
       .boundaries = {32, 96, 16384, 32672, 65536, 130944, 262144, size_t{1} << 20},

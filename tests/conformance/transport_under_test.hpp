@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <ostream>
@@ -25,6 +26,9 @@ struct TransportUnderTest {
   Ranks ranks = Ranks::kThreads;
   /// The completed table, as TransportRegistry::find gives it. Called once by every rank, on the rank's thread.
   std::function<const banyan_transport_ops&()> table;
+  /// What the transport must claim, BANYAN_TRANSPORT_CAP_...: the exams of what is not here are left out, by name, and
+  /// a transport that claims anything else fails.
+  uint64_t capabilities = 0;
   /// What the ranks of one communicator of `size` share as `host_context`; empty: NULL is passed.
   std::function<std::shared_ptr<void>(int size)> host_context;
   /// Set in the environment before the ranks start.

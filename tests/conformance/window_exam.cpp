@@ -17,138 +17,135 @@ namespace {
 using Window = transport::Transport::Window;
 using Mapping = transport::Transport::Mapping;
 
-/// Runs `body` where the transport has windows.
-std::function<void(Rank&)> with_windows(std::function<void(Rank&)> body) {
-  return [body = std::move(body)](Rank& rank) {
-    if (rank.can(BANYAN_TRANSPORT_CAP_MAPPED)) {
-      body(rank);
-    }
-  };
-}
-
 TEST_P(TransportConformance, WindowIsZeroedAndPageAligned) {
-  ranks(1, with_windows([](Rank& rank) {
-          const auto member = rank.join();
-          const Window window(member->transport(), 100000);
-          const auto* bytes = static_cast<const std::byte*>(window.base());
-          require(reinterpret_cast<uintptr_t>(bytes) % 4096 == 0, "the window is not page-aligned");
-          require(std::all_of(bytes, bytes + 100000, [](std::byte b) { return b == std::byte{0}; }), "not zeroed");
-        }));
+  BANYAN_LEAVE_OUT_UNLESS(BANYAN_TRANSPORT_CAP_MAPPED);
+  ranks(1, [](Rank& rank) {
+    const auto member = rank.join();
+    const Window window(member->transport(), 100000);
+    const auto* bytes = static_cast<const std::byte*>(window.base());
+    require(reinterpret_cast<uintptr_t>(bytes) % 4096 == 0, "the window is not page-aligned");
+    require(std::all_of(bytes, bytes + 100000, [](std::byte b) { return b == std::byte{0}; }), "not zeroed");
+  });
 }
 
 TEST_P(TransportConformance, WindowsOfAllRanksAreWrittenByAllRanks) {
-  ranks(4, with_windows([](Rank& rank) {
-          const auto member = rank.join();
-          const size_t part = 70000;
-          const auto count = static_cast<size_t>(rank.size());
-          const Window window(member->transport(), part * count);
-          const auto handles = rank.allgather(window.handle());
-          for (int peer = 0; peer < rank.size(); ++peer) {
-            const Mapping mapping(member->transport(), peer, handles[static_cast<size_t>(peer)]);
-            const auto bytes = pattern(part, static_cast<uint64_t>(rank.rank() * 10 + peer));
-            std::memcpy(static_cast<std::byte*>(mapping.base()) + part * static_cast<size_t>(rank.rank()), bytes.data(),
-                        part);
-          }
-          rank.barrier();
-          for (int peer = 0; peer < rank.size(); ++peer) {
-            require(has_pattern(static_cast<const std::byte*>(window.base()) + part * static_cast<size_t>(peer), part,
-                                static_cast<uint64_t>(peer * 10 + rank.rank())),
-                    fmt::format("what peer {} wrote is not visible", peer));
-          }
-          rank.barrier();
-        }));
+  BANYAN_LEAVE_OUT_UNLESS(BANYAN_TRANSPORT_CAP_MAPPED);
+  ranks(4, [](Rank& rank) {
+    const auto member = rank.join();
+    const size_t part = 70000;
+    const auto count = static_cast<size_t>(rank.size());
+    const Window window(member->transport(), part * count);
+    const auto handles = rank.allgather(window.handle());
+    for (int peer = 0; peer < rank.size(); ++peer) {
+      const Mapping mapping(member->transport(), peer, handles[static_cast<size_t>(peer)]);
+      const auto bytes = pattern(part, static_cast<uint64_t>(rank.rank() * 10 + peer));
+      std::memcpy(static_cast<std::byte*>(mapping.base()) + part * static_cast<size_t>(rank.rank()), bytes.data(),
+                  part);
+    }
+    rank.barrier();
+    for (int peer = 0; peer < rank.size(); ++peer) {
+      require(has_pattern(static_cast<const std::byte*>(window.base()) + part * static_cast<size_t>(peer), part,
+                          static_cast<uint64_t>(peer * 10 + rank.rank())),
+              fmt::format("what peer {} wrote is not visible", peer));
+    }
+    rank.barrier();
+  });
 }
 
 TEST_P(TransportConformance, WindowOrdersBytesBehindAnAtomicFlag) {
-  ranks(2, with_windows([](Rank& rank) {
-          const auto member = rank.join();
-          const Window window(member->transport(), 8192);
-          const auto handles = rank.allgather(window.handle());
-          const Mapping mapping(member->transport(), 1 - rank.rank(), handles[static_cast<size_t>(1 - rank.rank())]);
-          auto* mine = static_cast<uint64_t*>(window.base());
-          auto* theirs = static_cast<uint64_t*>(mapping.base());
-          for (uint64_t turn = 1; turn <= 500; ++turn) {
-            std::fill(theirs + 64, theirs + 512, turn);
-            std::atomic_ref<uint64_t>(theirs[0]).store(turn, std::memory_order_release);
-            while (std::atomic_ref<uint64_t>(mine[0]).load(std::memory_order_acquire) < turn) {
-              member->progress();
-              rank.check_deadline();
-            }
-            require(std::all_of(mine + 64, mine + 512, [&](uint64_t word) { return word == turn; }), "stale bytes");
-            rank.barrier();
-          }
-        }));
+  BANYAN_LEAVE_OUT_UNLESS(BANYAN_TRANSPORT_CAP_MAPPED);
+  ranks(2, [](Rank& rank) {
+    const auto member = rank.join();
+    const Window window(member->transport(), 8192);
+    const auto handles = rank.allgather(window.handle());
+    const Mapping mapping(member->transport(), 1 - rank.rank(), handles[static_cast<size_t>(1 - rank.rank())]);
+    auto* mine = static_cast<uint64_t*>(window.base());
+    auto* theirs = static_cast<uint64_t*>(mapping.base());
+    for (uint64_t turn = 1; turn <= 500; ++turn) {
+      std::fill(theirs + 64, theirs + 512, turn);
+      std::atomic_ref<uint64_t>(theirs[0]).store(turn, std::memory_order_release);
+      while (std::atomic_ref<uint64_t>(mine[0]).load(std::memory_order_acquire) < turn) {
+        member->progress();
+        rank.check_deadline();
+      }
+      require(std::all_of(mine + 64, mine + 512, [&](uint64_t word) { return word == turn; }), "stale bytes");
+      rank.barrier();
+    }
+  });
 }
 
 TEST_P(TransportConformance, MappingOutlivesItsClosedOwner) {
-  ranks(2, with_windows([](Rank& rank) {
-          const auto member = rank.join();
-          if (rank.rank() == 0) {
-            {
-              const Window window(member->transport(), 4096);
-              std::memset(window.base(), 0x5a, 4096);
-              rank.allgather(window.handle());
-              rank.barrier();
-            }
-            member->close();
-            rank.barrier();
-          } else {
-            const Mapping mapping(member->transport(), 0, rank.allgather("")[0]);
-            rank.barrier();
-            rank.barrier();
-            auto* bytes = static_cast<unsigned char*>(mapping.base());
-            require(std::all_of(bytes, bytes + 4096, [](unsigned char b) { return b == 0x5a; }), "the bytes changed");
-            std::memset(bytes, 1, 4096);
-          }
-        }));
+  BANYAN_LEAVE_OUT_UNLESS(BANYAN_TRANSPORT_CAP_MAPPED);
+  ranks(2, [](Rank& rank) {
+    const auto member = rank.join();
+    if (rank.rank() == 0) {
+      {
+        const Window window(member->transport(), 4096);
+        std::memset(window.base(), 0x5a, 4096);
+        rank.allgather(window.handle());
+        rank.barrier();
+      }
+      member->close();
+      rank.barrier();
+    } else {
+      const Mapping mapping(member->transport(), 0, rank.allgather("")[0]);
+      rank.barrier();
+      rank.barrier();
+      auto* bytes = static_cast<unsigned char*>(mapping.base());
+      require(std::all_of(bytes, bytes + 4096, [](unsigned char b) { return b == 0x5a; }), "the bytes changed");
+      std::memset(bytes, 1, 4096);
+    }
+  });
 }
 
 TEST_P(TransportConformance, MappingOutlivesItsKilledOwner) {
   if (GetParam().ranks == Ranks::kThreads) {
     GTEST_SKIP() << "a thread cannot be killed; the exam with processes covers it";
   }
-  ranks(2, with_windows([](Rank& rank) {
-          int byte = 0;
-          Request request{};  // outlives the member's progress
-          const auto member = rank.join();
-          if (rank.rank() == 0) {
-            const Window window(member->transport(), size_t{1} << 20);
-            std::memset(window.base(), 0x5a, size_t{1} << 20);
-            rank.allgather(window.handle());
-            rank.barrier();
-            rank.die();
-          }
-          const Mapping mapping(member->transport(), 0, rank.allgather("")[0]);
-          rank.barrier();
-          member->receive(0, &byte, sizeof(byte), 1, request);
-          if (rank.can(BANYAN_TRANSPORT_CAP_REPORTS_PEER_FAILURE)) {
-            require(member->finish(request) == BANYAN_ERR_PEER_FAILED, "the death was not seen");
-          }
-          auto* bytes = static_cast<unsigned char*>(mapping.base());
-          require(std::all_of(bytes, bytes + (1 << 20), [](unsigned char b) { return b == 0x5a; }), "bytes changed");
-          std::memset(bytes, 1, size_t{1} << 20);
-        }));
+  BANYAN_LEAVE_OUT_UNLESS(BANYAN_TRANSPORT_CAP_MAPPED);
+  ranks(2, [](Rank& rank) {
+    int byte = 0;
+    Request request{};  // outlives the member's progress
+    const auto member = rank.join();
+    if (rank.rank() == 0) {
+      const Window window(member->transport(), size_t{1} << 20);
+      std::memset(window.base(), 0x5a, size_t{1} << 20);
+      rank.allgather(window.handle());
+      rank.barrier();
+      rank.die();
+    }
+    const Mapping mapping(member->transport(), 0, rank.allgather("")[0]);
+    rank.barrier();
+    member->receive(0, &byte, sizeof(byte), 1, request);
+    if (rank.can(BANYAN_TRANSPORT_CAP_REPORTS_PEER_FAILURE)) {
+      require(member->finish(request) == BANYAN_ERR_PEER_FAILED, "the death was not seen");
+    }
+    auto* bytes = static_cast<unsigned char*>(mapping.base());
+    require(std::all_of(bytes, bytes + (1 << 20), [](unsigned char b) { return b == 0x5a; }), "bytes changed");
+    std::memset(bytes, 1, size_t{1} << 20);
+  });
 }
 
 TEST_P(TransportConformance, DamagedWindowHandlesAreRefused) {
-  ranks(1, with_windows([](Rank& rank) {
-          const auto member = rank.join();
-          const Window window(member->transport(), 4096);
-          const std::string handle = window.handle();
-          std::vector<std::string> wrong = {"", handle.substr(0, handle.size() / 2), std::string(handle.size(), '\0'),
-                                            std::string(handle.size(), '\xff')};
-          wrong.push_back(handle);
-          wrong.back()[0] = static_cast<char>(wrong.back()[0] ^ 0x40);
-          for (const std::string& bytes : wrong) {
-            bool refused = false;
-            try {
-              const Mapping mapping(member->transport(), 0, bytes);
-            } catch (const std::exception&) {
-              refused = true;
-            }
-            require(refused, fmt::format("a damaged handle of {} bytes was mapped", bytes.size()));
-          }
-        }));
+  BANYAN_LEAVE_OUT_UNLESS(BANYAN_TRANSPORT_CAP_MAPPED);
+  ranks(1, [](Rank& rank) {
+    const auto member = rank.join();
+    const Window window(member->transport(), 4096);
+    const std::string handle = window.handle();
+    std::vector<std::string> wrong = {"", handle.substr(0, handle.size() / 2), std::string(handle.size(), '\0'),
+                                      std::string(handle.size(), '\xff')};
+    wrong.push_back(handle);
+    wrong.back()[0] = static_cast<char>(wrong.back()[0] ^ 0x40);
+    for (const std::string& bytes : wrong) {
+      bool refused = false;
+      try {
+        const Mapping mapping(member->transport(), 0, bytes);
+      } catch (const std::exception&) {
+        refused = true;
+      }
+      require(refused, fmt::format("a damaged handle of {} bytes was mapped", bytes.size()));
+    }
+  });
 }
 
 /// More address space than memory: one small piece of memory, mapped again and again.

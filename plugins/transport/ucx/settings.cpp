@@ -42,6 +42,8 @@ Settings::Settings(const Library& library, const std::string& interfaces, bool r
   set_tcp_default("RX_SEG_SIZE", "128k");
   // Without it a post to a host that does not answer blocks in connect() for minutes.
   set_tcp_default("CONN_NB", "y");
+  // Flushing endpoints asks their peers for an answer, and a peer that has its data may not call us for long.
+  set_default("FLUSH_WORKER_EPS", "n");
   if (!rdma) {
     // Over TCP a rendezvous answer queues behind the data of the same connection: half the bandwidth with 7 peers.
     set_default("RNDV_THRESH", "2m");

@@ -32,8 +32,10 @@ std::optional<std::string> StallTable::report(int rank, OperationReport report) 
 }
 
 void StallTable::progress(int rank, uint64_t started, uint64_t finished) {
-  ranks_[static_cast<size_t>(rank)].started = started;
-  ranks_[static_cast<size_t>(rank)].finished = finished;
+  Rank& one = ranks_[static_cast<size_t>(rank)];
+  one.announced = true;
+  one.started = started;
+  one.finished = finished;
 }
 
 void StallTable::left(int rank) { ranks_[static_cast<size_t>(rank)].left = true; }
@@ -125,9 +127,9 @@ std::string StallTable::diagnosis() const {
       const Rank& awaited = at(peer);
       if (awaited.left) {
         findings.insert(fmt::format("rank {} has left the communicator", peer));
-      } else if (awaited.started > 0 && awaited.started < report.sequence) {
-        findings.insert(fmt::format("rank {} has not started {}, its last is operation {}", peer,
-                                    name_operation(report), awaited.started));
+      } else if (awaited.announced && awaited.started < report.sequence) {
+        findings.insert(fmt::format("rank {} has not started {}", peer, name_operation(report)) +
+                        (awaited.started > 0 ? fmt::format(", its last is operation {}", awaited.started) : ""));
       } else if (awaited.finished >= report.sequence) {
         findings.insert(fmt::format("rank {} has finished {}", peer, name_operation(report)));
       }

@@ -21,7 +21,7 @@ class StallTable {
   /// reports in a row waited for a rank that is in a later operation or has left. Not earlier: a message may be on its
   /// way, and what an old report waited for may have come.
   std::optional<std::string> report(int rank, OperationReport report);
-  /// The rank's announced numbers; both 0: it announces nothing.
+  /// The rank's announced numbers.
   void progress(int rank, uint64_t started, uint64_t finished);
   void left(int rank);
 
@@ -38,6 +38,7 @@ class StallTable {
  private:
   struct Rank {
     std::optional<OperationReport> report;
+    bool announced = false;
     uint64_t started = 0;
     uint64_t finished = 0;
     bool left = false;

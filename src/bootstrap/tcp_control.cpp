@@ -14,6 +14,8 @@ namespace banyan::bootstrap {
 namespace {
 
 constexpr double kTickS = 0.5;
+constexpr double kFirstTicksS = 0.1;  // so that ranks with short deadlines hear something
+constexpr int kFirstTicks = 3;
 constexpr double kGoodbyeLimitS = 1.0;  // for the last frames to go out and the other side to close
 
 }  // namespace
@@ -125,8 +127,12 @@ void TcpControl::watch() {
       finish_links();
       return;
     }
-    if (is_root() && stalls_.any_standing() && next_tick_.passed()) {
-      tick();
+    if (is_root() && stalls_.any_standing()) {
+      if (next_tick_.passed()) {
+        tick();
+      }
+    } else {
+      ticks_ = 0;
     }
   }
 }
@@ -244,14 +250,14 @@ void TcpControl::judge(int rank, OperationReport report) {
   }
 }
 
-/// Twice a second while a report stands: tells what is known, and asks how far the ranks are.
+/// Again and again while a report stands: tells what is known, and asks how far the ranks are.
 void TcpControl::tick() {
   stalls_.progress(rank_, started(), finished());
   tell_diagnosis();
   for (int rank = 1; rank < size_; ++rank) {
     send(rank, ControlFrame::kProbe, {});
   }
-  next_tick_ = Deadline::in(kTickS);
+  next_tick_ = Deadline::in(++ticks_ < kFirstTicks ? kFirstTicksS : kTickS);
 }
 
 void TcpControl::tell_diagnosis() {

@@ -65,6 +65,7 @@ class TcpControl final : public Control {
   StallTable stalls_;
   std::string diagnosis_;  // the root's last word
   Deadline next_tick_ = Deadline::in(0);
+  int ticks_ = 0;  // while reports stand
   Phase phase_ = Phase::kMember;
   Fd wake_;  // eventfd
   std::thread thread_;

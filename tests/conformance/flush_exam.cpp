@@ -75,8 +75,8 @@ TEST_P(TransportConformance, FlushedMessagesArriveWhileTheirSenderIsElsewhere) {
     send_and_leave(rank, 8, 1);
     send_and_leave(rank, 8, 100);
     send_and_leave(rank, 5000, 50);
-    // More than sockets hold, less than a rendezvous over TCP. Where a message is cut into pieces, the last piece must be
-    // long for something to be left behind: several sizes.
+    // More than sockets hold, less than a rendezvous over TCP. Where a message is cut into pieces, the last piece must
+    // be long for something to be left behind: several sizes.
     for (const size_t size : {size_t{100000}, size_t{777777}, size_t{1000000}, size_t{1} << 20}) {
       send_and_leave(rank, size, 20);
     }

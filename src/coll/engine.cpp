@@ -21,6 +21,8 @@ constexpr double kStallRepeatShare = 1.0 / 16;  ///< of a short deadline
 /// How long the control plane may take to name what differs between two ranks' calls; both report it at once, or when
 /// they stall.
 constexpr double kVerdictSeconds = 3.0;
+/// How long the cause may take to arrive after the connection of a peer that left because of it.
+constexpr double kCauseSeconds = 0.5;
 /// After an error, posted operations get this long to end before the transports are closed.
 constexpr double kDrainSeconds = 1.0;
 /// Rounds between looks at the clock and the abort state; every round that ends in a yield has one too.
@@ -240,11 +242,15 @@ bool Engine::advance(Request& request) {
     return true;
   }
   if (status != BANYAN_IN_PROGRESS) {
-    if (!executor_.disagrees()) {
+    if (!executor_.disagrees() && status != BANYAN_ERR_PEER_FAILED) {
       fail(status, executor_.error());
     }
-    report_stall(request);
-    verdict_deadline_ = Deadline::in(std::min(kVerdictSeconds, deadline_.remaining_s()));
+    if (executor_.disagrees()) {
+      report_stall(request);
+    }
+    verdict_ = status;
+    const double patience_s = executor_.disagrees() ? kVerdictSeconds : kCauseSeconds;
+    verdict_deadline_ = Deadline::in(std::min(patience_s, deadline_.remaining_s()));
     return false;
   }
   idle_rounds_ = events > 0 ? 0 : idle_rounds_ + 1;
@@ -306,11 +312,12 @@ void Engine::report_stall(const Request& request) {
   comm_.control().report_stall(std::move(report));
 }
 
-/// A peer makes another call: the control plane names what differs once it knows both.
+/// A peer makes another call: the control plane names what differs once it knows both. Or a peer is gone: one that left
+/// because of an error has told the control plane why.
 void Engine::await_verdict() {
   ++idle_rounds_;
   if (comm_.control().state().raised() || verdict_deadline_->passed()) {
-    fail(BANYAN_ERR_MISMATCH, executor_.error());
+    fail(verdict_, executor_.error());
   }
 }
 

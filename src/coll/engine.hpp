@@ -98,6 +98,7 @@ class Engine {
   Deadline stall_deadline_ = Deadline::in(0);
   double stall_repeat_s_ = 0;
   std::optional<Deadline> verdict_deadline_;  ///< set: the executor failed because a peer makes another call
+  banyan_status verdict_ = BANYAN_OK;         ///< what to fail with if none comes
   uint64_t operation_ = 0;
   uint32_t idle_rounds_ = 0;
   uint32_t rounds_ = 0;

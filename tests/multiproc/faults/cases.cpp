@@ -59,10 +59,9 @@ class Exchange {
     if (operation == "barrier") {
       return banyan_comm_barrier(comm);
     }
-    return operation == "alltoall"
-               ? banyan_alltoall(comm, send.data(), receive.data(), bytes_, 1, nullptr)
-               : banyan_alltoallv(comm, send.data(), sendcounts.data(), displs.data(), receive.data(), recvcounts.data(),
-                                  displs.data(), 1, nullptr);
+    return operation == "alltoall" ? banyan_alltoall(comm, send.data(), receive.data(), bytes_, 1, nullptr)
+                                   : banyan_alltoallv(comm, send.data(), sendcounts.data(), displs.data(),
+                                                      receive.data(), recvcounts.data(), displs.data(), 1, nullptr);
   }
 
   banyan_status plan(banyan_comm* comm, const std::string& operation, banyan_request** request) {

@@ -141,8 +141,8 @@ int run_threads(const std::string& name, const Options& options) {
   Rank first(options, 0, size, nullptr, &id);
   banyan_comm_config config = first.config();
   config.interface_name = by_id ? "lo" : nullptr;
-  const banyan_status status = by_id ? banyan_unique_id_create(&config, &id)
-                                     : banyan_comm_create_local(size, &config, comms.data());
+  const banyan_status status =
+      by_id ? banyan_unique_id_create(&config, &id) : banyan_comm_create_local(size, &config, comms.data());
   if (status != BANYAN_OK) {
     first.say("create", status);
     return 0;

@@ -102,7 +102,9 @@ run_stage() {
       ;;
     dev) run_dev ;;
     asan)
-      export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:${ASAN_OPTIONS-}"
+      # Without intercept_tls_get_addr=0 gcc 12's leak check crashes ("Tracer caught signal 11") at the end of about one
+      # in a hundred processes that use UCX's thread.
+      export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:intercept_tls_get_addr=0:${ASAN_OPTIONS-}"
       export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS-}"
       run_sanitized asan
       ;;

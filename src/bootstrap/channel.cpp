@@ -10,6 +10,7 @@ namespace banyan::bootstrap {
 namespace {
 
 constexpr size_t kFirstInputBytes = 4096;
+constexpr size_t kKeptOutputBytes = 4096;
 
 }  // namespace
 
@@ -41,6 +42,9 @@ void Channel::queue(uint16_t type, Bytes payload) {
   WireWriter header;
   header.u32(static_cast<uint32_t>(payload.size())).u16(type).u16(0);
   const Mac code = mac(outgoing_, header.result(), payload);
+  if (output_.empty()) {
+    output_.reserve(header.result().size() + payload.size() + code.size());
+  }
   output_.insert(output_.end(), header.result().begin(), header.result().end());
   output_.insert(output_.end(), payload.begin(), payload.end());
   output_.insert(output_.end(), code.begin(), code.end());
@@ -50,7 +54,12 @@ IoResult Channel::flush() noexcept {
   if (!is_open()) {
     return IoResult::kClosed;
   }
-  return send_some(fd_.get(), output_, sent_);
+  const IoResult result = send_some(fd_.get(), output_, sent_);
+  if (!has_output() && output_.capacity() > kKeptOutputBytes) {
+    output_ = {};  // the root has a channel for every rank
+    sent_ = 0;
+  }
+  return result;
 }
 
 bool Channel::flush_until(Deadline deadline) {

@@ -11,6 +11,10 @@
 namespace banyan::bootstrap {
 namespace {
 
+/// The root may hold a piece for every rank at a time.
+constexpr size_t kPieceBytes = size_t{16} << 10;
+static_assert(kPieceBytes <= Channel::kMaxPayloadBytes);
+
 constexpr uint16_t frame_type(StarFrame type) { return static_cast<uint16_t>(type); }
 
 Error ended(int rank) {
@@ -24,7 +28,7 @@ Error out_of_order(int rank, uint16_t type) {
 
 /// Queues the next piece of `bytes` as a data frame; `queued` counts.
 void queue_piece(Channel& channel, Bytes bytes, size_t& queued) {
-  const size_t piece = std::min(Channel::kMaxPayloadBytes, bytes.size() - queued);
+  const size_t piece = std::min(kPieceBytes, bytes.size() - queued);
   channel.queue(frame_type(StarFrame::kData), bytes.subspan(queued, piece));
   queued += piece;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <stdexcept>
@@ -188,46 +189,50 @@ void absent_case(Rank& rank) {
   }
 }
 
-/// Memory of this process, KiB: its own, and what it has touched of memory that it shares.
-struct Memory {
-  long anonymous = 0;
-  long shared = 0;
-};
-
-Memory memory() {
-  Memory memory;
+/// KiB of memory that this process has to itself.
+long own_memory() {
   std::ifstream status("/proc/self/status");
+  long kibibytes = 0;
   for (std::string word; status >> word;) {
     if (word == "RssAnon:") {
-      status >> memory.anonymous;
-    } else if (word == "RssShmem:") {
-      status >> memory.shared;
+      status >> kibibytes;
     }
   }
-  return memory;
+  return kibibytes;
 }
 
-/// Only makes a communicator. Says how that went, or how long it took and how much memory (of a process: before its
-/// first exchange, and after) it grew by: SECONDS ANONYMOUS SHARED ANONYMOUS SHARED.
+/// The shared memory that this process has a descriptor of, others' included: INODE:KIB,...
+std::string shared_memory() {
+  std::string list;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    struct stat file {};
+    if (std::filesystem::read_symlink(entry.path(), gone).native().rfind("/memfd:", 0) == 0 &&
+        ::stat(entry.path().c_str(), &file) == 0) {
+      list += (list.empty() ? "" : ",") + std::to_string(file.st_ino) + ":" + std::to_string(file.st_blocks / 2);
+    }
+  }
+  return list.empty() ? "none" : list;
+}
+
+/// Only makes a communicator. Says how that went; or the seconds that it took, the KiB by which the process grew until
+/// then and until after a first exchange, and the shared memory.
 void create_case(Rank& rank) {
-  const Memory before = memory();
+  const long before = own_memory();
   const double begin = seconds();
   const banyan_status status = rank.create();
-  if (status == BANYAN_OK) {
-    std::string text = std::to_string(seconds() - begin);
-    const auto add_growth = [&] {
-      const Memory now = memory();
-      text += " " + std::to_string(now.anonymous - before.anonymous) + " " + std::to_string(now.shared - before.shared);
-    };
-    add_growth();
-    Exchange exchange(rank, 64);
-    if (exchange.run(rank.comm(), "alltoall") == BANYAN_OK) {
-      add_growth();
-    }
-    rank.say("create", banyan_status_name(status), text);
-  } else {
+  if (status != BANYAN_OK) {
     rank.say("create", status);
+    return;
   }
+  std::string text = std::to_string(seconds() - begin) + " " + std::to_string(own_memory() - before);
+  Exchange exchange(rank, 64);
+  if (exchange.run(rank.comm(), "alltoall") != BANYAN_OK) {
+    throw std::runtime_error("the first exchange failed");
+  }
+  text += " " + std::to_string(own_memory() - before) + " " + shared_memory();
+  static_cast<void>(banyan_comm_barrier(rank.comm()));  // so that nobody's memory is gone before all have looked
+  rank.say("create", banyan_status_name(status), text);
 }
 
 /// Wrong arguments of one rank harm nobody: each is refused there, and a right exchange of all follows.

@@ -14,7 +14,7 @@
 namespace banyan::bootstrap {
 namespace {
 
-/// The descriptors to replace. Of the process, as fork handlers are; docs/decisions/ says why. Never destroyed.
+/// The descriptors to replace. Of the process, as fork handlers are; docs/decisions/0005 says why. Never destroyed.
 struct GuardedDescriptors {
   std::mutex mutex;
   std::multiset<int> fds;

@@ -11,7 +11,7 @@
 namespace banyan::bootstrap {
 
 /// Holds the listening sockets between banyan_unique_id_create and banyan_comm_create_from_id, two calls that share
-/// nothing but the id's bytes. An object of the process; docs/decisions/ says why. Any thread.
+/// nothing but the id's bytes. An object of the process; docs/decisions/0005 says why. Any thread.
 class ListenerOwner {
  public:
   /// Made at first use, never destroyed.

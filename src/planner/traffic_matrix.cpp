@@ -7,7 +7,6 @@
 
 #include "base/checked.hpp"
 #include "base/parse.hpp"
-#include "cost/cost_model.hpp"
 #include "schedule/verify.hpp"
 #include "topology/locality_tree.hpp"
 
@@ -39,34 +38,6 @@ void add_to(uint64_t& sum, uint64_t bytes) {
     throw Error(BANYAN_ERR_LIMIT, "the sum of a traffic matrix passes 2^64 - 1 bytes");
   }
   sum = *result;
-}
-
-double time_s(uint64_t bytes, double bytes_per_s) {
-  return bytes_per_s > 0 ? static_cast<double>(bytes) / bytes_per_s : 0;
-}
-
-/// What must cross the links of each subtree, by index of tree.nodes(). The root's entries stay zero.
-struct Crossings {
-  std::vector<uint64_t> egress;
-  std::vector<uint64_t> ingress;
-};
-
-Crossings crossings(const TrafficMatrix& matrix, const topology::LocalityTree& tree) {
-  Crossings result{std::vector<uint64_t>(tree.nodes().size()), std::vector<uint64_t>(tree.nodes().size())};
-  for (int from = 0; from < matrix.num_ranks; ++from) {
-    for (int to = 0; to < matrix.num_ranks; ++to) {
-      for (const Tier tier : {Tier::kDomain, Tier::kNode, Tier::kRack}) {
-        const int source = tree.ancestor(from, tier);
-        const int target = tree.ancestor(to, tier);
-        if (source == target) {
-          break;  // and all tiers above
-        }
-        add_to(result.egress[index(source)], matrix.at(from, to));
-        add_to(result.ingress[index(target)], matrix.at(from, to));
-      }
-    }
-  }
-  return result;
 }
 
 /// Reads one line after the other; the first row tells how many ranks there are.
@@ -217,21 +188,6 @@ TrafficMatrix host_matrix(const TrafficMatrix& matrix, const topology::LocalityT
     }
   }
   return result;
-}
-
-double lower_bound_s(const TrafficMatrix& matrix, const topology::LocalityTree& tree, const cost::CostModel& model) {
-  check_ranks(matrix, tree);
-  const Crossings crossing = crossings(matrix, tree);
-  double bound = 0;
-  for (size_t node = 0; node < std::min(tree.nodes().size(), model.subtrees.size()); ++node) {
-    bound = std::max({bound, time_s(crossing.egress[node], model.subtrees[node].egress_bytes_per_s),
-                      time_s(crossing.ingress[node], model.subtrees[node].ingress_bytes_per_s)});
-  }
-  const TrafficMatrix by_host = host_matrix(matrix, tree);
-  for (int host = 0; host < by_host.num_ranks; ++host) {
-    bound = std::max(bound, time_s(by_host.at(host, host), model.host_copy_bytes_per_s));
-  }
-  return bound;
 }
 
 schedule::BlockSizes block_sizes(const TrafficMatrix& matrix) { return {matrix.num_ranks, matrix.bytes}; }

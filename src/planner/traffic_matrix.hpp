@@ -9,9 +9,6 @@
 
 #include "base/error.hpp"
 
-namespace banyan::cost {
-struct CostModel;
-}
 namespace banyan::schedule {
 struct BlockSizes;
 }
@@ -50,13 +47,6 @@ inline constexpr int kMaxTrafficRanks = 8192;
 /// holds what its ranks exchange, each rank's own block included. Error{INVALID_ARGUMENT} if tree and matrix differ in
 /// ranks.
 [[nodiscard]] TrafficMatrix host_matrix(const TrafficMatrix& matrix, const topology::LocalityTree& tree);
-
-/// No exchange of this matrix can be faster, whatever the schedule: the largest, over the subtrees of every tier, of
-/// bytes that must leave (enter) it / its egress (ingress) capacity, and over hosts, of bytes that stay on it (each is
-/// copied at least once) / host_copy_bytes_per_s. Latency is left out. Unlimited links and rates count nothing; 0 if
-/// all are. Source: design section 5; reference cpu-peers section 7.
-[[nodiscard]] double lower_bound_s(const TrafficMatrix& matrix, const topology::LocalityTree& tree,
-                                   const cost::CostModel& model);
 
 /// The matrix as sizes for schedule::verify; borrows from it.
 [[nodiscard]] schedule::BlockSizes block_sizes(const TrafficMatrix& matrix);

@@ -56,16 +56,17 @@ bool should_yield(const std::vector<int>& ranks, const std::vector<Introduction>
 Communicator::Communicator(Parts parts)
     : bootstrap_(std::move(parts.bootstrap)),
       control_(std::move(parts.control)),
+      watched_(*bootstrap_, *control_),
       settings_(std::move(parts.settings)),
       hub_(std::move(parts.hub)) {
   const Deadline deadline = Deadline::in(settings_.bootstrap_timeout_s);
   agree_on_settings(deadline);
   make_topology(deadline);
-  const auto introductions = introduce(*bootstrap_, deadline);
+  const auto introductions = introduce(watched_, deadline);
   const uint64_t id = introductions[0].id;
   yields_ = should_yield(tree_.node(tree_.ancestor(rank(), topology::Tier::kNode)).ranks, introductions);
-  fabric_ = std::make_unique<FabricOwner>(*bootstrap_, tree_, settings_, hub_, id, deadline);
-  const auto texts = exchange_or_fail(*bootstrap_, deadline, [&] {
+  fabric_ = std::make_unique<FabricOwner>(watched_, tree_, settings_, hub_, id, deadline);
+  const auto texts = exchange_or_fail(watched_, deadline, [&] {
     if (rank() != 0 || settings_.profile_file.empty()) {
       return std::string();
     }
@@ -92,7 +93,7 @@ void Communicator::agree_on_settings(Deadline deadline) {
     transports += (transports.empty() ? "" : ",") + name;
   }
   require_equal(
-      *bootstrap_, deadline,
+      watched_, deadline,
       {{"the library's version", std::to_string(BANYAN_VERSION_MAJOR) + "." + std::to_string(BANYAN_VERSION_MINOR) +
                                      "." + std::to_string(BANYAN_VERSION_PATCH)},
        {"the list of transports", transports},
@@ -104,7 +105,7 @@ void Communicator::agree_on_settings(Deadline deadline) {
 }
 
 void Communicator::make_topology(Deadline deadline) {
-  const auto texts = exchange_or_fail(*bootstrap_, deadline, [&] {
+  const auto texts = exchange_or_fail(watched_, deadline, [&] {
     return topology::to_json(
         topology::discover_host({.host_id = settings_.host_id, .interface_name = settings_.interface_name}));
   });
@@ -120,7 +121,7 @@ void Communicator::make_topology(Deadline deadline) {
     parts.push_back(entry->second);
   }
   graph_ = topology::merge(parts);
-  const auto files = exchange_or_fail(*bootstrap_, deadline, [&] {
+  const auto files = exchange_or_fail(watched_, deadline, [&] {
     if (rank() != 0 || settings_.topology_file.empty()) {
       return std::string();
     }
@@ -138,7 +139,7 @@ void Communicator::set_profile(const std::optional<cost::Profile>& profile) {
   check_usable();
   const Deadline deadline = Deadline::in(settings_.timeout_s);
   const auto texts =
-      bootstrap_->allgather_strings(rank() == 0 && profile ? cost::to_json(*profile) : std::string(), deadline);
+      watched_.allgather_strings(rank() == 0 && profile ? cost::to_json(*profile) : std::string(), deadline);
   profile_.reset();
   if (!texts[0].empty()) {
     profile_ = cost::profile_from_json(texts[0]).value("rank 0's profile");

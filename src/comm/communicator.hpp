@@ -9,6 +9,7 @@
 #include "bootstrap/control.hpp"
 #include "comm/fabric_builder.hpp"
 #include "comm/settings.hpp"
+#include "comm/watched_bootstrap.hpp"
 #include "cost/cost_model.hpp"
 #include "cost/profile.hpp"
 #include "topology/graph.hpp"
@@ -51,7 +52,7 @@ class Communicator {
   /// Waits should yield the core at once: more ranks than cores on this host, or BANYAN_SPIN=0.
   [[nodiscard]] bool yields() const noexcept { return yields_; }
 
-  [[nodiscard]] bootstrap::Bootstrap& bootstrap() noexcept { return *bootstrap_; }
+  [[nodiscard]] bootstrap::Bootstrap& bootstrap() noexcept { return watched_; }
   [[nodiscard]] bootstrap::Control& control() noexcept { return *control_; }
 
   /// Collective: rank 0's profile (none: nominal) replaces the model everywhere.
@@ -70,6 +71,7 @@ class Communicator {
 
   std::unique_ptr<bootstrap::Bootstrap> bootstrap_;
   std::unique_ptr<bootstrap::Control> control_;
+  WatchedBootstrap watched_;
   Settings settings_;
   std::shared_ptr<transport::InprocHub> hub_;
   topology::Graph graph_;

@@ -60,6 +60,14 @@ class Exchange {
     if (operation == "barrier") {
       return banyan_comm_barrier(comm);
     }
+    if (operation == "allgather") {
+      return banyan_comm_allgather(comm, send.data(), receive.data(), bytes_);
+    }
+    if (operation == "split") {
+      banyan_comm* half = nullptr;
+      const banyan_status status = banyan_comm_split(comm, 0, 0, &half);
+      return status == BANYAN_OK ? banyan_comm_destroy(half) : status;
+    }
     return operation == "alltoall" ? banyan_alltoall(comm, send.data(), receive.data(), bytes_, 1, nullptr)
                                    : banyan_alltoallv(comm, send.data(), sendcounts.data(), displs.data(),
                                                       receive.data(), recvcounts.data(), displs.data(), 1, nullptr);
@@ -327,7 +335,7 @@ void kill_case(Rank& rank) {
       rank.say("later", exchange.run(rank.comm(), operation));
       return;
     }
-    if (!exchange.is_right(round)) {
+    if (operation.rfind("alltoall", 0) == 0 && !exchange.is_right(round)) {
       rank.say("wrong-bytes", "LOST", "");
       return;
     }

@@ -199,6 +199,13 @@ class Killed:
                         self.assertEqual(later, ["PEER_FAILED"] * (self.ranks - 1), lines)
         print(f"{type(self).__name__}: every survivor knew {slowest * 1e3:.0f} ms after the kill", file=sys.stderr)
 
+    def test_rank_killed_beside_other_calls(self):
+        for victim in (0, 1):
+            for operation in ("barrier", "allgather", "split"):
+                for rounds in (0, 1, 5):
+                    lines = self.play("kill", f"victim={victim}", f"op={operation}", f"rounds={rounds}", "timeout=100")
+                    self.expect_survivors(lines, victim, ["PEER_FAILED"])
+
     def test_rank_killed_in_the_creation(self):
         """Before it met the others nobody can know of it: they end at the deadline of the creation."""
         clean = self.play("create")

@@ -44,6 +44,33 @@ function(banyan_library name)
     target_link_libraries(banyan_${name} PUBLIC banyan_${dependency})
   endforeach()
   target_link_libraries(banyan_${name} PUBLIC ${arg_LINK})
+  if(BANYAN_PRECOMPILE_HEADERS AND TARGET banyan_base)
+    if(name STREQUAL "base")
+      target_precompile_headers(banyan_base PRIVATE <fmt/format.h> <algorithm> <array> <chrono> <map> <memory> <optional>
+                                                    <set> <span> <string> <vector>)
+    else()
+      target_precompile_headers(banyan_${name} REUSE_FROM banyan_base)
+    endif()
+  endif()
+endfunction()
+
+# banyan_test_headers(): a program that owns the precompiled headers of all tests.
+function(banyan_test_headers)
+  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/test_headers.cpp" "int main() {}\n")
+  add_executable(banyan_test_headers EXCLUDE_FROM_ALL "${CMAKE_CURRENT_BINARY_DIR}/test_headers.cpp")
+  banyan_target_defaults(banyan_test_headers)
+  banyan_quick_compile(banyan_test_headers)
+  target_link_libraries(banyan_test_headers PRIVATE GTest::gtest GTest::gmock)
+  # fmt is not among them, because not all tests have its definition FMT_SHARED.
+  target_precompile_headers(banyan_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h> <rapidcheck.h> <algorithm>
+                                                        <chrono> <functional> <map> <memory> <string> <thread> <vector>)
+endfunction()
+
+# banyan_quick_compile(target): no optimisation under sanitizers, where the compiler takes longer than the tests' own code.
+function(banyan_quick_compile target)
+  if(BANYAN_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
 endfunction()
 
 # banyan_test(name SOURCES ... DEPENDS ... LINK ... [LABELS ...] [TIMEOUT s] [ARGS ...]): a GoogleTest program.
@@ -54,6 +81,10 @@ function(banyan_test name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   banyan_target_defaults(${name})
+  banyan_quick_compile(${name})
+  if(TARGET banyan_test_headers)
+    target_precompile_headers(${name} REUSE_FROM banyan_test_headers)
+  endif()
   foreach(dependency IN LISTS arg_DEPENDS)
     target_link_libraries(${name} PRIVATE banyan_${dependency})
   endforeach()

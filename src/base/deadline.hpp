@@ -13,11 +13,14 @@ class Deadline {
 
   /// `seconds` from now; at most 1e9, and now for negative values and NaN.
   static Deadline in(double seconds) {
-    const std::chrono::duration<double> span(seconds > 0 ? std::min(seconds, 1e9) : 0.0);
-    return Deadline(Clock::now() + std::chrono::duration_cast<Clock::duration>(span));
+    const double total_s = seconds > 0 ? std::min(seconds, 1e9) : 0.0;
+    const std::chrono::duration<double> span(total_s);
+    return {Clock::now() + std::chrono::duration_cast<Clock::duration>(span), total_s};
   }
 
   [[nodiscard]] bool passed() const noexcept { return Clock::now() >= when_; }
+  /// Seconds that it was made with: what to name in the text of a timeout.
+  [[nodiscard]] double total_s() const noexcept { return total_s_; }
   /// Seconds left, 0 when passed.
   [[nodiscard]] double remaining_s() const noexcept {
     return std::max(0.0, std::chrono::duration<double>(when_ - Clock::now()).count());
@@ -26,8 +29,9 @@ class Deadline {
   [[nodiscard]] int remaining_ms() const noexcept { return static_cast<int>(std::min(remaining_s() * 1e3 + 1, 1e9)); }
 
  private:
-  explicit Deadline(Clock::time_point when) : when_(when) {}
+  Deadline(Clock::time_point when, double total_s) : when_(when), total_s_(total_s) {}
   Clock::time_point when_;
+  double total_s_;
 };
 
 }  // namespace banyan

@@ -20,15 +20,14 @@ LocalHub::LocalHub(int size)
       sources_(static_cast<size_t>(size)) {}
 
 void LocalHub::allgatherv(int rank, const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) {
-  const double total_s = deadline.remaining_s();
   std::unique_lock lock(mutex_);
-  wait(lock, Phase::kCollecting, deadline, total_s);
+  wait(lock, Phase::kCollecting, deadline);
   enter(rank, mine, sizes);
   if (count_inside_ == size_) {
     phase_ = Phase::kHandingOut;
     changed_.notify_all();
   } else {
-    wait(lock, Phase::kHandingOut, deadline, total_s);
+    wait(lock, Phase::kHandingOut, deadline);
   }
   if (!gathered_.empty()) {
     std::memcpy(all, gathered_.data(), gathered_.size());
@@ -40,7 +39,7 @@ void LocalHub::allgatherv(int rank, const void* mine, void* all, std::span<const
   }
 }
 
-void LocalHub::wait(std::unique_lock<std::mutex>& lock, Phase until, Deadline deadline, double total_s) {
+void LocalHub::wait(std::unique_lock<std::mutex>& lock, Phase until, Deadline deadline) {
   const auto limit = Deadline::Clock::now() + std::chrono::duration_cast<Deadline::Clock::duration>(
                                                   std::chrono::duration<double>(deadline.remaining_s()));
   const bool reached = changed_.wait_until(lock, limit, [&] { return failure_ || phase_ == until; });
@@ -49,7 +48,7 @@ void LocalHub::wait(std::unique_lock<std::mutex>& lock, Phase until, Deadline de
   }
   if (!reached) {
     fail(Error(BANYAN_ERR_TIMEOUT, fmt::format("{} of {} never came to the exchange within {}", name_absent(), size_,
-                                               name_seconds(total_s))));
+                                               name_seconds(deadline.total_s()))));
   }
   if (failure_) {
     throw *failure_;

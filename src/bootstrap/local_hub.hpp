@@ -46,7 +46,7 @@ class LocalHub {
  private:
   enum class Phase { kCollecting, kHandingOut };
 
-  void wait(std::unique_lock<std::mutex>& lock, Phase until, Deadline deadline, double total_s);
+  void wait(std::unique_lock<std::mutex>& lock, Phase until, Deadline deadline);
   void enter(int rank, const void* mine, std::span<const size_t> sizes);
   void fail(const Error& failure);
   void refresh_progress();

@@ -178,7 +178,6 @@ void PmixSession::put(const std::string& key, const std::string& text) const {
 }
 
 void PmixSession::fence(Deadline deadline) const {
-  const double total_s = deadline.remaining_s();
   const Shared answer = std::make_shared<Answer>();
   std::strncpy(answer->collect.key, "pmix.collect", sizeof answer->collect.key - 1);
   answer->collect.value.type = pmix::kTypeBool;
@@ -191,9 +190,8 @@ void PmixSession::fence(Deadline deadline) const {
   static_cast<void>(data.release());
   if (!answer->wait(deadline)) {
     throw Error(BANYAN_ERR_TIMEOUT,
-                fmt::format("not all ranks of the job came to the PMIx fence within {:.3g} s (seen by "
-                            "rank {})",
-                            total_s, self_.rank));
+                fmt::format("not all ranks of the job came to the PMIx fence within {:.3g} s (seen by rank {})",
+                            deadline.total_s(), self_.rank));
   }
   if (answer->status != pmix::kSuccess) {
     fail("PMIx_Fence", answer->status);

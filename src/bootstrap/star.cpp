@@ -44,7 +44,10 @@ Error read_failure(Bytes payload) {
   return {static_cast<banyan_status>(status), text};
 }
 
-Deadline answer_deadline(double remaining_s) { return Deadline::in(remaining_s - std::min(0.5, remaining_s * 0.1)); }
+Deadline answer_deadline(Deadline deadline) {
+  const double remaining_s = deadline.remaining_s();
+  return Deadline::in(remaining_s - std::min(0.5, remaining_s * 0.1));
+}
 
 std::string name_ranks(const std::vector<int>& ranks) {
   std::string text = ranks.size() == 1 ? "rank " : "ranks ";

@@ -53,7 +53,7 @@ void tell_failure(StarChannels& channels, const Error& failure) noexcept;
 [[nodiscard]] Error read_failure(Bytes payload);
 
 /// The deadline minus the time the root needs to tell the ranks why, so that its text arrives before they give up.
-[[nodiscard]] Deadline answer_deadline(double remaining_s);
+[[nodiscard]] Deadline answer_deadline(Deadline deadline);
 [[nodiscard]] inline Deadline earlier(Deadline a, Deadline b) { return a.remaining_s() < b.remaining_s() ? a : b; }
 
 /// "rank 3" or "ranks 3, 5, 7", at most 16 of them spelled out.

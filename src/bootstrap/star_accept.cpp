@@ -36,8 +36,8 @@ class Acceptor {
   Acceptor(Fd listener, const StarTicket& ticket, Deadline deadline)
       : listener_(std::move(listener)),
         ticket_(ticket),
-        total_s_(deadline.remaining_s()),
-        deadline_(answer_deadline(total_s_)),
+        total_s_(deadline.total_s()),
+        deadline_(answer_deadline(deadline)),
         channels_(static_cast<size_t>(ticket.size)),
         missing_(ticket.size - 1) {}
 
@@ -212,7 +212,7 @@ class Acceptor {
       channels_.emplace_back(std::move(channel));  // so that it is told as well
       throw Error(BANYAN_ERR_MISMATCH, mistake);
     }
-    deadline_ = earlier(deadline_, answer_deadline(claim.patience_ms * 1e-3));
+    deadline_ = earlier(deadline_, answer_deadline(Deadline::in(claim.patience_ms * 1e-3)));
     BANYAN_LOG(kDebug, "bootstrap", "{}: rank {} of {} came from {}", ticket_.purpose, rank, ticket_.size, from);
     channels_[claim.rank].emplace(std::move(channel));
     --missing_;

@@ -54,11 +54,10 @@ void StarRoot::allgatherv(const void* mine, void* all, std::span<const size_t> s
     throw *failure_;
   }
   try {
-    const double total_s = deadline.remaining_s();
     Operation operation = {.all = {static_cast<unsigned char*>(all), total_size(sizes)},
                            .sizes = sizes,
-                           .total_s = total_s,
-                           .deadline = answer_deadline(total_s),
+                           .total_s = deadline.total_s(),
+                           .deadline = answer_deadline(deadline),
                            .peers = std::vector<Operation::Peer>(channels_.size())};
     for (size_t rank = 1; rank < sizes.size(); ++rank) {
       operation.peers[rank].begin = operation.peers[rank - 1].begin + sizes[rank - 1];
@@ -143,7 +142,7 @@ void StarRoot::take_contribution(Operation& operation, int rank, Bytes payload) 
                 fmt::format("rank {} gives {} bytes to an exchange where rank 0 expects {}", rank, bytes, expected));
   }
   operation.peers[static_cast<size_t>(rank)].opened = true;
-  operation.deadline = earlier(operation.deadline, answer_deadline(patience_ms * 1e-3));
+  operation.deadline = earlier(operation.deadline, answer_deadline(Deadline::in(patience_ms * 1e-3)));
 }
 
 void StarRoot::hand_out(Operation& operation) {
@@ -209,9 +208,8 @@ void StarMember::allgatherv(const void* mine, void* all, std::span<const size_t>
   }
   try {
     const size_t whole = total_size(sizes);
-    const double total_s = deadline.remaining_s();
-    contribute({static_cast<const unsigned char*>(mine), sizes[static_cast<size_t>(rank_)]}, deadline, total_s);
-    take_result({static_cast<unsigned char*>(all), whole}, deadline, total_s);
+    contribute({static_cast<const unsigned char*>(mine), sizes[static_cast<size_t>(rank_)]}, deadline);
+    take_result({static_cast<unsigned char*>(all), whole}, deadline);
   } catch (const Error& error) {
     failure_.emplace(error);
     channel_.close();  // tells the root
@@ -219,7 +217,7 @@ void StarMember::allgatherv(const void* mine, void* all, std::span<const size_t>
   }
 }
 
-void StarMember::contribute(Bytes mine, Deadline deadline, double total_s) {
+void StarMember::contribute(Bytes mine, Deadline deadline) {
   WireWriter header;
   header.u64(mine.size()).u32(static_cast<uint32_t>(deadline.remaining_ms()));
   channel_.queue(frame_type(StarFrame::kContribution), header.result());
@@ -234,7 +232,7 @@ void StarMember::contribute(Bytes mine, Deadline deadline, double total_s) {
       continue;
     }
     if (result == IoResult::kBlocked) {
-      wait(POLLOUT | POLLIN, deadline, total_s);
+      wait(POLLOUT | POLLIN, deadline);
     }
     // The root has nothing to say yet, unless why it ended.
     const IoResult input = channel_.receive();
@@ -248,13 +246,13 @@ void StarMember::contribute(Bytes mine, Deadline deadline, double total_s) {
   }
 }
 
-void StarMember::take_result(std::span<unsigned char> all, Deadline deadline, double total_s) {
+void StarMember::take_result(std::span<unsigned char> all, Deadline deadline) {
   bool opened = false;
   size_t received = 0;
   while (!opened || received < all.size()) {
     const auto frame = channel_.next();
     if (!frame) {
-      wait(POLLIN, deadline, total_s);
+      wait(POLLIN, deadline);
       if (channel_.receive() == IoResult::kClosed) {
         throw ended(0);
       }
@@ -275,11 +273,11 @@ void StarMember::take_result(std::span<unsigned char> all, Deadline deadline, do
   }
 }
 
-void StarMember::wait(short events, Deadline deadline, double total_s) {
+void StarMember::wait(short events, Deadline deadline) {
   pollfd one = {.fd = channel_.fd(), .events = events, .revents = 0};
   if (poll_until({&one, 1}, deadline) == 0) {
     throw Error(BANYAN_ERR_TIMEOUT, fmt::format("rank 0 did not finish the bootstrap's exchange with rank {} within {}",
-                                                rank_, name_seconds(total_s)));
+                                                rank_, name_seconds(deadline.total_s())));
   }
 }
 

@@ -41,9 +41,9 @@ class StarMember {
   void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline);
 
  private:
-  void contribute(Bytes mine, Deadline deadline, double total_s);
-  void take_result(std::span<unsigned char> all, Deadline deadline, double total_s);
-  void wait(short events, Deadline deadline, double total_s);
+  void contribute(Bytes mine, Deadline deadline);
+  void take_result(std::span<unsigned char> all, Deadline deadline);
+  void wait(short events, Deadline deadline);
 
   Channel channel_;
   int rank_;

@@ -18,7 +18,7 @@ class Joiner {
  public:
   Joiner(const std::vector<SocketAddress>& roots, const StarTicket& ticket, const std::optional<SocketAddress>& from,
          Deadline deadline)
-      : roots_(roots), ticket_(ticket), from_(from), total_s_(deadline.remaining_s()), deadline_(deadline) {}
+      : roots_(roots), ticket_(ticket), from_(from), total_s_(deadline.total_s()), deadline_(deadline) {}
 
   Channel run() {
     int pause_ms = kFirstPauseMs;

@@ -6,9 +6,9 @@
 
 namespace banyan::comm {
 
-/// A communicator's bootstrap beside its control plane. When an exchange fails because a rank is gone, that rank may have
-/// left for a reason that the control plane knows or hears in a moment: that reason is thrown. Other failures become
-/// the abort of the communicator, so that no rank goes on.
+/// A communicator's bootstrap beside its control plane. When an exchange fails because a rank is gone, that rank may
+/// have left for a reason that the control plane knows or hears in a moment: that reason is thrown. Other failures
+/// become the abort of the communicator, so that no rank goes on.
 class WatchedBootstrap final : public bootstrap::Bootstrap {
  public:
   /// Both are borrowed and must outlive it.

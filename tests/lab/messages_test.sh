@@ -36,7 +36,8 @@ exchange() { # exchange ALGORITHM TIMES: writes $WORK/TIMES.json and $WORK/TIMES
 }
 
 # Connecting and closing cost packets too, so two runs of different length are compared. A message is one packet, and at
-# most one more acknowledges it, where no message goes back over the same connection. Direct would send twice that.
+# most one more acknowledges it, where no message goes back over the same connection. Direct would send twice that. The
+# kernel sends a few as one packet, where one waits in its queue when the next comes (net.ipv4.tcp_autocorking).
 messages_are() { # messages_are ALGORITHM PER_EXCHANGE
   exchange "$1" 200 && exchange "$1" 1200 && python3 - "$WORK" "$2" <<'PYTHON'
 import json, sys
@@ -52,7 +53,7 @@ per_exchange = (packets(1200) - packets(200)) / 1000
 print(f"plan {rows[200]['plan']['messages']}, counted {sent / 1000}, packets {per_exchange:.1f}, expected {expected}")
 assert rows[200]["plan"]["messages"] == expected
 assert sent == 1000 * expected
-assert expected <= per_exchange <= 2 * expected
+assert 0.9 * expected <= per_exchange <= 2 * expected
 PYTHON
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "topology/sources/xml.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace banyan::topology {
@@ -68,7 +70,7 @@ class Reader {
   void skip_past(std::string_view token, const char* what) {
     const size_t found = text_.find(token, position_);
     if (found == std::string_view::npos) {
-      fail(std::string(what) + " is not closed");
+      fail(fmt::format("{} is not closed", what));
     }
     advance(found - position_ + token.size());
   }

@@ -16,6 +16,12 @@ TEST(Deadline, FutureThenNotPassedAndTimeIsLeft) {
   EXPECT_GT(deadline.remaining_ms(), 0);
 }
 
+TEST(Deadline, TimePassesThenTheWholeIsWhatItWasMadeWith) {
+  EXPECT_EQ(Deadline::in(2).total_s(), 2);
+  EXPECT_EQ(Deadline::in(-1).total_s(), 0);
+  EXPECT_EQ(Deadline::in(std::numeric_limits<double>::infinity()).total_s(), 1e9);
+}
+
 TEST(Deadline, ZeroNegativeOrNanThenPassed) {
   for (const double seconds :
        {0.0, -1.0, -std::numeric_limits<double>::max(), std::numeric_limits<double>::quiet_NaN()}) {

@@ -62,6 +62,17 @@ TEST_F(Star, RootThatNeverComesIsNamedWithItsAddress) {
                         "Connection refused"));
 }
 
+TEST_F(Star, DeadlineThatIsPartlyUsedIsNamedWhole) {
+  Fd listener = listen(2);
+  const Deadline used = Deadline::in(0.01);
+  const auto outcomes = run_ranks(1, [&](int) {
+    while (!used.passed()) {
+    }
+    static_cast<void>(accept_star(std::move(listener), ticket_, used));
+  });
+  EXPECT_THAT(text_of(outcomes[0]), HasSubstr("rank 1 of 2 never came within 0.01 s"));
+}
+
 TEST_F(Star, DifferentSizeIsAMismatchThatNamesTheRank) {
   Fd listener = listen(3);
   StarTicket wrong = ticket(2);

@@ -66,11 +66,9 @@ function(banyan_test_headers)
                                                         <chrono> <functional> <map> <memory> <string> <thread> <vector>)
 endfunction()
 
-# banyan_quick_compile(target): no optimisation under sanitizers, where the compiler takes longer than the tests' own code.
+# banyan_quick_compile(target): no optimisation, where the compiler takes longer than the tests' own code.
 function(banyan_quick_compile target)
-  if(BANYAN_SANITIZE)
-    target_compile_options(${target} PRIVATE -O0)
-  endif()
+  target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
 endfunction()
 
 # banyan_test(name SOURCES ... DEPENDS ... LINK ... [LABELS ...] [TIMEOUT s] [ARGS ...]): a GoogleTest program.
@@ -82,9 +80,7 @@ function(banyan_test name)
   add_executable(${name} ${arg_SOURCES})
   banyan_target_defaults(${name})
   banyan_quick_compile(${name})
-  if(TARGET banyan_test_headers)
-    target_precompile_headers(${name} REUSE_FROM banyan_test_headers)
-  endif()
+  target_precompile_headers(${name} REUSE_FROM banyan_test_headers)
   foreach(dependency IN LISTS arg_DEPENDS)
     target_link_libraries(${name} PRIVATE banyan_${dependency})
   endforeach()

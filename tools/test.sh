@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds Banyan and runs every test: first as developers build it, then under AddressSanitizer with
-# UndefinedBehaviorSanitizer, then under ThreadSanitizer. Installs missing Debian packages when run as root.
+# Builds Banyan and runs every test; with --sanitizers once more under AddressSanitizer with UndefinedBehaviorSanitizer
+# and under ThreadSanitizer, as continuous integration does. Installs missing Debian packages when run as root.
 #
-# usage: tools/test.sh [--quick] [--jobs N] [--stage NAME]...
-#   --quick        without the sanitizers
-#   --jobs N       processes at a time; default: the cores of this machine
+# usage: tools/test.sh [--sanitizers] [--jobs N] [--stage NAME]...
+#   --sanitizers   all stages; default: format and dev
+#   --jobs N       compilers at a time, and twice as many tests, which wait much; default: the cores of this machine
 #   --stage NAME   only this stage: format, dev, asan or tsan; may be given several times
 # Exit status: 0 if everything passed. The last line counts the tests.
 set -euo pipefail
@@ -13,10 +13,10 @@ cd "$(dirname "$0")/.."
 
 jobs=$(nproc)
 stages=()
-quick=false
+default_stages=(format dev)
 while [ $# -gt 0 ]; do
   case "$1" in
-    --quick) quick=true ;;
+    --sanitizers) default_stages+=(asan tsan) ;;
     --jobs) jobs=${2:?--jobs needs a number}; shift ;;
     --stage) stages+=("${2:?--stage needs a name}"); shift ;;
     -h | --help) sed -n '3,/^set/{/^set/d; s/^# \{0,1\}//; p}' "$0"; exit 0 ;;
@@ -24,13 +24,8 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-if [ ${#stages[@]} -eq 0 ]; then
-  stages=(format dev)
-  $quick || stages+=(asan tsan)
-fi
+[ ${#stages[@]} -gt 0 ] || stages=("${default_stages[@]}")
 
-# What the sanitizers run: all but the tests of the build itself and of programs that are not instrumented.
-sanitized_folders=(tests/unit tests/conformance tests/multiproc tests/c_api tests/plugins)
 passed=0 failed=0 skipped=0
 summary=()
 
@@ -53,7 +48,7 @@ run_ctest() {
   results=$PWD/$folder/results
   rm -rf "$results"
   mkdir -p "$results"
-  GTEST_OUTPUT="xml:$results/" "$@" ctest --test-dir "$folder" -j "$jobs" --output-on-failure --no-tests=error \
+  GTEST_OUTPUT="xml:$results/" "$@" ctest --test-dir "$folder" -j $((2 * jobs)) --output-on-failure --no-tests=error \
     --output-junit "$results/ctest.xml" 2>&1 | tee "$output" || true
   if ! grep -qE '^ *[0-9]+/[0-9]+ Test ' "$output"; then
     echo "test: no test ran in $folder" >&2
@@ -81,16 +76,11 @@ run_dev() {
 
 # run_sanitized PRESET [WRAPPER...]
 run_sanitized() {
-  local preset=$1 folder targets=()
+  local preset=$1
   shift
-  for folder in "${sanitized_folders[@]}"; do
-    [ ! -e "$folder/CMakeLists.txt" ] || targets+=("$folder/all")
-  done
-  build "$preset" "${targets[@]}"
-  for folder in "${targets[@]%/all}"; do
-    log "$preset: $folder"
-    run_ctest "build/$preset/$folder" "$@"
-  done
+  build "$preset" tests/all
+  log "$preset: test"
+  run_ctest "build/$preset/tests" "$@"
 }
 
 run_stage() {

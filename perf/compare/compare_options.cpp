@@ -18,6 +18,8 @@ po::options_description all_options(CompareOptions& options) {
   add("round-ms", po::value(&options.min_round_ms)->default_value(options.min_round_ms),
       "milliseconds that a round lasts at least, by repeating the exchange");
   add("algorithm", po::value(&options.algorithms)->composing(), "also measure this algorithm of Banyan (repeatable)");
+  add("mpi-algorithm", po::value(&options.mpi_algorithms)->composing(),
+      "of Open MPI measure only this algorithm of coll/tuned, or \"default\" (repeatable)");
   add("no-banyan", "measure Open MPI alone");
   add("profile", po::value(&options.profile_file), "profile file of banyan-profile for Banyan's model");
   add("bound-rate", po::value(&options.bound_rate), "rate of every host's network, e.g. 1gbit: bound of the links");

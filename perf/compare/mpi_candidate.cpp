@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compare/mpi_candidate.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
@@ -166,6 +169,22 @@ bool dynamic_rules_are_on() {
   return read && on;
 }
 
+/// Calls `add` with the name of each algorithm while it is the one that new communicators take.
+template <typename Add>
+void add_tuned(AlgorithmVariable& algorithm, const Add& add) {
+  int size = 0;
+  require_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
+  for (const auto& value : algorithm.values()) {
+    const bool is_default = value.number == 0;
+    const bool needs_two_ranks = value.name == "two_proc";
+    if (!is_default && (!needs_two_ranks || size == 2)) {
+      algorithm.set(value.number);
+      add(value.name);
+    }
+  }
+  algorithm.set(0);
+}
+
 }  // namespace
 
 MpiCandidate::MpiCandidate(std::string algorithm, MpiComm comm)
@@ -178,28 +197,30 @@ std::unique_ptr<PreparedExchange> MpiCandidate::prepare(const Traffic& traffic, 
   return std::make_unique<MpiVariable>(comm_.get(), traffic, buffers);
 }
 
-std::vector<std::unique_ptr<Candidate>> mpi_candidates(bool variable, std::string& warning) {
+std::vector<std::unique_ptr<Candidate>> mpi_candidates(bool variable, const std::vector<std::string>& wanted,
+                                                       std::string& warning) {
   std::vector<std::unique_ptr<Candidate>> candidates;
+  std::vector<std::string> known;
+  const auto add = [&](const std::string& algorithm) {
+    known.push_back(algorithm);
+    if (wanted.empty() || std::find(wanted.begin(), wanted.end(), algorithm) != wanted.end()) {
+      candidates.push_back(std::make_unique<MpiCandidate>(algorithm, MpiComm(MPI_COMM_WORLD)));
+    }
+  };
+  add("default");
   const char* const name = variable ? "coll_tuned_alltoallv_algorithm" : "coll_tuned_alltoall_algorithm";
   const auto index = AlgorithmVariable::find(name);
-  candidates.push_back(std::make_unique<MpiCandidate>("default", MpiComm(MPI_COMM_WORLD)));
   if (!index || !dynamic_rules_are_on()) {
     warning = std::string("this MPI library has no settable ") + name + ": only its default decision is measured";
-    return candidates;
+  } else {
+    AlgorithmVariable algorithm(*index);
+    add_tuned(algorithm, add);
   }
-  int size = 0;
-  require_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
-  AlgorithmVariable algorithm(*index);
-  for (const auto& value : algorithm.values()) {
-    const bool is_default = value.number == 0;
-    const bool needs_two_ranks = value.name == "two_proc";
-    if (is_default || (needs_two_ranks && size != 2)) {
-      continue;
+  for (const auto& algorithm : wanted) {
+    if (std::find(known.begin(), known.end(), algorithm) == known.end()) {
+      throw Failure(fmt::format("Open MPI has no algorithm \"{}\" here; it has {}", algorithm, fmt::join(known, ", ")));
     }
-    algorithm.set(value.number);
-    candidates.push_back(std::make_unique<MpiCandidate>(value.name, MpiComm(MPI_COMM_WORLD)));
   }
-  algorithm.set(0);
   return candidates;
 }
 

@@ -29,7 +29,10 @@ class MpiCandidate final : public Candidate {
 };
 
 /// The default decision, then every algorithm that works for this number of ranks. With `variable`, of the
-/// all-to-all-v. Only the default where the MPI library has no such variable; `warning` then says so. Collective.
-[[nodiscard]] std::vector<std::unique_ptr<Candidate>> mpi_candidates(bool variable, std::string& warning);
+/// all-to-all-v. Only the default where the MPI library has no such variable; `warning` then says so. With `wanted`,
+/// only those: Failure if one of them is not among them. Collective.
+[[nodiscard]] std::vector<std::unique_ptr<Candidate>> mpi_candidates(bool variable,
+                                                                     const std::vector<std::string>& wanted,
+                                                                     std::string& warning);
 
 }  // namespace banyan::perf

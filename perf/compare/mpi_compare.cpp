@@ -35,7 +35,7 @@ std::vector<RankGroup> links_of(const CompareOptions& options, const std::vector
 
 Contest make_contest(const CompareOptions& options, banyan_comm* comm) {
   Contest contest;
-  contest.candidates = mpi_candidates(options.variable, contest.warning);
+  contest.candidates = mpi_candidates(options.variable, options.mpi_algorithms, contest.warning);
   if (comm != nullptr) {
     contest.candidates.push_back(std::make_unique<BanyanCandidate>(comm, "auto"));
     for (const auto& algorithm : options.algorithms) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Does mpi_compare measure the algorithms that it names?  Runs it with algorithm_spy preloaded and looks whether
-# Open MPI called the function of each.  usage: algorithm_selection_test.sh MPI_COMPARE SPY_LIBRARY
+# Open MPI called the function of each, by itself and together.  usage: algorithm_selection_test.sh MPI_COMPARE SPY_LIBRARY
 set -euo pipefail
 compare=$1 spy=$2
 
@@ -28,6 +28,19 @@ expect() { # expect WHAT "FUNCTIONS " RANKS OPTIONS...
   echo "ok - $what: $got"
 }
 
+one() { # one RANKS LABEL FUNCTION OPTIONS...: the label runs that function, and no other
+  local ranks=$1 label=$2 function=$3
+  shift 3
+  expect "$label of $ranks ranks" "$function " "$ranks" --mpi-algorithm "$label" "$@"
+}
+
+one 4 linear alltoall_intra_basic_linear
+one 4 pairwise alltoall_intra_pairwise
+one 4 modified_bruck alltoall_intra_bruck
+one 4 linear_sync alltoall_intra_linear_sync
+one 2 two_proc alltoall_intra_two_procs
+one 4 basic_linear alltoallv_intra_basic_linear --alltoallv
+one 4 pairwise alltoallv_intra_pairwise --alltoallv
 four="alltoall_intra_basic_linear alltoall_intra_bruck alltoall_intra_linear_sync alltoall_intra_pairwise "
 expect "all-to-all of 4 ranks" "$four" 4
 expect "all-to-all of 2 ranks" "${four}alltoall_intra_two_procs " 2

@@ -191,6 +191,7 @@ banyan_status banyan_request_free(banyan_request* request) {
     if (request == nullptr) {
       return;
     }
+    request->comm->engine->end_if_failed(*request->request);
     if (request->request->started) {
       throw banyan::Error(BANYAN_ERR_BUSY, "the request is started; wait for it before it is freed");
     }

@@ -339,6 +339,15 @@ void Engine::wait(Request& request) {
   }
 }
 
+void Engine::end_if_failed(Request& request) noexcept {
+  if (active_ != &request || !comm_.control().state().raised()) {
+    return;
+  }
+  active_->started = false;
+  active_ = nullptr;
+  drain();
+}
+
 void Engine::run(Request& request) {
   start(request);
   wait(request);

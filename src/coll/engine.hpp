@@ -52,6 +52,8 @@ class Engine {
   /// True: done.
   [[nodiscard]] bool test(Request& request);
   void wait(Request& request);
+  /// Ends a started request if the communicator has failed meanwhile, so that it can be freed.
+  void end_if_failed(Request& request) noexcept;
 
   /// Returns when all ranks have called it: an all-to-all of nothing.
   void barrier();

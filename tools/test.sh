@@ -5,7 +5,7 @@
 #
 # usage: tools/test.sh [--sanitizers] [--jobs N] [--stage NAME]...
 #   --sanitizers   all stages; default: format and dev
-#   --jobs N       compilers at a time, and twice as many tests, which wait much; default: the cores of this machine
+#   --jobs N       compilers at a time, and up to twice as many tests; default: the cores of this machine
 #   --stage NAME   only this stage: format, dev, asan or tsan; may be given several times
 # Exit status: 0 if everything passed. The last line counts the tests.
 set -euo pipefail
@@ -26,6 +26,7 @@ while [ $# -gt 0 ]; do
 done
 [ ${#stages[@]} -gt 0 ] || stages=("${default_stages[@]}")
 
+tests_at_once=$((2 * jobs))  # most wait
 passed=0 failed=0 skipped=0
 summary=()
 
@@ -48,7 +49,7 @@ run_ctest() {
   results=$PWD/$folder/results
   rm -rf "$results"
   mkdir -p "$results"
-  GTEST_OUTPUT="xml:$results/" "$@" ctest --test-dir "$folder" -j $((2 * jobs)) --output-on-failure --no-tests=error \
+  GTEST_OUTPUT="xml:$results/" "$@" ctest --test-dir "$folder" -j "$tests_at_once" --output-on-failure --no-tests=error \
     --output-junit "$results/ctest.xml" 2>&1 | tee "$output" || true
   if ! grep -qE '^ *[0-9]+/[0-9]+ Test ' "$output"; then
     echo "test: no test ran in $folder" >&2
@@ -102,6 +103,7 @@ run_stage() {
       export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS-}"
       # UCX patches madvise(), which glibc calls when a thread's life in the eyes of ThreadSanitizer is over: it crashes.
       export UCX_MEM_EVENTS=n
+      tests_at_once=$jobs  # they compute more than they wait
       # gcc 12's ThreadSanitizer does not start where addresses are randomised over more than 28 bits.
       if setarch "$(uname -m)" -R true 2>/dev/null; then
         run_sanitized tsan setarch "$(uname -m)" -R

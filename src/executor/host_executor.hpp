@@ -69,7 +69,8 @@ class HostExecutor {
   [[nodiscard]] banyan_status poll_receive(DirectTransfer& transfer, int* events) noexcept;
   [[nodiscard]] banyan_status poll_send(DirectTransfer& transfer, int* events) noexcept;
   [[nodiscard]] banyan_status finish_receive(AggregatedReceive& receive, size_t bytes) noexcept;
-  [[nodiscard]] banyan_status read_header(AggregatedReceive& receive, const std::byte* header, size_t bytes) noexcept;
+  [[nodiscard]] banyan_status read_header(AggregatedReceive& receive, const std::byte* start, size_t bytes,
+                                          size_t* header_bytes) noexcept;
   [[nodiscard]] banyan_status arrived(AggregatedReceive& receive) noexcept;
   void release(AggregatedReceive& receive) noexcept;
   [[nodiscard]] size_t write_header(const AggregatedSend& send, std::byte* out) noexcept;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "executor/host_executor.hpp"
+#include "schedule/size_list.hpp"
 
 namespace banyan::executor {
 
@@ -24,19 +25,15 @@ size_t HostExecutor::block_size(const BlockSource& source) const noexcept {
 
 /// Writes the sizes of a self-describing message; returns the header's length.
 size_t HostExecutor::write_header(const AggregatedSend& send, std::byte* out) noexcept {
-  for (size_t i = 0; i < send.blocks.size(); ++i) {
-    const BlockSource& source = send.blocks[i];
-    HeaderSize size = 0;
-    if (source.receive < 0) {
-      size = static_cast<HeaderSize>(std::min<size_t>(block_size(source), kHeaderSizeMax));
-    } else {
-      const AggregatedReceive& receive = program_->receives_[static_cast<size_t>(source.receive)];
-      std::memcpy(&size, receive.data - (receive.blocks.size() - static_cast<size_t>(source.index)) * sizeof size,
-                  sizeof size);
-    }
-    std::memcpy(out + i * sizeof size, &size, sizeof size);
+  std::byte* end = out;
+  for (const BlockSource& source : send.blocks) {
+    const size_t size =
+        source.receive < 0
+            ? block_size(source)
+            : program_->receives_[static_cast<size_t>(source.receive)].listed[static_cast<size_t>(source.index)];
+    end = schedule::list_size(size, end);
   }
-  return send.blocks.size() * sizeof(HeaderSize);
+  return static_cast<size_t>(end - out);
 }
 
 /// Copies the blocks of a send to `out`, back to back; returns their bytes.
@@ -61,27 +58,34 @@ size_t HostExecutor::gather(const AggregatedSend& send, std::byte* out) noexcept
   return done;
 }
 
-banyan_status HostExecutor::read_header(AggregatedReceive& receive, const std::byte* header, size_t bytes) noexcept {
-  const size_t header_bytes = receive.blocks.size() * sizeof(HeaderSize);
+/// Takes the sizes from the start of a message of that many bytes, payload included; sets the header's length.
+banyan_status HostExecutor::read_header(AggregatedReceive& receive, const std::byte* start, size_t bytes,
+                                        size_t* header_bytes) noexcept {
+  const std::byte* at = start;
   size_t offset = 0;
-  for (size_t i = 0; i < receive.blocks.size() && bytes >= header_bytes; ++i) {
-    HeaderSize size = 0;
-    std::memcpy(&size, header + i * sizeof size, sizeof size);
-    receive.sizes[i] = inline_size(size);
+  for (size_t i = 0; i < receive.blocks.size(); ++i) {
+    at = schedule::read_size(at, start + bytes, &receive.listed[i]);
+    if (at == nullptr) {
+      return fail(BANYAN_ERR_MISMATCH, "the message from rank " + std::to_string(receive.from) + " has " +
+                                           std::to_string(bytes) + " bytes and no header for " +
+                                           std::to_string(receive.blocks.size()) + " blocks");
+    }
+    receive.sizes[i] = inline_size(receive.listed[i]);
     receive.offsets[i] = offset;
     offset += receive.sizes[i];
     const schedule::Block& block = receive.blocks[i];
     if (block.dst == fabric_.rank) {
       const size_t expected = exchange_.recv_size(block.src);
-      if (size != static_cast<HeaderSize>(std::min<size_t>(expected, kHeaderSizeMax))) {
-        return fail(BANYAN_ERR_MISMATCH, sizes_differ(block.src, block.dst, size, expected));
+      if (receive.listed[i] != std::min(expected, schedule::kMaxListedSize)) {
+        return fail(BANYAN_ERR_MISMATCH, sizes_differ(block.src, block.dst, receive.listed[i], expected));
       }
     }
   }
-  if (bytes != header_bytes + offset) {
+  *header_bytes = static_cast<size_t>(at - start);
+  if (bytes != *header_bytes + offset) {
     return fail(BANYAN_ERR_MISMATCH, "the message from rank " + std::to_string(receive.from) + " has " +
                                          std::to_string(bytes) + " bytes, its header says " +
-                                         std::to_string(header_bytes + offset));
+                                         std::to_string(*header_bytes + offset));
   }
   return BANYAN_OK;
 }
@@ -124,9 +128,9 @@ banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::Slo
   }
   receive.slot = &slot;
   const std::byte* start = transport::payload(slot);
-  const size_t header = receive.self_describing ? receive.blocks.size() * sizeof(HeaderSize) : 0;
+  size_t header = 0;
   if (receive.self_describing) {
-    if (const banyan_status status = read_header(receive, start, slot.size); status != BANYAN_OK) {
+    if (const banyan_status status = read_header(receive, start, slot.size, &header); status != BANYAN_OK) {
       return status;
     }
   }
@@ -137,12 +141,10 @@ banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::Slo
   if (slot.size - header > receive.staging_bytes) {
     return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, slot.size, receive.staging_bytes));
   }
-  // The sizes are kept before the payload, where a forwarding send looks for them.
-  std::memcpy(program_->staging_.data() + receive.staging_offset, start, header);
   receive.request = {};
   const banyan_status status = fabric_.peers[static_cast<size_t>(receive.from)].transport->post_recv(
-      receive.from, program_->staging_.data() + receive.staging_offset + header, slot.size - header,
-      tag(receive.number, false), &receive.request);
+      receive.from, program_->staging_.data() + receive.staging_offset, slot.size - header, tag(receive.number, false),
+      &receive.request);
   if (status != BANYAN_OK) {
     return fail_request("cannot receive from", receive.from, status);
   }
@@ -151,11 +153,11 @@ banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::Slo
 }
 
 banyan_status HostExecutor::finish_receive(AggregatedReceive& receive, size_t bytes) noexcept {
-  std::byte* staging = program_->staging_.data() + receive.staging_offset;
+  const std::byte* staging = program_->staging_.data() + receive.staging_offset;
   if (receive.self_describing) {
-    const size_t header = receive.blocks.size() * sizeof(HeaderSize);
-    if (receive.slot == nullptr) {
-      if (const banyan_status status = read_header(receive, staging, bytes); status != BANYAN_OK) {
+    size_t header = 0;
+    if (receive.slot == nullptr) {  // else the header came in the slot
+      if (const banyan_status status = read_header(receive, staging, bytes, &header); status != BANYAN_OK) {
         return status;
       }
     }

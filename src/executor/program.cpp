@@ -6,6 +6,7 @@
 
 #include "base/checked.hpp"
 #include "base/error.hpp"
+#include "schedule/size_list.hpp"
 
 namespace banyan::executor {
 
@@ -78,13 +79,13 @@ bool Program::use_slot(const schedule::Message& message) const noexcept {
     return false;
   }
   if (message.self_describing) {
-    return message.blocks.size() * sizeof(HeaderSize) <= options_.ring_capacity;
+    return message.blocks.size() * schedule::kMaxListedBytes <= options_.ring_capacity;
   }
   return message.blocks.size() * options_.block_bytes <= options_.ring_capacity;
 }
 
 size_t Program::largest_bytes(size_t num_blocks, bool self_describing) const {
-  const size_t header = self_describing ? num_blocks * sizeof(HeaderSize) : 0;
+  const size_t header = self_describing ? num_blocks * schedule::kMaxListedBytes : 0;
   const auto payload = checked::multiply(num_blocks, options_.uniform ? options_.block_bytes : options_.block_limit);
   const auto total = payload ? checked::add(header, *payload) : std::nullopt;
   if (!total) {
@@ -124,6 +125,7 @@ void Program::add_receive(const schedule::Message& message, std::vector<int>& nu
   receive.mapped = mapped;
   receive.self_describing = message.self_describing;
   receive.blocks = message.blocks;
+  receive.listed.resize(message.self_describing ? message.blocks.size() : 0);
   receive.sizes.resize(message.blocks.size());
   receive.offsets.resize(message.blocks.size());
   bool one_run = options_.uniform && !mapped;

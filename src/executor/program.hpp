@@ -11,10 +11,6 @@
 
 namespace banyan::executor {
 
-/// Bytes of a block as a self-describing header carries them; larger sizes are written as this value.
-using HeaderSize = uint32_t;
-inline constexpr HeaderSize kHeaderSizeMax = UINT32_MAX;
-
 /// What a program is compiled for; equal on all ranks.
 struct CompileOptions {
   int num_ranks = 0;
@@ -94,6 +90,7 @@ struct AggregatedReceive {
   size_t staging_offset = 0;
   size_t staging_bytes = 0;
 
+  std::vector<size_t> listed;             ///< by block, size according to the header
   std::vector<size_t> sizes;              ///< by block, bytes in this message
   std::vector<size_t> offsets;            ///< by block, into the data
   const std::byte* data = nullptr;        ///< first block

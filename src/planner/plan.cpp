@@ -7,12 +7,11 @@
 #include "base/checked.hpp"
 #include "base/error.hpp"
 #include "planner/algorithms/direct.hpp"
+#include "schedule/size_list.hpp"
 #include "schedule/verify.hpp"
 
 namespace banyan::planner {
 namespace {
-
-constexpr uint64_t kHeaderBytesPerBlock = 4;
 
 /// All-to-all-v: blocks above the limit leave the aggregated messages and travel directly.
 void split_large(schedule::RankSchedule& part, const Hosts& hosts, const Demand& demand, size_t limit) {
@@ -47,16 +46,17 @@ void split_large(schedule::RankSchedule& part, const Hosts& hosts, const Demand&
   std::stable_sort(part.receives.begin(), part.receives.end(), by_step);
 }
 
-void count(Plan& plan, const Hosts& hosts, const Demand& demand) {
+/// `sized`: headers list all pairs, also those that travel directly.
+void count(Plan& plan, const Hosts& hosts, const Demand& demand, bool sized) {
   for (const auto& message : plan.schedule.messages) {
     plan.num_mapped_messages += message.path == schedule::Path::kMapped ? 1 : 0;
     if (hosts.host_of(message.from) == hosts.host_of(message.to)) {
       continue;
     }
     ++plan.num_messages;
-    plan.wire_bytes += message.self_describing ? kHeaderBytesPerBlock * message.blocks.size() : 0;
     for (const auto& block : message.blocks) {
-      plan.wire_bytes += demand.bytes(plan.num_ranks, block.src, block.dst);
+      const uint64_t size = demand.bytes(plan.num_ranks, block.src, block.dst);
+      plan.wire_bytes += size + (sized ? schedule::listed_bytes(size) : 0);
     }
   }
 }
@@ -111,7 +111,7 @@ Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wis
   for (const int node : situation.tree.at_tier(topology::Tier::kNode)) {
     plan.logical_bytes += loads.subtree_egress[static_cast<size_t>(node)];
   }
-  count(plan, situation.hosts, demand);
+  count(plan, situation.hosts, demand, self_describing);
   return plan;
 }
 

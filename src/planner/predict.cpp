@@ -139,7 +139,7 @@ Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts
 }
 
 Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
-                                const Loads& loads, hierarchical::Fan fan, size_t header_bytes_per_block) {
+                                const Loads& loads, hierarchical::Fan fan, double header_bytes_per_block) {
   Prediction result;
   const auto& domain = model.tiers[static_cast<size_t>(Tier::kDomain)];
   const int ranks = largest_host(hosts);
@@ -173,7 +173,7 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
     messages = std::max(messages, destinations);
   }
   const double blocks = static_cast<double>(ranks) * (hosts.num_ranks() - ranks);
-  const double headers = static_cast<double>(header_bytes_per_block) * blocks;
+  const double headers = header_bytes_per_block * blocks;
   const Busiest busiest = busiest_link(tree, model, loads, host_out > 0 ? 1.0 + headers / host_out : 1.0);
   result.latency_s += remote.alpha_s;
   result.overhead_s += message_time(remote, messages);

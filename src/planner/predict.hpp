@@ -71,10 +71,10 @@ struct Prediction {
 [[nodiscard]] Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts,
                                         const cost::CostModel& model, const Loads& loads);
 
-/// The steps of algorithms/hierarchical.hpp. `header_bytes_per_block`: 0, or 4 for all-to-all-v.
+/// The steps of algorithms/hierarchical.hpp. `header_bytes_per_block`: on average; 0 but for all-to-all-v.
 [[nodiscard]] Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts& hosts,
                                               const cost::CostModel& model, const Loads& loads, hierarchical::Fan fan,
-                                              size_t header_bytes_per_block);
+                                              double header_bytes_per_block);
 
 /// Both at once, sharing the wire: all-to-all-v with small pairs aggregated and large ones direct.
 [[nodiscard]] Prediction combine(const Prediction& aggregated, const Prediction& direct);

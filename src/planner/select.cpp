@@ -7,12 +7,12 @@
 
 #include "base/error.hpp"
 #include "planner/algorithms/direct.hpp"
+#include "schedule/size_list.hpp"
 
 namespace banyan::planner {
 namespace {
 
 constexpr std::array kAlgorithms = {Algorithm::kDirect, Algorithm::kHierarchicalRail, Algorithm::kHierarchicalNode};
-constexpr size_t kHeaderBytesPerBlock = 4;
 
 hierarchical::Fan fan_of(Algorithm algorithm) {
   return algorithm == Algorithm::kHierarchicalNode ? hierarchical::Fan::kNode : hierarchical::Fan::kRail;
@@ -48,7 +48,7 @@ void pick(Choice& choice, const Situation& situation, const Wish& wish) {
   }
 }
 
-Prediction predict(const Situation& situation, Algorithm algorithm, const Loads& loads, size_t header_bytes) {
+Prediction predict(const Situation& situation, Algorithm algorithm, const Loads& loads, double header_bytes) {
   if (algorithm == Algorithm::kDirect) {
     return predict_direct(situation.tree, situation.hosts, situation.model, loads);
   }
@@ -61,7 +61,17 @@ Loads uniform_loads(const Situation& situation, size_t block_bytes) {
 }
 
 double uniform_time(const Situation& situation, Algorithm algorithm, size_t block_bytes) {
-  return predict(situation, algorithm, uniform_loads(situation, block_bytes), kHeaderBytesPerBlock).total_s();
+  const auto header_bytes = static_cast<double>(schedule::listed_bytes(block_bytes));
+  return predict(situation, algorithm, uniform_loads(situation, block_bytes), header_bytes).total_s();
+}
+
+/// Of the demand's pairs, the mean of what a header takes for one.
+double mean_header_bytes(const Demand& demand) {
+  size_t sum = 0;
+  for (const uint64_t size : demand.matrix) {
+    sum += schedule::listed_bytes(size);
+  }
+  return static_cast<double>(sum) / static_cast<double>(std::max<size_t>(1, demand.matrix.size()));
 }
 
 /// The largest power of two for which some aggregation is no slower than direct messages.
@@ -108,7 +118,7 @@ Choice choose_v(const Situation& situation, const Wish& wish) {
   constexpr size_t kSmall = 64;
   for (const Algorithm algorithm : kAlgorithms) {
     choice.candidates.push_back(
-        {algorithm, predict(situation, algorithm, uniform_loads(situation, kSmall), kHeaderBytesPerBlock)});
+        {algorithm, predict(situation, algorithm, uniform_loads(situation, kSmall), schedule::listed_bytes(kSmall))});
   }
   pick(choice, situation, wish);
   if (wish.algorithm == "direct" || wish.aggregate_limit_bytes == std::numeric_limits<size_t>::max()) {
@@ -132,11 +142,12 @@ Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish
                                                sum_loads(situation.tree, situation.hosts, demand, 0, kAll));
   const Loads small = sum_loads(situation.tree, situation.hosts, demand, 0, limit);
   const Loads large = sum_loads(situation.tree, situation.hosts, demand, limit, kAll);
+  const double header_bytes = mean_header_bytes(demand);
   const bool any_large = large.rank_messages_max > 0 || large.rank_local_max > 0;
   for (Candidate& candidate : choice.candidates) {
     candidate.prediction = all_direct;
     if (candidate.algorithm != Algorithm::kDirect) {
-      candidate.prediction = predict(situation, candidate.algorithm, small, kHeaderBytesPerBlock);
+      candidate.prediction = predict(situation, candidate.algorithm, small, header_bytes);
       if (any_large) {
         candidate.prediction =
             combine(candidate.prediction, predict_direct(situation.tree, situation.hosts, situation.model, large));

@@ -51,6 +51,8 @@ class Communicator {
   [[nodiscard]] bool mapped() noexcept { return fabric().ring_capacity > 0; }
   /// Waits should yield the core at once: more ranks than cores on this host, or BANYAN_SPIN=0.
   [[nodiscard]] bool yields() const noexcept { return yields_; }
+  /// After a split: the parent's other ranks want these cores too, in groups of their own.
+  void share_cores_with(const Communicator& parent) noexcept { yields_ = yields_ || parent.yields_; }
 
   [[nodiscard]] bootstrap::Bootstrap& bootstrap() noexcept { return watched_; }
   [[nodiscard]] bootstrap::Control& control() noexcept { return *control_; }

@@ -167,8 +167,12 @@ std::unique_ptr<Communicator> split(Communicator& parent, int color, int key) {
   const auto own = std::find_if(members.begin(), members.end(),
                                 [&](const Member& member) { return member.parent_rank == parent.rank(); });
   const int rank = own == members.end() ? -1 : static_cast<int>(own - members.begin());
-  return parent.in_process() ? split_local(parent, members, rank, deadline)
-                             : split_processes(parent, members, rank, deadline);
+  auto child = parent.in_process() ? split_local(parent, members, rank, deadline)
+                                   : split_processes(parent, members, rank, deadline);
+  if (child) {
+    child->share_cores_with(parent);
+  }
+  return child;
 }
 
 }  // namespace banyan::comm

@@ -66,6 +66,12 @@ std::string explain_text(const Plan& plan) {
                              bytes(choice.block_limit))
                : "split      every pair travels directly\n";
   }
+  if (!plan.uniform && !choice.forced &&
+      choice.candidates.front().prediction.total_s() < 0.99 * choice.chosen.prediction.total_s()) {
+    out += fmt::format(
+        "blind      chosen before the counts, of which a rank knows only its own; {} would suit these better\n",
+        algorithm_name(choice.candidates.front().algorithm));
+  }
   for (const Candidate& candidate : choice.candidates) {
     if (candidate.algorithm == choice.chosen.algorithm) {
       continue;

@@ -81,7 +81,7 @@ class Installed(unittest.TestCase):
 
     def test_find_package_builds_and_runs(self):
         build = self.path("consumer")
-        run(CMAKE, "-S", os.path.join(HERE, "consumer"), "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}",
+        run(CMAKE, "-G", "Ninja", "-S", os.path.join(HERE, "consumer"), "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}",
             f"-DCMAKE_C_COMPILER={CC}", f"-DCMAKE_CXX_COMPILER={CXX}")
         run(CMAKE, "--build", build)
         self.assertEqual(run(os.path.join(build, "consumer_c")), "version 0 received 42\n")
@@ -94,7 +94,7 @@ class Installed(unittest.TestCase):
             file.write("cmake_minimum_required(VERSION 3.22)\nproject(wrong LANGUAGES C)\n"
                        "find_package(banyan 0.99 REQUIRED)\n")
         with self.assertRaisesRegex(AssertionError, r"compatible\s+with\s+requested\s+version"):
-            run(CMAKE, "-S", source, "-B", self.path("wrong_build"), f"-DCMAKE_PREFIX_PATH={self.prefix}")
+            run(CMAKE, "-G", "Ninja", "-S", source, "-B", self.path("wrong_build"), f"-DCMAKE_PREFIX_PATH={self.prefix}")
 
     def test_pkg_config_builds_and_runs(self):
         package = {"PKG_CONFIG_PATH": os.path.join(self.libdir, "pkgconfig")}

@@ -45,6 +45,7 @@ cmd_up() {
   fi
   save_state
   trap - EXIT INT TERM HUP
+  [[ -e /etc/hosts ]] || say "no /etc/hosts here, so the names node0, node1 ... do not resolve: touch /etc/hosts"
   total_ranks
   say "up: lab '$LAB_NAME', $NODES nodes, $REPLY ranks, $RAILS rail(s), $LEAVES leaf switch(es)"
 }

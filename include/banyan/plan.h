@@ -32,7 +32,7 @@ typedef struct banyan_plan_info {
   uint64_t num_mapped_messages; /**< writes into memory of a rank of the same load/store domain, all ranks */
   uint64_t wire_bytes;          /**< payload bytes between hosts, headers included */
   uint64_t logical_bytes;       /**< bytes the caller asked to move between different hosts */
-  uint64_t scratch_bytes;       /**< largest scratch memory of a rank */
+  uint64_t scratch_bytes;       /**< memory that the exchange allocates, of the rank that needs most */
   int measured;                 /**< 1: speeds come from a profile, 0: nominal */
 } banyan_plan_info;
 

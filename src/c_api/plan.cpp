@@ -6,6 +6,7 @@
 #include "base/checked.hpp"
 #include "c_api/boundary.hpp"
 #include "c_api/handles.hpp"
+#include "comm/fabric_builder.hpp"
 #include "planner/hosts.hpp"
 #include "schedule/text.hpp"
 
@@ -40,7 +41,7 @@ planner::Plan plan_for(const banyan_plan_config& config) {
                             {.algorithm = config.algorithm != nullptr ? config.algorithm : "",
                              .aggregate_limit_bytes = config.aggregate_limit_bytes,
                              .pace = {}},
-                            /*mapped=*/true);
+                            comm::ring_capacity(tree));
 }
 
 }  // namespace

@@ -84,9 +84,8 @@ Engine::Planned Engine::plan_uniform(size_t block_bytes, const Options& options)
   const std::string name = planner::algorithm_name(choice.chosen.algorithm);
   executor::CompileOptions compile;
   compile.num_ranks = comm_.size();
-  compile.uniform = true;
-  compile.block_bytes = block_bytes;
-  compile.ring_capacity = comm_.fabric().ring_capacity;
+  compile.rule.block_bytes = block_bytes;
+  compile.rule.ring_capacity = comm_.fabric().ring_capacity;
   set_pace(compile, choice.pace);
   compile.fingerprint = fingerprint_of("alltoall " + name + " " + std::to_string(block_bytes) + " " +
                                        std::to_string(compile.chunk_bytes));
@@ -101,9 +100,10 @@ Engine::Planned Engine::plan_v(const Options& options) {
   const std::string name = planner::algorithm_name(choice.chosen.algorithm);
   executor::CompileOptions compile;
   compile.num_ranks = comm_.size();
-  compile.uniform = false;
-  compile.block_limit = choice.block_limit;
-  compile.ring_capacity = comm_.fabric().ring_capacity;
+  compile.rule = {.uniform = false,
+                  .block_bytes = 0,
+                  .block_limit = choice.block_limit,
+                  .ring_capacity = comm_.fabric().ring_capacity};
   set_pace(compile, choice.pace);
   compile.fingerprint = fingerprint_of("alltoallv " + name + " " + std::to_string(choice.block_limit) + " " +
                                        std::to_string(compile.chunk_bytes));
@@ -356,7 +356,7 @@ void Engine::run(Request& request) {
 void Engine::barrier() { alltoall(nullptr, nullptr, 0, {}); }
 
 planner::Plan Engine::plan(const planner::Demand& demand, const Options& options) {
-  return planner::make_plan(situation(), demand, wish(options), comm_.mapped());
+  return planner::make_plan(situation(), demand, wish(options), comm_.fabric().ring_capacity);
 }
 
 void Engine::forget_plans() { cache_.clear(); }

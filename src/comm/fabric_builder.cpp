@@ -19,8 +19,13 @@ constexpr size_t kRingBudgetBytes = size_t{8} << 20;
 constexpr size_t kMinSlotBytes = 4096;
 constexpr size_t kMaxSlotBytes = size_t{128} << 10;
 
-size_t slot_bytes(size_t largest_domain) {
-  const size_t share = kRingBudgetBytes / (largest_domain * transport::kRingSlots);
+/// Equal on all ranks: that of the largest domain.
+size_t slot_bytes(const topology::LocalityTree& tree) {
+  size_t largest = 1;
+  for (const int node : tree.at_tier(Tier::kDomain)) {
+    largest = std::max(largest, tree.node(node).ranks.size());
+  }
+  const size_t share = kRingBudgetBytes / (largest * transport::kRingSlots);
   return std::clamp(std::bit_floor(std::max(share, kMinSlotBytes)), kMinSlotBytes, kMaxSlotBytes);
 }
 
@@ -220,11 +225,7 @@ void FabricOwner::map_rings(bootstrap::Bootstrap& bootstrap, const topology::Loc
   if (local_ == nullptr || !local_->has(BANYAN_TRANSPORT_CAP_MAPPED)) {
     return;
   }
-  size_t largest = 1;
-  for (const int node : tree.at_tier(Tier::kDomain)) {
-    largest = std::max(largest, tree.node(node).ranks.size());
-  }
-  const size_t slot = slot_bytes(largest);
+  const size_t slot = slot_bytes(tree);
   const size_t ring = transport::RingMemory::bytes(slot);
   const int rank = bootstrap.rank();
   const auto& domain = tree.node(tree.ancestor(rank, Tier::kDomain)).ranks;
@@ -249,7 +250,9 @@ void FabricOwner::map_rings(bootstrap::Bootstrap& bootstrap, const topology::Loc
     }
     return std::string();
   }));
-  fabric_.ring_capacity = slot - sizeof(transport::SlotHeader);
+  fabric_.ring_capacity = ring_capacity(tree);
 }
+
+size_t ring_capacity(const topology::LocalityTree& tree) { return slot_bytes(tree) - sizeof(transport::SlotHeader); }
 
 }  // namespace banyan::comm

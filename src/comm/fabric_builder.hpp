@@ -13,6 +13,9 @@
 
 namespace banyan::comm {
 
+/// Payload bytes of a slot in the rings of a communicator with this tree, if its domains have mapped memory.
+[[nodiscard]] size_t ring_capacity(const topology::LocalityTree& tree);
+
 /// Owns the open transports, windows and rings of a communicator. Destroyed in the right order, at any time.
 class FabricOwner {
  public:

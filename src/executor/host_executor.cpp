@@ -23,7 +23,7 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   operation_ = operation;
   error_.clear();
   disagrees_ = false;
-  if (!program.options_.uniform) {
+  if (!program.options_.rule.uniform) {
     try {
       begin_direct();
     } catch (const std::bad_alloc&) {
@@ -69,7 +69,7 @@ banyan_status HostExecutor::post_receives() noexcept {
       continue;
     }
     const size_t bytes =
-        receive.in_place ? receive.blocks.size() * program_->options_.block_bytes : receive.staging_bytes;
+        receive.in_place ? receive.blocks.size() * program_->options_.rule.block_bytes : receive.staging_bytes;
     if (const banyan_status status = post_receive(receive, bytes); status != BANYAN_OK) {
       return status;
     }

@@ -15,7 +15,7 @@ std::string HostExecutor::sizes_differ(int from, int to, size_t sent, size_t exp
 }
 
 size_t HostExecutor::inline_size(size_t size) const noexcept {
-  return size <= program_->options_.block_limit ? size : 0;
+  return size <= program_->options_.rule.block_limit ? size : 0;
 }
 
 /// The true size of a block, also of one too large to be in the message.
@@ -163,7 +163,7 @@ banyan_status HostExecutor::finish_receive(AggregatedReceive& receive, size_t by
     }
     receive.data = staging + header;
   } else {
-    const size_t expected = receive.blocks.size() * program_->options_.block_bytes;
+    const size_t expected = receive.blocks.size() * program_->options_.rule.block_bytes;
     if (bytes != expected) {
       return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, bytes, expected));
     }

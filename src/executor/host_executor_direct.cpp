@@ -14,13 +14,13 @@ void HostExecutor::begin_direct() {
   program.direct_receives_.clear();
   const CompileOptions& options = program.options_;
   for (const int peer : options.direct_send_order) {
-    if (exchange_.send_size(peer) > options.block_limit) {
+    if (exchange_.send_size(peer) > options.rule.block_limit) {
       append_pair(program.direct_sends_, peer, options.send_phase[static_cast<size_t>(peer)], exchange_.send_size(peer),
                   options.chunk_bytes);
     }
   }
   for (const int peer : options.direct_receive_order) {
-    if (exchange_.recv_size(peer) > options.block_limit) {
+    if (exchange_.recv_size(peer) > options.rule.block_limit) {
       append_pair(program.direct_receives_, peer, options.receive_phase[static_cast<size_t>(peer)],
                   exchange_.recv_size(peer), options.chunk_bytes);
     }

@@ -4,24 +4,14 @@
 #include <algorithm>
 #include <map>
 
-#include "base/checked.hpp"
 #include "base/error.hpp"
-#include "schedule/size_list.hpp"
 
 namespace banyan::executor {
 
 static_assert(schedule::kMappedSlots <= transport::kRingSlots, "the verifier's proof takes it that there are as many");
+static_assert(schedule::kStagingAlignment == transport::kCacheLine);
 
 namespace {
-
-bool is_direct(const schedule::Message& message) {
-  return !message.self_describing && message.blocks.size() == 1 && message.blocks[0].src == message.from &&
-         message.blocks[0].dst == message.to;
-}
-
-size_t align_up(size_t value) {
-  return (value + transport::kCacheLine - 1) / transport::kCacheLine * transport::kCacheLine;
-}
 
 /// Numbers the next aggregated message of a pair.
 int next_number(std::vector<int>& numbers, const schedule::Message& message, int peer) {
@@ -66,7 +56,7 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
     add_receive(message, numbers);
   }
   link_sources(part);
-  if (options_.uniform) {
+  if (options_.rule.uniform) {
     lay_out_uniform();
   }
   allocate_staging();
@@ -74,72 +64,45 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
   direct_receives_.reserve(static_cast<size_t>(options_.num_ranks));
 }
 
-bool Program::use_slot(const schedule::Message& message) const noexcept {
-  if (message.path != schedule::Path::kMapped || options_.ring_capacity == 0) {
-    return false;
-  }
-  if (message.self_describing) {
-    return message.blocks.size() * schedule::kMaxListedBytes <= options_.ring_capacity;
-  }
-  return message.blocks.size() * options_.block_bytes <= options_.ring_capacity;
-}
-
-size_t Program::largest_bytes(size_t num_blocks, bool self_describing) const {
-  const size_t header = self_describing ? num_blocks * schedule::kMaxListedBytes : 0;
-  const auto payload = checked::multiply(num_blocks, options_.uniform ? options_.block_bytes : options_.block_limit);
-  const auto total = payload ? checked::add(header, *payload) : std::nullopt;
-  if (!total) {
-    throw Error(BANYAN_ERR_LIMIT, "a message of " + std::to_string(num_blocks) + " blocks overflows the address space");
-  }
-  return *total;
-}
-
 void Program::add_send(const schedule::Message& message, std::vector<int>& numbers) {
-  const bool mapped = use_slot(message);
-  if (!mapped && is_direct(message)) {
-    append_pair(direct_sends_, message.to, options_.send_phase[static_cast<size_t>(message.to)], options_.block_bytes,
-                options_.chunk_bytes);
+  if (schedule::is_direct(message, options_.rule)) {
+    append_pair(direct_sends_, message.to, options_.send_phase[static_cast<size_t>(message.to)],
+                options_.rule.block_bytes, options_.chunk_bytes);
     return;
   }
   AggregatedSend send;
   send.to = message.to;
   send.number = next_number(numbers, message, message.to);
-  send.mapped = mapped;
-  send.ring_index = mapped ? ring_sent_[static_cast<size_t>(message.to)]++ : 0;
+  send.mapped = schedule::uses_slot(message, options_.rule);
+  send.ring_index = send.mapped ? ring_sent_[static_cast<size_t>(message.to)]++ : 0;
   send.self_describing = message.self_describing;
-  const size_t largest = largest_bytes(message.blocks.size(), message.self_describing);
-  send.staging_bytes = mapped && largest <= options_.ring_capacity ? 0 : largest;
+  send.staging_bytes = schedule::staged_at_sender(message, options_.rule);
   sends_.push_back(std::move(send));
 }
 
 void Program::add_receive(const schedule::Message& message, std::vector<int>& numbers) {
-  const bool mapped = use_slot(message);
-  if (!mapped && is_direct(message)) {
+  if (schedule::is_direct(message, options_.rule)) {
     append_pair(direct_receives_, message.from, options_.receive_phase[static_cast<size_t>(message.from)],
-                options_.block_bytes, options_.chunk_bytes);
+                options_.rule.block_bytes, options_.chunk_bytes);
     return;
   }
   AggregatedReceive receive;
   receive.from = message.from;
   receive.number = next_number(numbers, message, message.from);
-  receive.mapped = mapped;
+  receive.mapped = schedule::uses_slot(message, options_.rule);
   receive.self_describing = message.self_describing;
   receive.blocks = message.blocks;
   receive.listed.resize(message.self_describing ? message.blocks.size() : 0);
   receive.sizes.resize(message.blocks.size());
   receive.offsets.resize(message.blocks.size());
-  bool one_run = options_.uniform && !mapped;
   for (size_t i = 0; i < message.blocks.size(); ++i) {
     if (message.blocks[i].dst == rank_) {
       receive.finals.push_back(static_cast<int>(i));
     }
-    one_run = one_run && message.blocks[i].dst == rank_ &&
-              message.blocks[i].src == message.blocks[0].src + static_cast<int>(i);
   }
-  receive.in_place = one_run;
-  const size_t largest = largest_bytes(message.blocks.size(), message.self_describing);
-  receive.staging_bytes = one_run || (mapped && largest <= options_.ring_capacity) ? 0 : largest;
-  if (mapped) {
+  receive.in_place = schedule::lands_in_place(message, options_.rule);
+  receive.staging_bytes = schedule::staged_at_receiver(message, options_.rule);
+  if (receive.mapped) {
     auto& order = ring_order_[static_cast<size_t>(message.from)];
     if (order.empty()) {
       ring_peers_.push_back(message.from);
@@ -158,7 +121,7 @@ void Program::link_sources(const schedule::RankSchedule& part) {
   }
   size_t next = 0;
   for (const auto& message : part.sends) {
-    if (!use_slot(message) && is_direct(message)) {
+    if (schedule::is_direct(message, options_.rule)) {
       continue;
     }
     AggregatedSend& send = sends_[next];
@@ -186,8 +149,8 @@ void Program::link_sources(const schedule::RankSchedule& part) {
 void Program::lay_out_uniform() {
   for (auto& receive : receives_) {
     for (size_t i = 0; i < receive.blocks.size(); ++i) {
-      receive.sizes[i] = options_.block_bytes;
-      receive.offsets[i] = i * options_.block_bytes;
+      receive.sizes[i] = options_.rule.block_bytes;
+      receive.offsets[i] = i * options_.rule.block_bytes;
     }
   }
 }
@@ -196,11 +159,7 @@ void Program::allocate_staging() {
   size_t total = 0;
   const auto place = [&](size_t& offset, size_t bytes) {
     offset = total;
-    const auto next = checked::add(total, align_up(bytes));
-    if (!next) {
-      throw Error(BANYAN_ERR_LIMIT, "staging memory overflows the address space");
-    }
-    total = *next;
+    total = schedule::add_staged(total, bytes);
   };
   for (auto& send : sends_) {
     place(send.staging_offset, send.staging_bytes);

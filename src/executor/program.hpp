@@ -7,6 +7,7 @@
 
 #include "banyan/transport_plugin.h"
 #include "schedule/schedule.hpp"
+#include "schedule/staging.hpp"
 #include "transport/mapped_ring.hpp"
 
 namespace banyan::executor {
@@ -14,10 +15,8 @@ namespace banyan::executor {
 /// What a program is compiled for; equal on all ranks.
 struct CompileOptions {
   int num_ranks = 0;
-  bool uniform = true;
-  size_t block_bytes = 0;    ///< uniform: bytes of every block
-  size_t block_limit = 0;    ///< self-describing messages carry blocks up to this size; larger ones travel directly
-  size_t ring_capacity = 0;  ///< payload bytes of a mapped slot
+  /// Sizes, and where messages lie. Blocks larger than its limit travel directly.
+  schedule::StagingRule rule;
   /// Direct pairs of ranks of different hosts travel in pieces of at most this size; 0: whole.
   size_t chunk_bytes = 0;
   /// Pieces are ordered by phase and place in their pair. A rank sends at most `window` pieces, or `window_bytes` if
@@ -120,8 +119,6 @@ class Program {
   void link_sources(const schedule::RankSchedule& part);
   void lay_out_uniform();
   void allocate_staging();
-  [[nodiscard]] bool use_slot(const schedule::Message& message) const noexcept;
-  [[nodiscard]] size_t largest_bytes(size_t num_blocks, bool self_describing) const;
 
   int rank_;
   CompileOptions options_;

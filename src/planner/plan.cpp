@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "planner/algorithms/direct.hpp"
 #include "schedule/size_list.hpp"
+#include "schedule/staging.hpp"
 #include "schedule/verify.hpp"
 
 namespace banyan::planner {
@@ -81,7 +82,7 @@ std::vector<uint64_t> sizes_of(const Demand& demand, int num_ranks) {
 
 }  // namespace
 
-Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wish, bool mapped) {
+Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wish, size_t slot_bytes) {
   Plan plan;
   plan.num_ranks = situation.tree.num_ranks();
   plan.num_hosts = situation.hosts.count();
@@ -94,10 +95,15 @@ Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wis
       plan.uniform ? choose_uniform(situation, demand.block_bytes, wish) : choose_v_for(situation, demand, wish);
   const Algorithm algorithm = plan.choice.chosen.algorithm;
   const bool self_describing = !plan.uniform && algorithm != Algorithm::kDirect;
+  const schedule::StagingRule rule{.uniform = plan.uniform,
+                                   .block_bytes = demand.block_bytes,
+                                   .block_limit = plan.choice.block_limit,
+                                   .ring_capacity = slot_bytes};
   std::vector<schedule::RankSchedule> parts;
   parts.reserve(static_cast<size_t>(plan.num_ranks));
   for (int rank = 0; rank < plan.num_ranks; ++rank) {
-    parts.push_back(build_part(situation.hosts, rank, algorithm, mapped, self_describing));
+    parts.push_back(build_part(situation.hosts, rank, algorithm, slot_bytes > 0, self_describing));
+    plan.scratch_bytes = std::max<uint64_t>(plan.scratch_bytes, schedule::staging_bytes(parts.back(), rule));
     if (self_describing) {
       split_large(parts.back(), situation.hosts, demand, plan.choice.block_limit);
     }
@@ -105,7 +111,6 @@ Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wis
   plan.schedule = schedule::join(parts, algorithm_name(algorithm), /*window=*/0);
   const auto verdict = schedule::verify(plan.schedule, {.num_ranks = plan.num_ranks, .bytes = sizes});
   BANYAN_CHECK(verdict.ok(), verdict.problem);
-  plan.scratch_bytes = verdict.peak_scratch_bytes;
   const Loads loads = sum_loads(situation.tree, situation.hosts, demand, 0, std::numeric_limits<uint64_t>::max());
   plan.lower_bound_s = lower_bound_s(situation.tree, situation.model, loads);
   for (const int node : situation.tree.at_tier(topology::Tier::kNode)) {

@@ -25,12 +25,13 @@ struct Plan {
   uint64_t num_mapped_messages = 0;
   uint64_t wire_bytes = 0;     ///< between hosts, headers included
   uint64_t logical_bytes = 0;  ///< between hosts, as asked for
-  uint64_t scratch_bytes = 0;  ///< largest of a rank
+  uint64_t scratch_bytes = 0;  ///< largest of a rank; memory that an executor allocates
 };
 
-/// Chooses, builds all parts and verifies them. `mapped`: messages inside a domain are kMapped.
+/// Chooses, builds all parts and verifies them. `slot_bytes`: payload of a slot of the mapped memory through which
+/// messages inside a domain go; 0: there is none.
 /// Error{INTERNAL} if verification fails, Error{LIMIT} if sums overflow.
-[[nodiscard]] Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wish, bool mapped);
+[[nodiscard]] Plan make_plan(const Situation& situation, const Demand& demand, const Wish& wish, size_t slot_bytes);
 
 /// What was chosen, what it is predicted to take and why, what was rejected.
 [[nodiscard]] std::string explain_text(const Plan& plan);

@@ -66,7 +66,7 @@ schedule::RankSchedule swap_of(int rank) {
 CompileOptions options_of(size_t block_bytes) {
   CompileOptions options;
   options.num_ranks = 2;
-  options.block_bytes = block_bytes;
+  options.rule.block_bytes = block_bytes;
   return options;
 }
 

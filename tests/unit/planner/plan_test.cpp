@@ -26,10 +26,11 @@ topology::LocalityTree tree_of(const std::vector<int>& sizes) {
 }
 
 /// make_plan verifies what it makes and throws if that fails.
-Plan plan_of(const topology::LocalityTree& tree, const std::vector<uint64_t>& matrix, const std::string& algorithm) {
+Plan plan_of(const topology::LocalityTree& tree, const std::vector<uint64_t>& matrix, const std::string& algorithm,
+             size_t slot_bytes = 8192) {
   const Hosts hosts(tree);
   const cost::CostModel model = cost::nominal_model(tree);
-  return make_plan({tree, hosts, model}, {.block_bytes = 0, .matrix = matrix}, {.algorithm = algorithm}, true);
+  return make_plan({tree, hosts, model}, {.block_bytes = 0, .matrix = matrix}, {.algorithm = algorithm}, slot_bytes);
 }
 
 TEST(MakePlan, WhenEveryPairOfAMessageIsLargeThenItIsStillSent) {
@@ -53,6 +54,18 @@ TEST(MakePlan, MoeShapedTrafficOnUnevenHostsThenThePlanHolds) {
     RC_ASSERT(plan.wire_bytes >= plan.logical_bytes);
     RC_ASSERT(schedule::parse(schedule::print(plan.schedule)).value("IR") == plan.schedule);
   });
+}
+
+TEST(MakePlan, ScratchIsTheMemoryThatMessagesTakeBesideTheBuffers) {
+  const auto tree = tree_of({2, 2});
+  const std::vector<uint64_t> matrix(16, 8);
+  EXPECT_EQ(plan_of(tree, matrix, "direct").scratch_bytes, 0U);
+  // Per rank a message to its rail peer and one from it, both of 2 blocks: sizes (5 bytes at most) and bytes up to the
+  // limit of 256. The messages inside the host lie in slots.
+  constexpr uint64_t kMessage = 2 * (5 + 256);
+  const uint64_t one = (kMessage + 63) / 64 * 64;
+  EXPECT_EQ(plan_of(tree, matrix, "hierarchical(rail)").scratch_bytes, 2 * one);
+  EXPECT_GT(plan_of(tree, matrix, "hierarchical(rail)", 0).scratch_bytes, 2 * one);
 }
 
 }  // namespace

@@ -29,7 +29,10 @@ std::string verdict_cell(const PointSummary& summary) {
   if (summary.banyan == nullptr || !summary.verdict.bar) {
     return "-";
   }
-  return summary.verdict.passed ? "pass" : "FAIL";
+  if (summary.verdict.passed) {
+    return "pass";
+  }
+  return summary.verdict.beyond_bound ? "wire" : "FAIL";
 }
 
 Json to_json(const CandidateResult& result) {
@@ -65,6 +68,7 @@ Json to_json(const CandidateResult& result) {
 Json to_json(const Verdict& verdict) {
   Json json;
   json["passed"] = verdict.passed;
+  json["beyond_bound"] = verdict.beyond_bound;
   json["speedup"] = verdict.speedup;
   json["bound_share"] = verdict.bound_share;
   if (verdict.bar) {
@@ -132,6 +136,7 @@ std::string comparison_line(const Point& point) {
 std::string comparison_footer(const std::vector<Point>& points) {
   size_t with_bar = 0;
   size_t passed = 0;
+  size_t beyond = 0;
   size_t predicted = 0;
   size_t near = 0;
   uint64_t wrong = 0;
@@ -141,12 +146,14 @@ std::string comparison_footer(const std::vector<Point>& points) {
     const bool has_bar = summary.banyan != nullptr && summary.verdict.bar.has_value();
     with_bar += has_bar ? 1U : 0U;
     passed += has_bar && summary.verdict.passed ? 1U : 0U;
+    beyond += verdict_cell(summary) == "wire" ? 1U : 0U;
     predicted += summary.predicted_ratio > 0 ? 1U : 0U;
     const bool is_near = std::abs(summary.predicted_ratio - 1) <= kPredictionTolerance;
     near += summary.predicted_ratio > 0 && is_near ? 1U : 0U;
   }
-  return fmt::format("# bars passed: {} of {}; predicted within 25 %: {} of {}; wrong bytes: {}\n", passed, with_bar,
-                     near, predicted, wrong);
+  const std::string unreachable = beyond > 0 ? fmt::format(" ({} are beyond the wires)", beyond) : "";
+  return fmt::format("# bars passed: {} of {}{}; predicted within 25 %: {} of {}; wrong bytes: {}\n", passed, with_bar,
+                     unreachable, near, predicted, wrong);
 }
 
 Json to_json(const Point& point) {

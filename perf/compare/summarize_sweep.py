@@ -47,6 +47,7 @@ def summarize(label, point):
         "predicted_ratio": point.get("predicted_ratio"),
         "has_bar": "bar" in verdict,
         "passed": verdict.get("passed"),
+        "beyond_bound": verdict.get("beyond_bound", False),
         "wrong_bytes": point.get("wrong_bytes", 0),
         "algorithm": ours.get("plan", {}).get("algorithm", "-"),
     }
@@ -54,7 +55,7 @@ def summarize(label, point):
 
 def texts(row):
     """A row as the table's cells."""
-    verdict = "-" if not row["has_bar"] else "pass" if row["passed"] else "FAIL"
+    verdict = "-" if not row["has_bar"] else "pass" if row["passed"] else "wire" if row["beyond_bound"] else "FAIL"
     if row["wrong_bytes"]:
         verdict = "WRONG"
     return (
@@ -80,6 +81,7 @@ def totals(rows):
         "points": len(rows),
         "with_bar": len(barred),
         "passed": sum(1 for row in barred if row["passed"]),
+        "beyond_bound": sum(1 for row in barred if row["beyond_bound"] and not row["passed"]),
         "predicted": len(predicted),
         "predicted_within_25_percent": len(near),
         "prediction_bar_passed": bool(predicted) and len(near) >= WANTED_SHARE * len(predicted),
@@ -112,8 +114,9 @@ def main(arguments=None):
     rows, bad = read([path for path in options.files if "*" not in path])
     result = totals(rows)
     print(table(rows))
+    beyond = f" ({result['beyond_bound']} are beyond the wires)" if result["beyond_bound"] else ""
     print(
-        f"bars passed: {result['passed']} of {result['with_bar']}; predicted within 25 %: "
+        f"bars passed: {result['passed']} of {result['with_bar']}{beyond}; predicted within 25 %: "
         f"{result['predicted_within_25_percent']} of {result['predicted']}; wrong bytes: {result['wrong_bytes']}"
     )
     if options.out:

@@ -71,6 +71,7 @@ Verdict judge(PointKind kind, double banyan_s, double best_mpi_s, double bound_s
   const bool near_bound = bar.bound_share > 0 && verdict.bound_share >= bar.bound_share;
   const bool too_slow = best_mpi_s > 0 && verdict.speedup < bar.never_below;
   verdict.passed = (fast || near_bound) && !too_slow;
+  verdict.beyond_bound = bar.bound_share <= 0 && best_mpi_s / bar.speedup < bound_s;
   return verdict;
 }
 

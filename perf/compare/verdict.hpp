@@ -35,6 +35,8 @@ struct Verdict {
   double speedup = 0;      ///< best of Open MPI / Banyan
   double bound_share = 0;  ///< bound / Banyan; 0 without a bound
   bool passed = true;      ///< true without a bar
+  /// The bar asks for a time below the bound, which nobody can reach; not passed either.
+  bool beyond_bound = false;
 };
 /// Times in seconds; best_mpi_s 0: nothing to compare with, then only the bound counts.
 [[nodiscard]] Verdict judge(PointKind kind, double banyan_s, double best_mpi_s, double bound_s) noexcept;

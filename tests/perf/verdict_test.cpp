@@ -46,6 +46,14 @@ TEST(Judge, SmallVariableNeeds2AndAHalf) {
   EXPECT_FALSE(judge(PointKind::kSmallVariable, 1e-3, 2.49e-3, 0.99e-3).passed);
 }
 
+TEST(Judge, BarBelowTheBoundIsBeyondIt) {
+  const Verdict beyond = judge(PointKind::kSmallVariable, 112e-6, 234e-6, 98e-6);
+  EXPECT_TRUE(beyond.beyond_bound);
+  EXPECT_FALSE(beyond.passed);
+  EXPECT_FALSE(judge(PointKind::kSmallVariable, 112e-6, 250e-6, 98e-6).beyond_bound);
+  EXPECT_FALSE(judge(PointKind::kMoe, 112e-6, 120e-6, 98e-6).beyond_bound);  // passed near the bound
+}
+
 TEST(Judge, MoeNeeds1AndAHalfOr88Percent) {
   EXPECT_TRUE(judge(PointKind::kMoe, 1e-3, 1.51e-3, 0).passed);
   EXPECT_TRUE(judge(PointKind::kMoe, 1e-3, 1e-3, 0.885e-3).passed);

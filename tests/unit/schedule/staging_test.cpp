@@ -12,12 +12,7 @@ constexpr StagingRule kUniform{.uniform = true, .block_bytes = 100, .block_limit
 constexpr StagingRule kSized{.uniform = false, .block_bytes = 0, .block_limit = 100, .ring_capacity = 400};
 
 Message message(std::vector<Block> blocks, Path path = Path::kMessage, bool self_describing = false) {
-  return {.step = 0,
-          .from = 0,
-          .to = 1,
-          .path = path,
-          .self_describing = self_describing,
-          .blocks = std::move(blocks)};
+  return {.step = 0, .from = 0, .to = 1, .path = path, .self_describing = self_describing, .blocks = std::move(blocks)};
 }
 
 TEST(Staging, OneBlockFromItsSourceToItsDestinationNeedsNone) {

@@ -186,13 +186,15 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
   return result;
 }
 
-Prediction combine(const Prediction& aggregated, const Prediction& direct) {
+Prediction combine(const Prediction& aggregated, const Prediction& direct, const Prediction& whole) {
+  const auto& longer = direct.wire_s > aggregated.wire_s ? direct : aggregated;
+  const auto& longest = whole.wire_s > longer.wire_s ? whole : longer;
   Prediction result;
   result.latency_s = std::max(aggregated.latency_s, direct.latency_s);
   result.overhead_s = aggregated.overhead_s + direct.overhead_s;
-  result.wire_s = aggregated.wire_s + direct.wire_s;
+  result.wire_s = longest.wire_s;
   result.copy_s = aggregated.copy_s + direct.copy_s;
-  result.busiest = direct.wire_s > aggregated.wire_s ? direct.busiest : aggregated.busiest;
+  result.busiest = longest.busiest;
   return result;
 }
 

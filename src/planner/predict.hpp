@@ -76,8 +76,9 @@ struct Prediction {
                                               const cost::CostModel& model, const Loads& loads, hierarchical::Fan fan,
                                               double header_bytes_per_block);
 
-/// Both at once, sharing the wire: all-to-all-v with small pairs aggregated and large ones direct.
-[[nodiscard]] Prediction combine(const Prediction& aggregated, const Prediction& direct);
+/// Both at once: all-to-all-v with small pairs aggregated and large ones direct. `whole`: all pairs direct, whose wire
+/// time is that of the link with the largest sum; the busiest link of each part may be another.
+[[nodiscard]] Prediction combine(const Prediction& aggregated, const Prediction& direct, const Prediction& whole);
 
 /// max over directed links of bytes that must cross / capacity (design section 5); 0 if no link is limited.
 [[nodiscard]] double lower_bound_s(const topology::LocalityTree& tree, const cost::CostModel& model,

@@ -149,8 +149,8 @@ Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish
     if (candidate.algorithm != Algorithm::kDirect) {
       candidate.prediction = predict(situation, candidate.algorithm, small, header_bytes);
       if (any_large) {
-        candidate.prediction =
-            combine(candidate.prediction, predict_direct(situation.tree, situation.hosts, situation.model, large));
+        const auto direct = predict_direct(situation.tree, situation.hosts, situation.model, large);
+        candidate.prediction = combine(candidate.prediction, direct, all_direct);
       }
     }
     if (candidate.algorithm == choice.chosen.algorithm) {

@@ -56,6 +56,21 @@ TEST(MakePlan, MoeShapedTrafficOnUnevenHostsThenThePlanHolds) {
   });
 }
 
+TEST(MakePlan, SmallPairsOneWayAndLargeOnesTheOtherThenTheWireTimesDoNotAdd) {
+  const auto tree = tree_of({2, 2});
+  const uint64_t limit = plan_of(tree, std::vector<uint64_t>(16, 8), "hierarchical(rail)").choice.block_limit;
+  std::vector<uint64_t> matrix(16, 0);
+  for (const size_t from : {0, 1}) {
+    for (const size_t to : {2, 3}) {
+      matrix[from * 4 + to] = limit;
+      matrix[to * 4 + from] = limit + 1;
+    }
+  }
+  const Plan plan = plan_of(tree, matrix, "hierarchical(rail)");
+  EXPECT_GE(plan.choice.chosen.prediction.wire_s, plan.lower_bound_s);
+  EXPECT_LT(plan.choice.chosen.prediction.wire_s, 1.2 * plan.lower_bound_s);
+}
+
 TEST(MakePlan, ScratchIsTheMemoryThatMessagesTakeBesideTheBuffers) {
   const auto tree = tree_of({2, 2});
   const std::vector<uint64_t> matrix(16, 8);

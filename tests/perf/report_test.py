@@ -118,6 +118,12 @@ class ReportTest(unittest.TestCase):
         self.assertIn("2.00x faster than", texts)
         self.assertIn("within 25 %", texts)
 
+    def test_all_slow_hosts_are_named(self):
+        rates = [("a", 4, None, 119e6, 119e6), ("b", 4, None, 30e6, 30e6), ("c", 4, None, 29e6, 29e6)]
+        self.assertIn("b and c have the slowest network", sections.findings(rates, None, None)[0])
+        self.assertEqual(sections.join_names(["a", "b", "c"]), "a, b and c")
+        self.assertEqual(sections.join_names(list("abcdefg")), "a, b, c and 4 more")
+
     def test_wrong_bytes_are_shouted(self):
         perf = json.loads(json.dumps(PERF))
         perf["rows"][0]["wrong_bytes"] = 7

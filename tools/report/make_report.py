@@ -120,7 +120,9 @@ def build(options):
         parts.append(sections.section(
             "tree", "The cluster as a tree",
             "Hosts below the network, ranks below their host. The deeper the place where two ranks' paths meet, the "
-            "faster they talk: inside a host through memory, between hosts through the slower of two network cards.",
+            "faster they talk: inside a host through memory, between hosts through the slower of two network cards. "
+            "Speeds in this picture are what the drivers claim (every virtual card says 10 Gbit/s); what the cards do "
+            "was measured and comes next.",
             tree))  # fmt: skip
     if heat_map:
         parts.append(sections.section(

@@ -17,6 +17,11 @@ int main(int argc, char** argv) {
   banyan::perf::PerfProgram program;
   program.name = "alltoall_perf";
   program.summary = "Times Banyan's all-to-all over a range of sizes, checks the data, and compares with the bound.";
+  program.examples =
+      "  banyan-run -n 4 -- alltoall_perf -b 8 -e 1M -f 4              ranks of this machine\n"
+      "  mpirun -n 16 alltoall_perf --profile profile.json --explain   with measured speeds, and why each plan was "
+      "chosen\n"
+      "  banyan-lab run -- alltoall_perf -b 4k -e 4k -n 1000 -J p.json one size, percentiles of 1000 exchanges\n";
   program.points = uniform_points;
   return banyan::perf::perf_main(argc, argv, program);
 }

@@ -36,7 +36,8 @@ std::string help_text(const PerfProgram& program, const po::options_description&
        << "Start one process per rank with any launcher: 'banyan-run -n 8 " << program.name
        << "' on this machine,\n'banyan-lab run -- " << program.name
        << "' in a lab, mpirun, torchrun or srun. Without a launcher it is one rank.\n\n"
-       << options;
+       << options << "\nExamples:\n"
+       << program.examples << "\nWhat the columns mean and what to compare: docs/performance.md.\n";
   return text.str();
 }
 

@@ -14,6 +14,7 @@ namespace banyan::perf {
 struct PerfProgram {
   const char* name = "";
   const char* summary = "";                             ///< one line for --help
+  const char* examples = "";                            ///< lines for --help
   boost::program_options::options_description options;  ///< the program's own
   /// The points of the sweep, for this many ranks.
   std::function<std::vector<Traffic>(const SweepOptions&, int num_ranks)> points;

@@ -64,10 +64,18 @@ CompareOptions parse_compare_options(int argc, const char* const* argv) {
 std::string compare_help() {
   CompareOptions options;
   std::ostringstream text;
-  text << "usage: mpirun -n N mpi_compare [OPTIONS]\n"
-          "Every Open MPI all-to-all algorithm and Banyan, in one run, interleaved round by round.\n"
-          "docs/performance.md tells how to read the table.\n\n"
-       << all_options(options);
+  text
+      << "usage: mpirun -n N mpi_compare [OPTIONS]\n"
+         "Every Open MPI all-to-all algorithm and Banyan, in one run, interleaved round by round.\n"
+         "docs/performance.md tells how to read the table.\n\n"
+      << all_options(options)
+      << "\nExamples:\n"
+         "  mpirun -n 16 mpi_compare -b 8 -e 256k -f 8 --bound-rate 10gbit   on a cluster, with the bound of its "
+         "cards\n"
+         "  mpirun -n 16 mpi_compare --gen moe -b 512 -e 64k --profile profile.json -J moe.json\n"
+         "  banyan-lab mpirun -- mpi_compare --lab-json lab.json             in a lab; its rates: banyan-lab describe "
+         "--json\n"
+         "  mpirun -n 16 mpi_compare --mpi-algorithm pairwise --algorithm direct   two algorithms against each other\n";
   return text.str();
 }
 

@@ -22,6 +22,12 @@ constexpr std::string_view kUsage =
     "variable with its meaning. Variables that are set but unknown are reported with the nearest known name.\n\n"
     "Exit status: 0, or 1 if a variable is unknown or something failed, or 2 for a wrong option.\n";
 
+constexpr std::string_view kExamples =
+    "\nExamples:\n"
+    "  banyan-info                                  what is installed here, and every variable\n"
+    "  banyan-info --json | jq .transports          for programs\n"
+    "  mpirun -n 1 -host node7 banyan-info          on another machine of the job\n";
+
 using Exporter = banyan_status (*)(banyan_format, char**);
 
 std::string exported(Exporter exporter, banyan_format format) {
@@ -79,7 +85,7 @@ int run(int argc, char** argv) {
     return 2;
   }
   if (chosen.contains("help")) {
-    std::cout << kUsage << '\n' << options;
+    std::cout << kUsage << '\n' << options << kExamples;
     return 0;
   }
   if (chosen.contains("version")) {

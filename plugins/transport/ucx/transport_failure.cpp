@@ -121,6 +121,7 @@ Transport::~Transport() {
   progress_until(*this, timeout_s_, [this] { return all_left(); });
   close_endpoints();
   progress_until(*this, kForceTimeout_s, [this] { return all_left(); });
+  worker_.destroy();  // before the members that on_send and on_receive use: it ends what is left through them
 }
 
 }  // namespace banyan::ucx

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ucx/worker.hpp"
 
+#include <utility>
+
 #include "ucx/settings.hpp"
 #include "ucx/status.hpp"
 
@@ -45,9 +47,14 @@ Worker::Worker(const Library& library, const Config& config)
   }
 }
 
-Worker::~Worker() {
+Worker::~Worker() { destroy(); }
+
+void Worker::destroy() noexcept {
+  if (worker_ == nullptr) {
+    return;
+  }
   const QuietWarnings quiet;
-  library_.worker_destroy(worker_);
+  library_.worker_destroy(std::exchange(worker_, nullptr));
   library_.cleanup(context_);
 }
 

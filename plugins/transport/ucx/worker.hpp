@@ -24,6 +24,9 @@ class Worker {
   /// Failure with UCX's text.
   Worker(const Library& library, const Config& config);
   ~Worker();
+  /// Ends everything that is posted, through its callbacks. Of the members only this and the destructor may be called
+  /// afterwards.
+  void destroy() noexcept;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 

@@ -33,7 +33,7 @@ std::string help_text(const PerfProgram& program, const po::options_description&
   std::ostringstream text;
   text << "usage: " << program.name << " [OPTIONS]\n"
        << program.summary << "\n\n"
-       << "Start one process per rank with any launcher: 'banyan-run -n 8 " << program.name
+       << "Start one process per rank with any launcher: 'banyan-run -n 8 -- " << program.name
        << "' on this machine,\n'banyan-lab run -- " << program.name
        << "' in a lab, mpirun, torchrun or srun. Without a launcher it is one rank.\n\n"
        << options << "\nExamples:\n"

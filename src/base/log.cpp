@@ -19,6 +19,8 @@ LogLevel level_from_environment() noexcept {
         return static_cast<LogLevel>(i);
       }
     }
+    std::fprintf(stderr, "banyan warn log: BANYAN_LOG=%.80s is no level: off, error, warn, info, debug, trace\n",
+                 text->c_str());
   }
   return LogLevel::kWarn;
 }

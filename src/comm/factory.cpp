@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <thread>
 #include <tuple>
 
+#include "base/env.hpp"
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "bootstrap/callback_bootstrap.hpp"
 #include "bootstrap/launch.hpp"
 #include "bootstrap/local_bootstrap.hpp"
@@ -17,9 +20,22 @@
 namespace banyan::comm {
 namespace {
 
+/// A misspelt variable would silently change nothing; said once per process, on rank 0 alone.
+void warn_of_unknown_variables(int rank) {
+  static std::once_flag once;
+  if (rank == 0) {
+    std::call_once(once, [] {
+      for (const auto& unknown : env::unknown_variables()) {
+        BANYAN_LOG(kWarn, "comm", "{} is set but unknown; did you mean {}?", unknown.name, unknown.nearest);
+      }
+    });
+  }
+}
+
 /// The last steps that all ways share: control plane and connection.
 std::unique_ptr<Communicator> finish(std::unique_ptr<bootstrap::Bootstrap> bootstrap, const Settings& settings,
                                      Deadline deadline, std::shared_ptr<transport::InprocHub> hub = nullptr) {
+  warn_of_unknown_variables(bootstrap->rank());
   auto control = bootstrap::make_control(*bootstrap, settings.interface_name, deadline);
   return std::make_unique<Communicator>(Communicator::Parts{
       .bootstrap = std::move(bootstrap), .control = std::move(control), .settings = settings, .hub = std::move(hub)});

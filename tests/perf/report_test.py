@@ -124,6 +124,11 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(sections.join_names(["a", "b", "c"]), "a, b and c")
         self.assertEqual(sections.join_names(list("abcdefg")), "a, b, c and 4 more")
 
+    def test_more_ranks_than_cores_is_said(self):
+        rates = sections.host_rates(PROFILE, LAB)
+        self.assertIn("8 ranks share 2 cores", " ".join(sections.findings(rates, PERF, None)))
+        self.assertNotIn("share", " ".join(sections.findings(rates, {"environment": {"cores": 8}}, None)))
+
     def test_wrong_bytes_are_shouted(self):
         perf = json.loads(json.dumps(PERF))
         perf["rows"][0]["wrong_bytes"] = 7

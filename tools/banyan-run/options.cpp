@@ -83,7 +83,7 @@ std::optional<double> read_seconds(const po::variables_map& values, const char* 
 
 void check(const Options& options) {
   if (options.command.empty()) {
-    throw std::runtime_error("no program to run: banyan-run -n N -- PROGRAM [ARGUMENTS]");
+    throw std::runtime_error("no program to run; it comes after \"--\": banyan-run -n N -- PROGRAM [ARGUMENTS]");
   }
   if (!options.ranks && !options.lab) {
     throw std::runtime_error("how many ranks? give -n N");

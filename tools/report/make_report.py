@@ -124,11 +124,11 @@ def build(options):
             "Speeds in this picture are what the drivers claim (every virtual card says 10 Gbit/s); what the cards do "
             "was measured and comes next.",
             tree))  # fmt: skip
-    if heat_map:
+    if heat_map and len(rates) > 1:
         parts.append(sections.section(
             "heatmap", "Measured bandwidth from host to host",
-            "Row sends, column receives, one pair at a time. A dark row or column is a host with a slow network card; "
-            "a dark block off the diagonal is a slow path between groups of hosts.", heat_map))  # fmt: skip
+            "Row sends, column receives, one pair at a time; the darker, the faster. A pale row or column is a host with "
+            "a slow network card; a pale block off the diagonal is a slow path between groups of hosts.", heat_map))  # fmt: skip
     if rates:
         parts.append(sections.hosts_section(rates))
     if perf:

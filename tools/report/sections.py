@@ -165,6 +165,7 @@ def compare_section(compare):
                 bytes_text(ours.get("nic_bytes_per_exchange")),
                 time_text(bound_s),
                 percent_text(ratio(bound_s, ours.get("median_s"))),
+                percent_text(point.get("predicted_ratio")),
                 point.get("wrong_bytes", 0),
             )
         )
@@ -177,7 +178,7 @@ def compare_section(compare):
             f"{bars(entries, bound_s)}</figure>"
         )
     head = ["mean size per pair", "Open MPI's best", "its algorithm", "Banyan", "faster", "Open MPI: wire bytes",
-            "Banyan: wire bytes", "bound", "Banyan of bound", "wrong bytes"]  # fmt: skip
+            "Banyan: wire bytes", "bound", "Banyan of bound", "predicted / measured", "wrong bytes"]  # fmt: skip
     return section(
         "compare",
         "Open MPI beside it",
@@ -185,7 +186,8 @@ def compare_section(compare):
         "turns: median over the rounds of the slowest rank. Wire bytes are what the hosts' network cards sent per "
         "exchange, counted by the kernel. The bound here follows from the rates that the cards were set to, not from "
         "measured ones. More than 100 % of it is no mistake: after a pause a card of the lab lets a burst of at least "
-        "64 KiB pass at once, which is most of a small exchange.",
+        "64 KiB pass at once, which is most of a small exchange. Exchanges run back to back here, above one at a time, "
+        "so times differ.",
         table(head, rows, classes) + "".join(charts),
     )
 
@@ -229,6 +231,12 @@ def findings(rates, perf, compare):
                 f"At {bytes_text(point.get('size_bytes'))} per pair Banyan was {times_text(speedup)} {word} Open MPI's "
                 f"best ({theirs['name'].removeprefix('openmpi:')})."
             )
+    cores = (perf or {}).get("environment", {}).get("cores")
+    ranks = sum(num_ranks for _, num_ranks, _, _, _ in rates if is_figure(num_ranks))
+    if is_figure(cores) and ranks > cores:
+        texts.append(
+            f"{ranks} ranks share {cores} cores: times of small exchanges are those of the scheduler, and vary."
+        )
     wrong = sum(row.get("wrong_bytes", 0) for row in (perf or {}).get("rows", []))
     wrong += sum(point.get("wrong_bytes", 0) for point in (compare or {}).get("points", []))
     texts.append("Every checked byte was right." if wrong == 0 else f"{wrong} BYTES WERE WRONG: please report this.")

@@ -34,8 +34,10 @@ TEST_F(LogLevelDeathTest, UnsetThenErrorsAndWarnings) {
   EXPECT_EXIT(write_one_line_per_level(nullptr), testing::ExitedWithCode(0), kUpToWarn);
 }
 
-TEST_F(LogLevelDeathTest, UnknownLevelThenDefault) {
-  EXPECT_EXIT(write_one_line_per_level("loud"), testing::ExitedWithCode(0), kUpToWarn);
+TEST_F(LogLevelDeathTest, UnknownLevelThenAWarningAndTheDefault) {
+  EXPECT_EXIT(write_one_line_per_level("loud"), testing::ExitedWithCode(0),
+              "^banyan warn log: BANYAN_LOG=loud is no level: off, error, warn, info, debug, trace\n"
+              "banyan error test: peer 3 lost\nbanyan warn test: careful\n$");
 }
 
 TEST_F(LogLevelDeathTest, OffThenNothing) {

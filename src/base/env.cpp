@@ -31,6 +31,7 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_JOB_ID", "", "Name of the job; set by banyan-run, bound into the bootstrap's authentication."},
     Variable{"BANYAN_JOB_SECRET", "", "The job secret itself, 64 hex digits; prefer BANYAN_JOB_SECRET_FILE."},
     Variable{"BANYAN_JOB_SECRET_FILE", "", "File of mode 0600 with the job secret, 64 hex digits."},
+    Variable{"BANYAN_LAB_TOOLS", "", "Folder with ip and tc for the lab's scripts, made by tools/lab/pack-tools.sh."},
     Variable{"BANYAN_LOCAL_RANK", "", "Number of this rank on its host; set by banyan-run."},
     Variable{"BANYAN_LOCAL_SIZE", "", "Number of ranks on this host; set by banyan-run."},
     Variable{"BANYAN_LOG", "warn", "Log level on stderr: off, error, warn, info, debug, trace."},

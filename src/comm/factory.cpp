@@ -20,7 +20,8 @@
 namespace banyan::comm {
 namespace {
 
-/// A misspelt variable would silently change nothing; said once per process, on rank 0 alone.
+/// A misspelt variable would silently change nothing; said once per process, on rank 0 alone. Not of splits, each of
+/// which has a rank 0.
 void warn_of_unknown_variables(int rank) {
   static std::once_flag once;
   if (rank == 0) {
@@ -35,7 +36,6 @@ void warn_of_unknown_variables(int rank) {
 /// The last steps that all ways share: control plane and connection.
 std::unique_ptr<Communicator> finish(std::unique_ptr<bootstrap::Bootstrap> bootstrap, const Settings& settings,
                                      Deadline deadline, std::shared_ptr<transport::InprocHub> hub = nullptr) {
-  warn_of_unknown_variables(bootstrap->rank());
   auto control = bootstrap::make_control(*bootstrap, settings.interface_name, deadline);
   return std::make_unique<Communicator>(Communicator::Parts{
       .bootstrap = std::move(bootstrap), .control = std::move(control), .settings = settings, .hub = std::move(hub)});
@@ -94,6 +94,13 @@ std::unique_ptr<Communicator> split_local(Communicator& parent, const std::vecto
   return finish(bootstrap::make_local_bootstrap(hubs.bootstrap, rank), parent.settings(), deadline, hubs.transport);
 }
 
+std::unique_ptr<Communicator> join(const banyan_unique_id& id, int rank, int size, const Settings& settings,
+                                   Deadline deadline) {
+  return finish(
+      bootstrap::make_tcp_bootstrap(bootstrap::UniqueId::read(id), rank, size, settings.interface_name, deadline),
+      settings, deadline);
+}
+
 std::unique_ptr<Communicator> split_processes(Communicator& parent, const std::vector<Member>& members, int rank,
                                               Deadline deadline) {
   banyan_unique_id id{};
@@ -106,20 +113,20 @@ std::unique_ptr<Communicator> split_processes(Communicator& parent, const std::v
     return nullptr;
   }
   const banyan_unique_id& leader = ids[static_cast<size_t>(members[0].parent_rank)];
-  return create_from_id(leader, rank, static_cast<int>(members.size()), parent.settings());
+  return join(leader, rank, static_cast<int>(members.size()), parent.settings(),
+              Deadline::in(parent.settings().bootstrap_timeout_s));
 }
 
 }  // namespace
 
 std::unique_ptr<Communicator> create_from_id(const banyan_unique_id& id, int rank, int size, const Settings& settings) {
-  const Deadline deadline = Deadline::in(settings.bootstrap_timeout_s);
-  return finish(
-      bootstrap::make_tcp_bootstrap(bootstrap::UniqueId::read(id), rank, size, settings.interface_name, deadline),
-      settings, deadline);
+  warn_of_unknown_variables(rank);
+  return join(id, rank, size, settings, Deadline::in(settings.bootstrap_timeout_s));
 }
 
 std::unique_ptr<Communicator> create_with_callback(int rank, int size, banyan_allgather_fn allgather, void* context,
                                                    const Settings& settings) {
+  warn_of_unknown_variables(rank);
   const Deadline deadline = Deadline::in(settings.bootstrap_timeout_s);
   auto callback = bootstrap::make_callback_bootstrap(rank, size, allgather, context);
   if (size == 1) {
@@ -137,17 +144,18 @@ std::unique_ptr<Communicator> create_with_callback(int rank, int size, banyan_al
   banyan_unique_id id{};
   BANYAN_CHECK(ids[0].size() == sizeof id.bytes, "rank 0's id is cut");
   std::memcpy(id.bytes, ids[0].data(), sizeof id.bytes);
-  return finish(
-      bootstrap::make_tcp_bootstrap(bootstrap::UniqueId::read(id), rank, size, settings.interface_name, deadline),
-      settings, deadline);
+  return join(id, rank, size, settings, deadline);
 }
 
 std::unique_ptr<Communicator> create_from_environment(const Settings& settings) {
   const Deadline deadline = Deadline::in(settings.bootstrap_timeout_s);
-  return finish(bootstrap::connect_from_environment(settings.interface_name, deadline), settings, deadline);
+  auto bootstrap = bootstrap::connect_from_environment(settings.interface_name, deadline);
+  warn_of_unknown_variables(bootstrap->rank());
+  return finish(std::move(bootstrap), settings, deadline);
 }
 
 std::vector<std::unique_ptr<Communicator>> create_local(const std::vector<Settings>& settings) {
+  warn_of_unknown_variables(0);
   const int size = static_cast<int>(settings.size());
   auto bootstraps = bootstrap::make_local_bootstraps(size);
   const auto hub = transport::make_inproc_hub(size);

@@ -12,7 +12,8 @@ namespace banyan::cost {
 /// What a message between two ranks costs, by the innermost tier that holds both.
 struct TierCost {
   double alpha_s = 0;           ///< one-way time of an empty message, overheads at both ends included
-  double overhead_s = 0;        ///< o: time a rank's core is busy per message, at each end
+  double overhead_s = 0;        ///< o: time a rank is busy per message, at each end
+  double gap_s = 0;             ///< g: the same of a host, whichever of its ranks a message belongs to; 0: no limit
   double flow_bytes_per_s = 0;  ///< one flow alone
   bool measured = false;
 
@@ -29,7 +30,7 @@ struct SubtreeCapacity {
 };
 
 /// Times of a communicator's exchanges: T = max over links of bytes / capacity, + alpha of the deepest path, + o at the
-/// busiest rank, + bytes copied / copy rate (design section 5). A value, equal on all ranks of a communicator.
+/// busiest rank or g at the busiest host, + bytes copied / copy rate (design section 5). A value, equal on all ranks of a communicator.
 struct CostModel {
   std::array<TierCost, topology::kNumTiers> tiers{};  ///< by Tier; kDomain: writes into mapped memory
   TierCost local_message{};                           ///< kMessage path between ranks of one host

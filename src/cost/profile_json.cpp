@@ -17,7 +17,12 @@ constexpr double kMaxRate = 1e18;
 constexpr std::array kTiers = {Tier::kSelf, Tier::kDomain, Tier::kNode, Tier::kRack, Tier::kCluster};
 
 Value write_tier(const TierCost& tier) {
-  return {{"alpha_s", tier.alpha_s}, {"overhead_s", tier.overhead_s}, {"flow_bytes_per_s", tier.flow_bytes_per_s}};
+  Value value = {{"alpha_s", tier.alpha_s}, {"overhead_s", tier.overhead_s}};
+  if (tier.gap_s > 0) {
+    value["gap_s"] = tier.gap_s;
+  }
+  value["flow_bytes_per_s"] = tier.flow_bytes_per_s;
+  return value;
 }
 
 void write_rate(Value& object, const char* name, double rate) {
@@ -136,6 +141,7 @@ TierCost read_tier(const Value& value, const std::string& path) {
   const Reader reader(value, path);
   return {.alpha_s = reader.seconds("alpha_s"),
           .overhead_s = reader.seconds("overhead_s"),
+          .gap_s = reader.find("gap_s") == nullptr ? 0 : reader.seconds("gap_s"),
           .flow_bytes_per_s = reader.rate("flow_bytes_per_s"),
           .measured = true};
 }

@@ -60,13 +60,14 @@ class Table {
 
 void add_tier(Table& table, const std::string& name, const TierCost& tier) {
   if (tier.measured) {
-    table.add({name, show_time(tier.alpha_s), show_time(tier.overhead_s), show_rate(tier.flow_bytes_per_s)});
+    table.add({name, show_time(tier.alpha_s), show_time(tier.overhead_s),
+               tier.gap_s > 0 ? show_time(tier.gap_s) : "-", show_rate(tier.flow_bytes_per_s)});
   }
 }
 
 std::string tiers_text(const Profile& profile) {
   Table table;
-  table.add({"path", "latency", "per message", "one flow"});
+  table.add({"path", "latency", "per message: a rank", "a host", "one flow"});
   add_tier(table, "domain (mapped memory)", profile.tiers[static_cast<size_t>(Tier::kDomain)]);
   add_tier(table, "local message", profile.local_message);
   for (const Tier tier : {Tier::kNode, Tier::kRack, Tier::kCluster}) {

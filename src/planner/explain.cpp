@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/json.hpp"
 #include "planner/plan.hpp"
 
@@ -23,12 +26,13 @@ std::string bytes(uint64_t value) {
 }
 
 std::string terms(const Prediction& p) {
-  const bool wire_bound = p.wire_s >= p.overhead_s;
+  const std::array<std::pair<double, const char*>, 3> at_ranks = {
+      {{p.latency_s, "latency"}, {p.overhead_s, "message"}, {p.copy_s, "copy"}}};
+  const bool wire_bound = p.wire_s >= std::max(p.latency_s + p.overhead_s, p.copy_s);
   return fmt::format("latency {}, messages {}, wire {} at {}, copies {}: {} bound", seconds(p.latency_s),
                      seconds(p.overhead_s), seconds(p.wire_s), p.busiest.empty() ? "no link" : p.busiest,
                      seconds(p.copy_s),
-                     wire_bound ? (p.wire_s >= p.latency_s + p.copy_s ? "wire" : "latency")
-                                : (p.overhead_s >= p.latency_s ? "message" : "latency"));
+                     wire_bound ? "wire" : std::max_element(at_ranks.begin(), at_ranks.end())->second);
 }
 
 json::Value to_json(const Candidate& candidate) {

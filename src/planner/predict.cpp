@@ -46,14 +46,119 @@ double copy_time(const cost::CostModel& model, double rank_bytes, double host_by
   return std::max(over(rank_bytes, model.copy_bytes_per_s), over(host_bytes, model.host_copy_bytes_per_s));
 }
 
-/// Sending and receiving `messages` to and from other hosts, beyond what the latency of one of them holds.
-double message_time(const cost::TierCost& tier, int messages) {
-  return messages > 0 ? 2 * tier.overhead_s * (messages - Prediction::kInLatency) : 0;
+/// Messages of the busiest rank, and of the busiest host, one way.
+struct Messages {
+  int rank = 0;
+  int host = 0;
+};
+
+/// Sending and receiving messages to and from other hosts, beyond what the latency of one of them holds.
+double message_time(const cost::TierCost& tier, const Messages& messages) {
+  if (messages.rank == 0) {
+    return 0;
+  }
+  return 2 * std::max(tier.overhead_s * (messages.rank - Prediction::kInLatency),
+                      tier.gap_s * (messages.host - Prediction::kInLatency));
 }
 
-uint64_t largest(const std::vector<uint64_t>& values) {
+/// What the steps of algorithms/hierarchical.hpp send to other hosts.
+Messages hierarchical_messages(const Hosts& hosts, hierarchical::Fan fan) {
+  Messages most;
+  const int remote_hosts = hosts.count() - 1;
+  for (int host = 0; host < hosts.count(); ++host) {
+    const int size = hosts.size(host);
+    if (fan == hierarchical::Fan::kNode) {
+      most.rank = std::max(most.rank, (remote_hosts + size - 1) / size);
+      most.host = remote_hosts;
+      continue;
+    }
+    // One message for each rank of the others, and each rank of this one gets one from each host.
+    int of_rank = 0;
+    int of_host = 0;
+    for (int other = 0; other < hosts.count(); ++other) {
+      of_rank += other == host ? 0 : (hosts.size(other) + size - 1) / size;
+      of_host += other == host ? 0 : hosts.size(other);
+    }
+    most.rank = std::max(most.rank, of_rank);
+    most.host = std::max({most.host, of_host, remote_hosts * size});
+  }
+  return most;
+}
+
+template <typename Number>
+Number largest(const std::vector<Number>& values) {
   return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
 }
+
+/// Adds up pairs; those of one sending host in a row.
+class LoadSums {
+ public:
+  LoadSums(const topology::LocalityTree& tree, const Hosts& hosts)
+      : tree_(tree),
+        hosts_(hosts),
+        rank_out_(at(hosts.num_ranks())),
+        rank_in_(at(hosts.num_ranks())),
+        local_out_(at(hosts.num_ranks())),
+        local_in_(at(hosts.num_ranks())),
+        messages_out_(at(hosts.num_ranks())),
+        messages_in_(at(hosts.num_ranks())),
+        host_messages_out_(at(hosts.count())),
+        host_messages_in_(at(hosts.count())),
+        pair_bytes_(at(hosts.count())) {
+    loads_.subtree_egress.resize(tree.nodes().size());
+    loads_.subtree_ingress.resize(tree.nodes().size());
+    loads_.host_local.resize(at(hosts.count()));
+  }
+
+  void add(int from, int to, uint64_t bytes, bool is_message) {
+    const size_t from_host = at(hosts_.host_of(from));
+    const size_t to_host = at(hosts_.host_of(to));
+    if (from_host == to_host) {
+      local_out_[at(from)] += bytes;
+      local_in_[at(to)] += bytes;
+      loads_.host_local[from_host] += bytes;
+      return;
+    }
+    rank_out_[at(from)] += bytes;
+    rank_in_[at(to)] += bytes;
+    pair_bytes_[to_host] += bytes;
+    messages_out_[at(from)] += is_message ? 1 : 0;
+    messages_in_[at(to)] += is_message ? 1 : 0;
+    host_messages_out_[from_host] += is_message ? 1 : 0;
+    host_messages_in_[to_host] += is_message ? 1 : 0;
+    for (const Tier tier : {Tier::kNode, Tier::kRack}) {
+      const int a = tree_.ancestor(from, tier);
+      const int b = tree_.ancestor(to, tier);
+      if (a != b) {
+        loads_.subtree_egress[at(a)] += bytes;
+        loads_.subtree_ingress[at(b)] += bytes;
+      }
+    }
+  }
+
+  void end_host() {
+    loads_.host_pair_max = std::max(loads_.host_pair_max, largest(pair_bytes_));
+    std::fill(pair_bytes_.begin(), pair_bytes_.end(), 0);
+  }
+
+  [[nodiscard]] Loads loads() {
+    loads_.rank_remote_max = std::max(largest(rank_out_), largest(rank_in_));
+    loads_.rank_local_max = std::max(largest(local_out_), largest(local_in_));
+    loads_.rank_messages_max = std::max(largest(messages_out_), largest(messages_in_));
+    loads_.host_messages_max = std::max(largest(host_messages_out_), largest(host_messages_in_));
+    return std::move(loads_);
+  }
+
+ private:
+  static size_t at(int index) { return static_cast<size_t>(index); }
+
+  const topology::LocalityTree& tree_;
+  const Hosts& hosts_;
+  Loads loads_;
+  std::vector<uint64_t> rank_out_, rank_in_, local_out_, local_in_;
+  std::vector<int> messages_out_, messages_in_, host_messages_out_, host_messages_in_;
+  std::vector<uint64_t> pair_bytes_;  ///< from the host at hand, by receiving host
+};
 
 }  // namespace
 
@@ -64,53 +169,19 @@ const cost::TierCost& remote_tier(const topology::LocalityTree& tree, const cost
 
 Loads sum_loads(const topology::LocalityTree& tree, const Hosts& hosts, const Demand& demand, uint64_t only_above,
                 uint64_t only_up_to) {
-  const int num_ranks = tree.num_ranks();
-  Loads loads;
-  loads.subtree_egress.resize(tree.nodes().size());
-  loads.subtree_ingress.resize(tree.nodes().size());
-  loads.host_local.resize(static_cast<size_t>(hosts.count()));
-  std::vector<uint64_t> in(static_cast<size_t>(num_ranks));
-  std::vector<uint64_t> in_local(in.size());
-  std::vector<int> in_messages(in.size());
-  for (int from = 0; from < num_ranks; ++from) {
-    uint64_t out = 0;
-    uint64_t out_local = 0;
-    int out_messages = 0;
-    for (int to = 0; to < num_ranks; ++to) {
-      const uint64_t bytes = demand.bytes(num_ranks, from, to);
-      if (from == to || bytes > only_up_to || (only_above > 0 && bytes <= only_above)) {
-        continue;
-      }
-      const auto t = static_cast<size_t>(to);
-      if (tree.same_host(from, to)) {
-        out_local += bytes;
-        in_local[t] += bytes;
-        loads.host_local[static_cast<size_t>(hosts.host_of(from))] += bytes;
-        continue;
-      }
-      out += bytes;
-      in[t] += bytes;
-      out_messages += bytes > 0 || demand.uniform() ? 1 : 0;
-      in_messages[t] += bytes > 0 || demand.uniform() ? 1 : 0;
-      for (const Tier tier : {Tier::kNode, Tier::kRack}) {
-        const int a = tree.ancestor(from, tier);
-        const int b = tree.ancestor(to, tier);
-        if (a != b) {
-          loads.subtree_egress[static_cast<size_t>(a)] += bytes;
-          loads.subtree_ingress[static_cast<size_t>(b)] += bytes;
+  LoadSums sums(tree, hosts);
+  for (int host = 0; host < hosts.count(); ++host) {
+    for (const int from : hosts.ranks(host)) {
+      for (int to = 0; to < tree.num_ranks(); ++to) {
+        const uint64_t bytes = demand.bytes(tree.num_ranks(), from, to);
+        if (from != to && bytes <= only_up_to && (only_above == 0 || bytes > only_above)) {
+          sums.add(from, to, bytes, bytes > 0 || demand.uniform());
         }
       }
     }
-    loads.rank_remote_max = std::max(loads.rank_remote_max, out);
-    loads.rank_local_max = std::max(loads.rank_local_max, out_local);
-    loads.rank_messages_max = std::max(loads.rank_messages_max, out_messages);
+    sums.end_host();
   }
-  loads.rank_remote_max = std::max(loads.rank_remote_max, largest(in));
-  loads.rank_local_max = std::max(loads.rank_local_max, largest(in_local));
-  for (const int messages : in_messages) {
-    loads.rank_messages_max = std::max(loads.rank_messages_max, messages);
-  }
-  return loads;
+  return sums.loads();
 }
 
 Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
@@ -132,7 +203,8 @@ Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts
   const double flow = over(static_cast<double>(loads.rank_remote_max), remote.flow_bytes_per_s);
   result.latency_s = loads.rank_messages_max > 0 ? remote.alpha_s : domain.alpha_s;
   // Local messages are served between remote ones, on the same core.
-  result.overhead_s = message_time(remote, loads.rank_messages_max) + (local - domain.alpha_s);
+  result.overhead_s =
+      message_time(remote, {loads.rank_messages_max, loads.host_messages_max}) + (local - domain.alpha_s);
   result.wire_s = std::max(busiest.time_s, flow);
   result.busiest = flow > busiest.time_s ? "one rank's flow" : busiest.name;
   return result;
@@ -160,27 +232,16 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
     return result;
   }
   const auto& remote = remote_tier(tree, model);
-  int messages = 0;  // of the busiest rank, one way
-  for (int host = 0; host < hosts.count(); ++host) {
-    if (fan == hierarchical::Fan::kNode) {
-      messages = std::max(messages, (remote_hosts + hosts.size(host) - 1) / hosts.size(host));
-      continue;
-    }
-    int destinations = 0;
-    for (int other = 0; other < hosts.count(); ++other) {
-      destinations += other == host ? 0 : (hosts.size(other) + hosts.size(host) - 1) / hosts.size(host);
-    }
-    messages = std::max(messages, destinations);
-  }
   const double blocks = static_cast<double>(ranks) * (hosts.num_ranks() - ranks);
   const double headers = header_bytes_per_block * blocks;
   const Busiest busiest = busiest_link(tree, model, loads, host_out > 0 ? 1.0 + headers / host_out : 1.0);
   result.latency_s += remote.alpha_s;
-  result.overhead_s += message_time(remote, messages);
+  result.overhead_s += message_time(remote, hierarchical_messages(hosts, fan));
   result.copy_s *= Prediction::kCopiesNotOverlapped;
   // With fan kNode one rank's flow carries all bytes of a pair of hosts.
-  const double pair_bytes = rank_bytes * (fan == hierarchical::Fan::kNode ? ranks : 1) / remote_hosts;
-  const double flow = over(pair_bytes, remote.flow_bytes_per_s);
+  const double flow_bytes =
+      fan == hierarchical::Fan::kNode ? static_cast<double>(loads.host_pair_max) : rank_bytes / remote_hosts;
+  const double flow = over(flow_bytes, remote.flow_bytes_per_s);
   result.wire_s = std::max(busiest.time_s, flow);
   result.busiest = flow > busiest.time_s ? "one rank's flow" : busiest.name;
   return result;

@@ -27,17 +27,21 @@ Flows flows_at_distance(const topology::LocalityTree& tree, topology::Tier tier,
   return flows;
 }
 
-int busiest(const Flows& flows, int num_ranks) {
-  std::vector<int> sends(at(num_ranks));
-  std::vector<int> receives(at(num_ranks));
-  int most = 0;
+}  // namespace
+
+Busiest busiest(const topology::LocalityTree& tree, const Flows& flows) {
+  std::vector<int> host_sends(tree.nodes().size());
+  std::vector<int> host_receives(tree.nodes().size());
+  std::vector<int> sends(at(tree.num_ranks()));
+  std::vector<int> receives(at(tree.num_ranks()));
+  Busiest most;
   for (const Flow& flow : flows) {
-    most = std::max({most, ++sends[at(flow.from)], ++receives[at(flow.to)]});
+    most.rank = std::max({most.rank, ++sends[at(flow.from)], ++receives[at(flow.to)]});
+    most.host = std::max({most.host, ++host_sends[at(tree.ancestor(flow.from, topology::Tier::kNode))],
+                          ++host_receives[at(tree.ancestor(flow.to, topology::Tier::kNode))]});
   }
   return most;
 }
-
-}  // namespace
 
 size_t flow_bytes(const Flow& flow, size_t scale) {
   return std::max<size_t>(1, static_cast<size_t>(std::llround(flow.weight * static_cast<double>(scale))));
@@ -154,16 +158,34 @@ MessagePatterns message_patterns(const topology::LocalityTree& tree, topology::T
                    [](const Flows& a, const Flows& b) { return a.size() > b.size(); });
   MessagePatterns patterns;
   for (const Flows& flows : by_distance) {
-    if (flows.empty() || patterns.busiest_many >= limit) {
+    if (flows.empty() || patterns.busiest_many.rank >= limit) {
       break;
     }
     if (patterns.few.empty()) {
       patterns.few = flows;
-      patterns.busiest_few = busiest(flows, num_ranks);
+      patterns.busiest_few = busiest(tree, flows);
     }
     patterns.many.insert(patterns.many.end(), flows.begin(), flows.end());
-    patterns.busiest_many = busiest(patterns.many, num_ranks);
+    patterns.busiest_many = busiest(tree, patterns.many);
   }
+  return patterns;
+}
+
+MessagePatterns one_rank_patterns(const topology::LocalityTree& tree, topology::Tier tier, int rank, int limit) {
+  MessagePatterns patterns;
+  for (int other = 0; other < tree.num_ranks() && patterns.many.size() < 2 * at(limit); ++other) {
+    if (other == rank || tree.common_tier(rank, other) != tier) {
+      continue;
+    }
+    for (Flows* flows : {&patterns.few, &patterns.many}) {
+      if (flows == &patterns.many || flows->empty()) {
+        flows->push_back({.from = rank, .to = other, .weight = 1, .group = 0});
+        flows->push_back({.from = other, .to = rank, .weight = 1, .group = 0});
+      }
+    }
+  }
+  patterns.busiest_few = busiest(tree, patterns.few);
+  patterns.busiest_many = busiest(tree, patterns.many);
   return patterns;
 }
 

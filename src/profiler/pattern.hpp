@@ -52,14 +52,24 @@ void normalise(Flows& flows);
 /// Max-min fair shares of `capacity` for receivers that take at most `limits[i]` each.
 [[nodiscard]] std::vector<double> fair_shares(double capacity, const std::vector<double>& limits);
 
-/// Two patterns of messages between ranks whose innermost common tier is `tier`, spread evenly over the ranks: one with
-/// few messages per rank and one with up to `limit`. `busiest_*`: most messages that a rank sends or receives.
+/// Most messages that one rank, and that the ranks of one host together, send or receive.
+struct Busiest {
+  int rank = 0;
+  int host = 0;
+};
+[[nodiscard]] Busiest busiest(const topology::LocalityTree& tree, const Flows& flows);
+
+/// Two patterns of messages between ranks whose innermost common tier is `tier`: with few messages and with many.
 struct MessagePatterns {
   Flows few;
   Flows many;
-  int busiest_few = 0;
-  int busiest_many = 0;
+  Busiest busiest_few;
+  Busiest busiest_many;
 };
+/// Spread evenly over all ranks, up to `limit` messages each way per rank.
 [[nodiscard]] MessagePatterns message_patterns(const topology::LocalityTree& tree, topology::Tier tier, int limit);
+/// Between `rank` and one, or up to `limit`, others, both ways; all other ranks are idle.
+[[nodiscard]] MessagePatterns one_rank_patterns(const topology::LocalityTree& tree, topology::Tier tier, int rank,
+                                                int limit);
 
 }  // namespace banyan::profiler

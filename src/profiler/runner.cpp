@@ -165,7 +165,6 @@ double Runner::one_way_s(int a, int b, double target_s) {
   return round_trip_s(a, b, repeats_for(target_s, trial_s, kTrial)) / 2;
 }
 
-/// Slope of the time of n one-way messages over n, at the receiver.
 double Runner::stream_s(int a, int b) {
   constexpr int kFew = 16;
   constexpr int kMany = 64;
@@ -180,24 +179,20 @@ double Runner::stream_s(int a, int b) {
   return slope > 0 ? slope : smallest(many) / kMany;
 }
 
-double Runner::overhead_s(const MessagePatterns& patterns, int a, int b, double target_s) {
-  const int more = patterns.busiest_many - patterns.busiest_few;
-  if (more > 0) {
-    constexpr int kTrial = 16;
-    const double trial_s = small_exchange_s(patterns.many, kTrial);
-    const int count = repeats_for(target_s / (2 * kRuns), trial_s, kTrial);
-    std::vector<double> few;
-    std::vector<double> many;
-    for (int run = 0; run < kRuns; ++run) {
-      few.push_back(small_exchange_s(patterns.few, count));
-      many.push_back(small_exchange_s(patterns.many, count));
-    }
-    const double slope = (smallest(many) - smallest(few)) / (2.0 * more);
-    if (slope > 0) {
-      return slope;
-    }
+double Runner::extra_s(const MessagePatterns& patterns, double target_s) {
+  if (patterns.many.size() <= patterns.few.size()) {
+    return 0;
   }
-  return stream_s(a, b);
+  constexpr int kTrial = 16;
+  const double trial_s = small_exchange_s(patterns.many, kTrial);
+  const int count = repeats_for(target_s / (2 * kRuns), trial_s, kTrial);
+  std::vector<double> few;
+  std::vector<double> many;
+  for (int run = 0; run < kRuns; ++run) {
+    few.push_back(small_exchange_s(patterns.few, count));
+    many.push_back(small_exchange_s(patterns.many, count));
+  }
+  return std::max(0.0, smallest(many) - smallest(few));
 }
 
 /// Grows messages until one exchange takes a good part of the target, or they are as large as allowed.

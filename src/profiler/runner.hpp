@@ -19,10 +19,12 @@ class Runner {
   /// One-way time of an 8-byte message between `a` and `b`: half of the middle round trips' time. Above 0.
   [[nodiscard]] double one_way_s(int a, int b, double target_s);
 
-  /// Time that a message occupies one end, with all ranks at work at once: half the slope of an exchange's time over
-  /// the number of messages that each rank sends and receives. Where a rank has one peer only, or noise hides the
-  /// slope: the time per message of a one-way stream from `a` to `b`. Above 0.
-  [[nodiscard]] double overhead_s(const MessagePatterns& patterns, int a, int b, double target_s);
+  /// What an exchange of small messages takes longer with `patterns.many` than with `patterns.few`; 0 if noise hides it
+  /// or they are the same.
+  [[nodiscard]] double extra_s(const MessagePatterns& patterns, double target_s);
+
+  /// Time per message of a one-way stream of small messages from `a` to `b`, at `b`. Above 0.
+  [[nodiscard]] double stream_s(int a, int b);
 
   /// Sustained bytes/s of each group of flows, all groups at once: the slope of the time at which the last byte has
   /// arrived over the bytes sent. Above 0.
@@ -41,7 +43,6 @@ class Runner {
   [[nodiscard]] double small_exchange_s(const Flows& flows, int count);
   /// Seconds of one round trip of a small message among `count`.
   [[nodiscard]] double round_trip_s(int a, int b, int count);
-  [[nodiscard]] double stream_s(int a, int b);
   [[nodiscard]] size_t choose_scale(const Flows& flows, double target_s, double* exchange_s);
   void exchange(const Layout& layout);
   void reserve(const Layout& layout);

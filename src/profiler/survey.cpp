@@ -22,6 +22,8 @@ constexpr int kMaxPartners = 32;
 constexpr int kMaxMessages = 16;
 /// Partners whose rates differ by more than this get shares that fit them in a second run.
 constexpr double kUneven = 1.2;
+/// A g that noise hides: none. Results are above 0.
+constexpr double kLeastSeconds = 1e-12;
 
 std::string round_name(size_t round, bool back) {
   return "host pairs, round " + std::to_string(round + 1) + (back ? ", back" : "");
@@ -96,11 +98,8 @@ std::vector<Probe> Survey::probes() {
                       }});
   }
   for (const Target& target : targets_) {
-    probes.push_back({latency_name(target.name), 2, [this, target](double target_s) {
-                        const auto patterns = message_patterns(tree_, target.tier, kMaxMessages);
-                        return std::vector{runner_.one_way_s(target.a, target.b, target_s / 2),
-                                           runner_.overhead_s(patterns, target.a, target.b, target_s / 2)};
-                      }});
+    probes.push_back({latency_name(target.name), size_t{target.tier >= Tier::kRack ? 3U : 2U},
+                      [this, target](double target_s) { return message_costs(target, target_s); }});
   }
   add_pair_probes(probes);
   for (const Target& target : targets_) {
@@ -168,6 +167,29 @@ std::vector<double> Survey::host_pairs() const {
     }
   }
   return rates;
+}
+
+/// Alpha, o and g. Messages between hosts pass through what the ranks of a host share, so o is that of one rank with
+/// all others idle, and g that of a host with all ranks at work; inside a host o is that of ranks all at work.
+std::vector<double> Survey::message_costs(const Target& target, double target_s) {
+  const bool between_hosts = target.tier >= Tier::kRack;
+  const double part_s = target_s / (between_hosts ? 3 : 2);
+  const double alpha_s = runner_.one_way_s(target.a, target.b, part_s);
+  const auto all = message_patterns(tree_, target.tier, kMaxMessages);
+  const double all_s = runner_.extra_s(all, part_s) / 2;
+  double overhead_s = all_s / std::max(1, all.busiest_many.rank - all.busiest_few.rank);
+  if (overhead_s == 0) {
+    overhead_s = runner_.stream_s(target.a, target.b);
+  }
+  if (!between_hosts) {
+    return {alpha_s, overhead_s};
+  }
+  // Where ranks share cores, those that wait delay the one at work: no slower than among ranks that all work.
+  const auto one = one_rank_patterns(tree_, target.tier, target.a, kMaxMessages);
+  const double one_s = runner_.extra_s(one, part_s) / 2 / std::max(1, one.busiest_many.rank - one.busiest_few.rank);
+  const double gap_s = all_s / std::max(1, all.busiest_many.host - all.busiest_few.host);
+  overhead_s = one_s > 0 ? std::min(one_s, overhead_s) : overhead_s;
+  return {alpha_s, overhead_s, gap_s > 0 ? gap_s : std::min(kLeastSeconds, overhead_s)};
 }
 
 /// One flow alone: of hosts, between the pair that was the fastest, since slow NICs are capacities of their hosts.
@@ -260,6 +282,7 @@ double Survey::rack_rate(int rack, Direction direction, double target_s) {
 cost::TierCost Survey::tier_cost(const Target& target) const {
   return {.alpha_s = number(latency_name(target.name), 0),
           .overhead_s = number(latency_name(target.name), 1),
+          .gap_s = target.tier >= Tier::kRack ? number(latency_name(target.name), 2) : 0,
           .flow_bytes_per_s = number(flow_name(target.name)),
           .measured = true};
 }

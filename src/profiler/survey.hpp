@@ -49,6 +49,7 @@ class Survey {
   /// The pairs that a round of the tournament measures, as from -> to.
   [[nodiscard]] std::vector<std::pair<int, int>> round_pairs(size_t round, bool back) const;
   [[nodiscard]] std::vector<double> host_pairs() const;
+  [[nodiscard]] std::vector<double> message_costs(const Target& target, double target_s);
   [[nodiscard]] double flow_rate(const Target& target, double target_s);
   [[nodiscard]] double host_rate(int host, Direction direction, double target_s);
   [[nodiscard]] double rack_rate(int rack, Direction direction, double target_s);

@@ -79,7 +79,7 @@ TEST(RenderText, SampleThenTiersHostsAndPairs) {
   const Profile profile = profile_from_json(file::read(BANYAN_TEST_PROFILES "/two_hosts.json")).value("sample");
   const std::string text = render_profile_text(profile);
   EXPECT_THAT(text, HasSubstr("Profile of 4 ranks on 2 hosts over shm,ucx, 2026-11-22T03:40:00Z"));
-  EXPECT_THAT(text, HasSubstr("rack                    41.0 us      3.60 us  23.7 MB/s"));
+  EXPECT_THAT(text, HasSubstr("rack                    41.0 us              3.60 us  1.90 us  23.7 MB/s"));
   EXPECT_THAT(text, HasSubstr("node1      2  11.9 MB/s  11.8 MB/s"));
   EXPECT_THAT(text, HasSubstr("one core 5.50 GB/s, all ranks of a host together 9.80 GB/s"));
   EXPECT_THAT(text, Not(HasSubstr("cluster"))) << "not measured, so not shown";

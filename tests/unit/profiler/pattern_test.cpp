@@ -148,8 +148,8 @@ TEST(MessagePatterns, UnevenHostsThenOnlyPairsOfTheTierAndDistinct) {
       most = std::max(most, ++sent[flow.from]);
     }
     EXPECT_EQ(pairs.size(), patterns.many.size());
-    EXPECT_EQ(patterns.busiest_many, most) << "every pair is used, in both directions";
-    EXPECT_GT(patterns.busiest_many, patterns.busiest_few);
+    EXPECT_EQ(patterns.busiest_many.rank, most) << "every pair is used, in both directions";
+    EXPECT_GT(patterns.busiest_many.rank, patterns.busiest_few.rank);
   }
 }
 
@@ -159,14 +159,34 @@ TEST(MessagePatterns, ManyRanksThenNoMoreThanTheLimit) {
     hosts[static_cast<size_t>(rank / 8)].push_back(rank);
   }
   const MessagePatterns patterns = message_patterns(LocalityTree::from_hosts(hosts, 1e9), Tier::kRack, 16);
-  EXPECT_EQ(patterns.busiest_few, 1);
-  EXPECT_EQ(patterns.busiest_many, 16);
+  EXPECT_EQ(patterns.busiest_few.rank, 1);
+  EXPECT_EQ(patterns.busiest_many.rank, 16);
+}
+
+TEST(MessagePatterns, OneRankThenItAloneTalksToOthersOfTheTierBothWays) {
+  const LocalityTree tree = LocalityTree::from_hosts({{0, 2, 4}, {1, 3}, {5}}, 1e9);
+  const MessagePatterns patterns = one_rank_patterns(tree, Tier::kRack, 2, 16);
+  const Flows few = {{2, 1, 1, 0}, {1, 2, 1, 0}};
+  const Flows many = {{2, 1, 1, 0}, {1, 2, 1, 0}, {2, 3, 1, 0}, {3, 2, 1, 0}, {2, 5, 1, 0}, {5, 2, 1, 0}};
+  EXPECT_EQ(patterns.few, few);
+  EXPECT_EQ(patterns.many, many);
+  EXPECT_EQ(patterns.busiest_few.rank, 1);
+  EXPECT_EQ(patterns.busiest_many.rank, 3);
+  EXPECT_EQ(one_rank_patterns(tree, Tier::kRack, 2, 2).busiest_many.rank, 2) << "no more than the limit";
+  EXPECT_TRUE(one_rank_patterns(tree, Tier::kDomain, 5, 16).many.empty()) << "it has no neighbour";
+}
+
+TEST(Busiest, UnevenHostsThenHostsAreSumsOfTheirRanks) {
+  const LocalityTree tree = LocalityTree::from_hosts({{0, 2}, {1, 3}}, 1e9);
+  const Busiest most = busiest(tree, {{.from = 0, .to = 1}, {.from = 2, .to = 1}, {.from = 2, .to = 3}});
+  EXPECT_EQ(most.rank, 2);
+  EXPECT_EQ(most.host, 3);
 }
 
 TEST(MessagePatterns, NoPairOfTheTierThenEmpty) {
   const MessagePatterns patterns = message_patterns(LocalityTree::from_hosts({{0}, {1}}, 1e9), Tier::kDomain, 16);
   EXPECT_TRUE(patterns.few.empty());
-  EXPECT_EQ(patterns.busiest_many, 0);
+  EXPECT_EQ(patterns.busiest_many.rank, 0);
 }
 
 }  // namespace

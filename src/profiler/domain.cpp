@@ -17,7 +17,8 @@ using topology::Tier;
 
 constexpr size_t kSmallBytes = 8;
 constexpr int kTrial = 16;
-constexpr int kMaxRepeats = 20000;
+constexpr double kMaxRepeats = 20000;
+constexpr int kRuns = 4;
 
 size_t largest_domain(const topology::LocalityTree& tree) {
   size_t largest = 0;
@@ -72,14 +73,28 @@ class Group {
 
 double largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
 
-/// Time of an exchange, of the slowest rank that `counts`.
-double slowest_s(Runner& runner, Group& group, size_t bytes, double target_s, bool counts) {
-  const auto once = [&](int repeats) {
-    const double mine = group.exchange_s(bytes, repeats);
-    return std::max(largest(runner.gather(counts ? mine : 0)), 1e-9);
-  };
-  const double repeats = target_s / once(kTrial);
-  return once(static_cast<int>(std::clamp(repeats, static_cast<double>(kTrial), static_cast<double>(kMaxRepeats))));
+/// One kind of exchange whose time is wanted.
+struct Exchange {
+  Group* group = nullptr;
+  size_t bytes = kSmallBytes;
+  bool counts = true;    ///< whether this rank's time does
+  double seconds = 1e3;  ///< of the slowest rank, in the fastest run
+};
+
+/// Times all of them, in turn kRuns times: whatever keeps a core busy for a while, such as two ranks on one of several
+/// free cores, meets one run or two.
+void time_exchanges(Runner& runner, std::vector<Exchange>& exchanges, double target_s) {
+  const double part_s = target_s / static_cast<double>(kRuns * exchanges.size());
+  for (int run = 0; run < kRuns; ++run) {
+    for (Exchange& exchange : exchanges) {
+      const auto once = [&](int repeats) {
+        const double mine = exchange.group->exchange_s(exchange.bytes, repeats);
+        return std::max(largest(runner.gather(exchange.counts ? mine : 0)), 1e-9);
+      };
+      const double repeats = std::clamp(part_s / once(kTrial), static_cast<double>(kTrial), kMaxRepeats);
+      exchange.seconds = std::min(exchange.seconds, once(static_cast<int>(repeats)));
+    }
+  }
 }
 
 }  // namespace
@@ -96,23 +111,28 @@ cost::TierCost measure_domain(Runner& runner, double target_s) {
   const int alone = -1;
 
   Group pair(comm, index == ranks.size() - 1 && index % 2 == 0 ? alone : ranks[index / 2 * 2]);
-  const double pair_s = slowest_s(runner, pair, kSmallBytes, target_s / 3, true);
   // Slots are equally large in all pairs.
   const auto large_bytes = static_cast<size_t>(largest(runner.gather(static_cast<double>(pair.slot_bytes()))));
+  std::unique_ptr<Group> whole;
+  std::vector<Exchange> exchanges = {{.group = &pair}, {.group = &pair, .bytes = std::max(large_bytes, kSmallBytes)}};
+  if (most > 2) {
+    whole = std::make_unique<Group>(comm, domain);
+    exchanges.push_back({.group = whole.get(), .counts = ranks.size() == most});
+  }
+  time_exchanges(runner, exchanges, target_s);
+  const double pair_s = exchanges[0].seconds;
+  const double large_s = exchanges[1].seconds;
   cost::TierCost cost = cost::nominal_model(tree).tiers[static_cast<size_t>(Tier::kDomain)];
   // With two ranks, latency and overhead cannot be told apart: split as the nominal figures are.
   cost.overhead_s = pair_s * cost.overhead_s / (cost.alpha_s + 2 * cost.overhead_s);
   cost.alpha_s = pair_s;
   cost.measured = true;
   if (large_bytes > kSmallBytes) {
-    const double large_s = slowest_s(runner, pair, large_bytes, target_s / 3, true);
     // Less than half of the time for the bytes is noise.
     cost.flow_bytes_per_s = static_cast<double>(large_bytes) / std::max(large_s - pair_s, large_s / 2);
   }
   if (most > 2) {
-    Group whole(comm, domain);
-    const double all_s = slowest_s(runner, whole, kSmallBytes, target_s / 3, ranks.size() == most);
-    const double slope_s = (all_s - pair_s) / (2.0 * static_cast<double>(most - 2));
+    const double slope_s = (exchanges[2].seconds - pair_s) / (2.0 * static_cast<double>(most - 2));
     cost.overhead_s = slope_s > 0 ? slope_s : cost.overhead_s;
   }
   return cost;

@@ -161,8 +161,12 @@ double Runner::round_trip_s(int a, int b, int count) {
 
 double Runner::one_way_s(int a, int b, double target_s) {
   constexpr int kTrial = 16;
-  const double trial_s = round_trip_s(a, b, kTrial);
-  return round_trip_s(a, b, repeats_for(target_s, trial_s, kTrial)) / 2;
+  const int count = repeats_for(target_s / kRuns, round_trip_s(a, b, kTrial), kTrial);
+  std::vector<double> runs;
+  for (int run = 0; run < kRuns; ++run) {
+    runs.push_back(round_trip_s(a, b, count));
+  }
+  return smallest(runs) / 2;
 }
 
 double Runner::stream_s(int a, int b) {

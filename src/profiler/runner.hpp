@@ -16,7 +16,8 @@ class Runner {
   /// `max_bytes`: largest message. The engine is borrowed.
   Runner(coll::Engine& engine, size_t max_bytes);
 
-  /// One-way time of an 8-byte message between `a` and `b`: half of the middle round trips' time. Above 0.
+  /// One-way time of an 8-byte message between `a` and `b`: half of the middle round trips' time in the
+  /// fastest of a few runs. Above 0.
   [[nodiscard]] double one_way_s(int a, int b, double target_s);
 
   /// What an exchange of small messages takes longer with `patterns.many` than with `patterns.few`; 0 if noise hides it

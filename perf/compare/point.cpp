@@ -39,6 +39,7 @@ Json to_json(const CandidateResult& result) {
   Json json;
   json["name"] = result.name;
   json["median_s"] = result.median_s();
+  json["p99_s"] = result.p99_s();
   json["min_s"] = percentile(result.round_s, 0).value_or(0);
   json["rounds_s"] = result.round_s;
   json["exchanges_per_round"] = result.exchanges_per_round;
@@ -83,6 +84,8 @@ Json to_json(const Verdict& verdict) {
 
 double CandidateResult::median_s() const { return median(round_s).value_or(0); }
 
+double CandidateResult::p99_s() const { return percentile(round_s, 0.99).value_or(0); }
+
 double CandidateResult::nic_bytes_per_exchange() const {
   return ratio(static_cast<double>(nic_bytes), static_cast<double>(num_exchanges));
 }
@@ -113,8 +116,9 @@ std::string comparison_header(const std::vector<std::string>& candidates) {
   for (const auto& name : candidates) {
     line += fmt::format(" {:>{}}", column_of(name), width_of(name));
   }
-  return line + fmt::format(" {:>6} {:>10} {:>6} {:>9} {:>12} {:>12} {:>6} {:>5}  {}\n", "ratio", "bound(us)", "%bound",
-                            "pred/meas", "MPI wire(B)", "wire(B)", "#wrong", "bar", "algorithm");
+  return line + fmt::format(" {:>9} {:>9} {:>6} {:>10} {:>6} {:>9} {:>12} {:>12} {:>6} {:>5}  {}\n", "MPI p99", "p99",
+                            "ratio", "bound(us)", "%bound", "pred/meas", "MPI wire(B)", "wire(B)", "#wrong", "bar",
+                            "algorithm");
 }
 
 std::string comparison_line(const Point& point) {
@@ -124,13 +128,17 @@ std::string comparison_line(const Point& point) {
     line += fmt::format(" {:>{}.1f}", candidate.median_s() * kMicro, width_of(candidate.name));
   }
   const auto wire = [](const CandidateResult* result) { return result ? result->nic_bytes_per_exchange() : 0; };
+  const auto p99 = [](const CandidateResult* result) {
+    return number_cell(result ? result->p99_s() * kMicro : 0, "{:.1f}");
+  };
   const bool planned = summary.banyan != nullptr && summary.banyan->plan;
-  return line +
-         fmt::format(" {:>6} {:>10} {:>6} {:>9} {:>12.0f} {:>12.0f} {:>6} {:>5}  {}\n",
-                     number_cell(summary.verdict.speedup, "{:.2f}"), number_cell(summary.bound_s * kMicro, "{:.1f}"),
-                     number_cell(summary.verdict.bound_share * 100, "{:.1f}"),
-                     number_cell(summary.predicted_ratio, "{:.2f}"), wire(summary.best_mpi), wire(summary.banyan),
-                     summary.wrong, verdict_cell(summary), planned ? summary.banyan->plan->algorithm : "");
+  return line + fmt::format(" {:>9} {:>9} {:>6} {:>10} {:>6} {:>9} {:>12.0f} {:>12.0f} {:>6} {:>5}  {}\n",
+                            p99(summary.best_mpi), p99(summary.banyan), number_cell(summary.verdict.speedup, "{:.2f}"),
+                            number_cell(summary.bound_s * kMicro, "{:.1f}"),
+                            number_cell(summary.verdict.bound_share * 100, "{:.1f}"),
+                            number_cell(summary.predicted_ratio, "{:.2f}"), wire(summary.best_mpi),
+                            wire(summary.banyan), summary.wrong, verdict_cell(summary),
+                            planned ? summary.banyan->plan->algorithm : "");
 }
 
 std::string comparison_footer(const std::vector<Point>& points) {
@@ -151,7 +159,7 @@ std::string comparison_footer(const std::vector<Point>& points) {
     const bool is_near = std::abs(summary.predicted_ratio - 1) <= kPredictionTolerance;
     near += summary.predicted_ratio > 0 && is_near ? 1U : 0U;
   }
-  const std::string unreachable = beyond > 0 ? fmt::format(" ({} are beyond the wires)", beyond) : "";
+  const std::string unreachable = beyond > 0 ? fmt::format(", beyond the wires: {}", beyond) : "";
   return fmt::format("# bars passed: {} of {}{}; predicted within 25 %: {} of {}; wrong bytes: {}\n", passed, with_bar,
                      unreachable, near, predicted, wrong);
 }
@@ -179,13 +187,13 @@ Json to_json(const Point& point) {
 }
 
 std::string to_csv(const std::vector<Point>& points, const std::string& label) {
-  std::string csv = "label,kind,size_bytes,candidate,median_s,bound_s,nic_bytes,wrong_bytes\n";
+  std::string csv = "label,kind,size_bytes,candidate,median_s,p99_s,bound_s,nic_bytes,wrong_bytes\n";
   for (const auto& point : points) {
     const double bound_s = summarize(point).bound_s;
     for (const auto& candidate : point.candidates) {
-      csv += fmt::format("{},{},{},{},{:.9f},{:.9f},{:.0f},{}\n", label, name_of(point.kind), point.size_bytes,
-                         candidate.name, candidate.median_s(), bound_s, candidate.nic_bytes_per_exchange(),
-                         candidate.wrong);
+      csv += fmt::format("{},{},{},{},{:.9f},{:.9f},{:.9f},{:.0f},{}\n", label, name_of(point.kind), point.size_bytes,
+                         candidate.name, candidate.median_s(), candidate.p99_s(), bound_s,
+                         candidate.nic_bytes_per_exchange(), candidate.wrong);
     }
   }
   return csv;

@@ -25,6 +25,7 @@ struct CandidateResult {
   std::optional<PlanFigures> plan;
 
   [[nodiscard]] double median_s() const;
+  [[nodiscard]] double p99_s() const;  ///< over the rounds; of fewer than 100 the slowest
   [[nodiscard]] double nic_bytes_per_exchange() const;
 };
 

@@ -94,7 +94,8 @@ TEST(ComparisonFooter, CountsBarsAndPredictions) {
 TEST(Csv, HasALinePerCandidate) {
   const std::string csv = to_csv({example()}, "lab");
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 5);
-  EXPECT_THAT(csv, HasSubstr("lab,uniform,512,openmpi:pairwise,0.000350000,0.000200000,0,3\n"));
+  EXPECT_THAT(csv, HasSubstr("openmpi:default,0.000400000,0.000900000,"));
+  EXPECT_THAT(csv, HasSubstr("lab,uniform,512,openmpi:pairwise,0.000350000,0.000350000,0.000200000,0,3\n"));
 }
 
 TEST(TableLine, OfARowWithoutTimesHasNoInfinityOrNan) {

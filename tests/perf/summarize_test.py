@@ -20,8 +20,8 @@ def point(passed, predicted_ratio, wrong=0):
         "size_bytes": 512, "kind": "uniform", "best_openmpi": "openmpi:linear", "bound_s": 197e-6,
         "predicted_ratio": predicted_ratio, "wrong_bytes": wrong,
         "verdict": {"passed": passed, "speedup": 1.5, "bound_share": 0.9, "bar": {"speedup": 1.4}},
-        "candidates": [{"name": "openmpi:linear", "median_s": 330e-6},
-                       {"name": "banyan:auto", "median_s": 220e-6, "plan": {"algorithm": "hierarchical(rail)"}}],
+        "candidates": [{"name": "openmpi:linear", "median_s": 330e-6, "rounds_s": [330e-6, 320e-6, 345e-6]},
+                       {"name": "banyan:auto", "median_s": 220e-6, "rounds_s": [220e-6], "plan": {"algorithm": "hierarchical(rail)"}}],
     }  # fmt: skip
 
 
@@ -55,7 +55,7 @@ class SummarizeTest(unittest.TestCase):
 
     def test_rows_show_both_libraries(self):
         _, text, _ = self.run_on(self.file(point(True, 1.0)))
-        for cell in ("4x4-1g", "330.0", "linear", "220.0", "1.50", "197.0", "90.0", "pass", "hierarchical(rail)"):
+        for cell in ("4x4-1g", "330.0", "345.0", "linear", "220.0", "1.50", "197.0", "90.0", "pass", "hierarchical(rail)"):
             self.assertIn(cell, text)
 
     def test_wrong_bytes_fail(self):

@@ -30,7 +30,8 @@ struct SubtreeCapacity {
 };
 
 /// Times of a communicator's exchanges: T = max over links of bytes / capacity, + alpha of the deepest path, + o at the
-/// busiest rank or g at the busiest host, + bytes copied / copy rate (design section 5). A value, equal on all ranks of a communicator.
+/// busiest rank or g at the busiest host, + bytes copied / copy rate (design section 5). A value, equal on all ranks of
+/// a communicator.
 struct CostModel {
   std::array<TierCost, topology::kNumTiers> tiers{};  ///< by Tier; kDomain: writes into mapped memory
   TierCost local_message{};                           ///< kMessage path between ranks of one host

@@ -60,8 +60,8 @@ class Table {
 
 void add_tier(Table& table, const std::string& name, const TierCost& tier) {
   if (tier.measured) {
-    table.add({name, show_time(tier.alpha_s), show_time(tier.overhead_s),
-               tier.gap_s > 0 ? show_time(tier.gap_s) : "-", show_rate(tier.flow_bytes_per_s)});
+    table.add({name, show_time(tier.alpha_s), show_time(tier.overhead_s), tier.gap_s > 0 ? show_time(tier.gap_s) : "-",
+               show_rate(tier.flow_bytes_per_s)});
   }
 }
 

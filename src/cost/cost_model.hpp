@@ -29,9 +29,8 @@ struct SubtreeCapacity {
   bool operator==(const SubtreeCapacity&) const = default;
 };
 
-/// Times of a communicator's exchanges: T = max over links of bytes / capacity, + alpha of the deepest path, + o at the
-/// busiest rank or g at the busiest host, + bytes copied / copy rate (design section 5). A value, equal on all ranks of
-/// a communicator.
+/// What times of a communicator's exchanges are predicted from (planner/predict.hpp; docs/cost-model.md has the
+/// formula). A value, equal on all ranks of a communicator.
 struct CostModel {
   std::array<TierCost, topology::kNumTiers> tiers{};  ///< by Tier; kDomain: writes into mapped memory
   TierCost local_message{};                           ///< kMessage path between ranks of one host

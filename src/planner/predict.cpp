@@ -9,14 +9,14 @@ namespace {
 using topology::Tier;
 
 /// The busiest link of the tree for the bytes of `loads` plus `extra` per remote byte's share, and its time.
-struct Busiest {
+struct BusiestLink {
   double time_s = 0;
   std::string name;
 };
 
-Busiest busiest_link(const topology::LocalityTree& tree, const cost::CostModel& model, const Loads& loads,
-                     double inflation) {
-  Busiest busiest;
+BusiestLink busiest_link(const topology::LocalityTree& tree, const cost::CostModel& model, const Loads& loads,
+                         double inflation) {
+  BusiestLink busiest;
   for (size_t i = 0; i < model.subtrees.size() && i < loads.subtree_egress.size(); ++i) {
     const auto& capacity = model.subtrees[i];
     const auto consider = [&](uint64_t bytes, double rate, const char* direction) {
@@ -29,6 +29,12 @@ Busiest busiest_link(const topology::LocalityTree& tree, const cost::CostModel& 
     consider(loads.subtree_ingress[i], capacity.ingress_bytes_per_s, "ingress");
   }
   return busiest;
+}
+
+/// Of messages inside a host: of the slowest that it has.
+const cost::TierCost& local_tier(const topology::LocalityTree& tree, const cost::CostModel& model) {
+  const bool several_domains = tree.at_tier(Tier::kDomain).size() > tree.at_tier(Tier::kNode).size();
+  return model.tiers[static_cast<size_t>(several_domains ? Tier::kNode : Tier::kDomain)];
 }
 
 double over(double bytes, double rate) { return rate > 0 ? bytes / rate : 0; }
@@ -187,24 +193,24 @@ Loads sum_loads(const topology::LocalityTree& tree, const Hosts& hosts, const De
 Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
                           const Loads& loads) {
   Prediction result;
-  const auto& domain = model.tiers[static_cast<size_t>(Tier::kDomain)];
+  const auto& local = local_tier(tree, model);
   const double local_copy = copy_time(model, 2.0 * static_cast<double>(loads.rank_local_max),
                                       2.0 * static_cast<double>(largest(loads.host_local)));
-  const double local = domain.alpha_s + 2 * domain.overhead_s * std::max(0, largest_host(hosts) - 1) + local_copy;
+  const double in_host = local.alpha_s + 2 * local.overhead_s * std::max(0, largest_host(hosts) - 1) + local_copy;
   if (hosts.count() == 1) {
-    result.latency_s = domain.alpha_s;
-    result.overhead_s = local - domain.alpha_s - local_copy;
+    result.latency_s = local.alpha_s;
+    result.overhead_s = in_host - local.alpha_s - local_copy;
     result.copy_s = local_copy;
     result.busiest = "memory";
     return result;
   }
   const auto& remote = remote_tier(tree, model);
-  const Busiest busiest = busiest_link(tree, model, loads, 1.0);
+  const BusiestLink busiest = busiest_link(tree, model, loads, 1.0);
   const double flow = over(static_cast<double>(loads.rank_remote_max), remote.flow_bytes_per_s);
-  result.latency_s = loads.rank_messages_max > 0 ? remote.alpha_s : domain.alpha_s;
+  result.latency_s = loads.rank_messages_max > 0 ? remote.alpha_s : local.alpha_s;
   // Local messages are served between remote ones, on the same core.
   result.overhead_s =
-      message_time(remote, {loads.rank_messages_max, loads.host_messages_max}) + (local - domain.alpha_s);
+      message_time(remote, {loads.rank_messages_max, loads.host_messages_max}) + (in_host - local.alpha_s);
   result.wire_s = std::max(busiest.time_s, flow);
   result.busiest = flow > busiest.time_s ? "one rank's flow" : busiest.name;
   return result;
@@ -213,7 +219,7 @@ Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts
 Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
                                 const Loads& loads, hierarchical::Fan fan, double header_bytes_per_block) {
   Prediction result;
-  const auto& domain = model.tiers[static_cast<size_t>(Tier::kDomain)];
+  const auto& local = local_tier(tree, model);
   const int ranks = largest_host(hosts);
   const int remote_hosts = hosts.count() - 1;
   const double steps_in_host = fan == hierarchical::Fan::kNode ? 2 : 1;
@@ -223,10 +229,10 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
   const double host_local = static_cast<double>(largest(loads.host_local));
   // Written to the forwarder, packed, unpacked (and handed out): each remote byte 3 (4) times, each local byte twice.
   const double touches = 2.0 + steps_in_host;
-  result.latency_s = steps_in_host * domain.alpha_s;
+  result.latency_s = steps_in_host * local.alpha_s;
   result.copy_s = copy_time(model, touches * rank_bytes + 2.0 * static_cast<double>(loads.rank_local_max),
                             touches * host_out + 2.0 * host_local);
-  result.overhead_s = 2 * domain.overhead_s * local_messages;
+  result.overhead_s = 2 * local.overhead_s * local_messages;
   result.busiest = "memory";
   if (remote_hosts == 0) {
     return result;
@@ -234,7 +240,7 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
   const auto& remote = remote_tier(tree, model);
   const double blocks = static_cast<double>(ranks) * (hosts.num_ranks() - ranks);
   const double headers = header_bytes_per_block * blocks;
-  const Busiest busiest = busiest_link(tree, model, loads, host_out > 0 ? 1.0 + headers / host_out : 1.0);
+  const BusiestLink busiest = busiest_link(tree, model, loads, host_out > 0 ? 1.0 + headers / host_out : 1.0);
   result.latency_s += remote.alpha_s;
   result.overhead_s += message_time(remote, hierarchical_messages(hosts, fan));
   result.copy_s *= Prediction::kCopiesNotOverlapped;

@@ -61,7 +61,8 @@ Results read_results(const std::string& path, const std::string& key) {
   // A file of another kind is an error, not something to overwrite.
   Results results = results_from_json(file::read(path), key).value(path);
   if (results.empty()) {
-    BANYAN_LOG(kWarn, "profiler", "{} is of another topology, rank count or transport; measuring anew", path);
+    BANYAN_LOG(kWarn, "profiler",
+               "{} is of another topology, rank count, transport, --max-bytes or version; measuring anew", path);
   }
   return results;
 }

@@ -65,6 +65,10 @@ struct MessagePatterns {
   Flows many;
   Busiest busiest_few;
   Busiest busiest_many;
+  /// What `many` has more, at the busiest.
+  [[nodiscard]] Busiest extra() const noexcept {
+    return {.rank = busiest_many.rank - busiest_few.rank, .host = busiest_many.host - busiest_few.host};
+  }
 };
 /// Spread evenly over all ranks, up to `limit` messages each way per rank.
 [[nodiscard]] MessagePatterns message_patterns(const topology::LocalityTree& tree, topology::Tier tier, int limit);

@@ -184,7 +184,7 @@ double Runner::stream_s(int a, int b) {
 }
 
 double Runner::extra_s(const MessagePatterns& patterns, double target_s) {
-  if (patterns.many.size() <= patterns.few.size()) {
+  if (patterns.extra().rank <= 0 && patterns.extra().host <= 0) {
     return 0;
   }
   constexpr int kTrial = 16;

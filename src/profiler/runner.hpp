@@ -21,7 +21,7 @@ class Runner {
   [[nodiscard]] double one_way_s(int a, int b, double target_s);
 
   /// What an exchange of small messages takes longer with `patterns.many` than with `patterns.few`; 0 if noise hides it
-  /// or they are the same.
+  /// or no rank or host has more messages.
   [[nodiscard]] double extra_s(const MessagePatterns& patterns, double target_s);
 
   /// Time per message of a one-way stream of small messages from `a` to `b`, at `b`. Above 0.

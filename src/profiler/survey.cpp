@@ -2,6 +2,7 @@
 #include "profiler/survey.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "comm/communicator.hpp"
 #include "profiler/copy_rate.hpp"
@@ -22,14 +23,15 @@ constexpr int kMaxPartners = 32;
 constexpr int kMaxMessages = 16;
 /// Partners whose rates differ by more than this get shares that fit them in a second run.
 constexpr double kUneven = 1.2;
-/// A g that noise hides: none. Results are above 0.
-constexpr double kLeastSeconds = 1e-12;
 
 std::string round_name(size_t round, bool back) {
   return "host pairs, round " + std::to_string(round + 1) + (back ? ", back" : "");
 }
 std::string latency_name(const std::string& tier) { return tier + " latency"; }
 std::string flow_name(const std::string& tier) { return tier + " flow"; }
+
+/// At each end; 0 if it cannot be told.
+double per_message(double extra_s, int messages) { return messages > 0 ? extra_s / (2.0 * messages) : 0; }
 
 std::vector<const TreeNode*> nodes_at(const topology::LocalityTree& tree, Tier tier) {
   std::vector<const TreeNode*> nodes;
@@ -134,11 +136,15 @@ void Survey::add_capacity_probes(std::vector<Probe>& probes) {
                         return std::vector{(this->*rate)(index, direction, target_s)};
                       }});
   };
-  for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
+  constexpr std::array kBoth = {Direction::kEgress, Direction::kIngress};
+  for (const Direction direction : kBoth) {
     // Of two hosts, the pair's rates say all.
     for (int host = 0; num_hosts() > 2 && host < num_hosts(); ++host) {
       add("host " + hosts_[static_cast<size_t>(host)]->key, &Survey::host_rate, host, direction);
     }
+  }
+  // Racks after all hosts: how a rack is loaded follows from what its hosts and the others can do.
+  for (const Direction direction : kBoth) {
     for (size_t rack = 0; racks_.size() > 1 && rack < racks_.size(); ++rack) {
       add("rack " + racks_[rack]->key, &Survey::rack_rate, static_cast<int>(rack), direction);
     }
@@ -176,8 +182,8 @@ std::vector<double> Survey::message_costs(const Target& target, double target_s)
   const double part_s = target_s / (between_hosts ? 3 : 2);
   const double alpha_s = runner_.one_way_s(target.a, target.b, part_s);
   const auto all = message_patterns(tree_, target.tier, kMaxMessages);
-  const double all_s = runner_.extra_s(all, part_s) / 2;
-  double overhead_s = all_s / std::max(1, all.busiest_many.rank - all.busiest_few.rank);
+  const double all_s = runner_.extra_s(all, part_s);
+  double overhead_s = per_message(all_s, all.extra().rank);
   if (overhead_s == 0) {
     overhead_s = runner_.stream_s(target.a, target.b);
   }
@@ -186,10 +192,11 @@ std::vector<double> Survey::message_costs(const Target& target, double target_s)
   }
   // Where ranks share cores, those that wait delay the one at work: no slower than among ranks that all work.
   const auto one = one_rank_patterns(tree_, target.tier, target.a, kMaxMessages);
-  const double one_s = runner_.extra_s(one, part_s) / 2 / std::max(1, one.busiest_many.rank - one.busiest_few.rank);
-  const double gap_s = all_s / std::max(1, all.busiest_many.host - all.busiest_few.host);
+  const double one_s = per_message(runner_.extra_s(one, part_s), one.extra().rank);
   overhead_s = one_s > 0 ? std::min(one_s, overhead_s) : overhead_s;
-  return {alpha_s, overhead_s, gap_s > 0 ? gap_s : std::min(kLeastSeconds, overhead_s)};
+  // With one rank a host g is o. Where noise hides it o is its bound: no rank passes faster what its host passes.
+  const double gap_s = per_message(all_s, all.extra().host);
+  return {alpha_s, overhead_s, gap_s > 0 ? gap_s : overhead_s};
 }
 
 /// One flow alone: of hosts, between the pair that was the fastest, since slow NICs are capacities of their hosts.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# profile_test.sh BANYAN_PROFILE - in labs of 2 and 4 hosts, banyan-profile finds the NIC rates that were set.
-# Prints "ok - name" or "not ok - name" per test; exits 0, 1, or 77 if it cannot run here. Takes about 45 s; touches only
+# profile_test.sh BANYAN_PROFILE - in labs of 2 to 4 hosts, banyan-profile finds the rates of NICs and uplinks.
+# Prints "ok - name" or "not ok - name" per test; exits 0, 1, or 77 if it cannot run here. Takes about a minute; touches only
 # labs of its own names.
 # shellcheck disable=SC2317  # the tests are called by name
 set -u
@@ -87,6 +87,24 @@ uneven_hosts() {
   lab "$LAB" up --ranks 3,1 --rate 100mbit && finds_the_rates 8
 }
 
+# Two racks whose uplinks are the limit.
+racks_share_their_uplinks() {
+  local attempt
+  printf 'SwitchName=%s\n' 'leaf0 Nodes=node0,node1' 'leaf1 Nodes=node2' 'spine Switches=leaf0,leaf1' >"$WORK/switches.conf"
+  lab "$LAB" up --nodes 3 --ranks 1 --rate 200mbit --leaves 2,1 --spine 100mbit || return 1
+  for attempt in 1 2 3; do
+    BANYAN_TOPOLOGY_FILE=$WORK/switches.conf measure 6 || return 1
+    python3 - "$WORK/profile.json" <<'PYTHON' && return 0
+import json, sys
+racks = json.load(open(sys.argv[1]))["racks"]
+rates = [rack[way] / 12.5e6 for rack in racks for way in ("egress_bytes_per_s", "ingress_bytes_per_s")]
+print([f"{rate:.2f}" for rate in rates])
+sys.exit(len(racks) != 2 or not all(0.85 < rate < 1.1 for rate in rates))
+PYTHON
+  done
+  return 1
+}
+
 resumed_run_measures_nothing_again() {
   lab "$LAB" run -- "$PROFILE" --budget 4 --resume "$WORK/resume.json" --output "$WORK/first.json" >"$WORK/tables" &&
     lab "$LAB" run -- "$PROFILE" --budget 4 --resume "$WORK/resume.json" --output "$WORK/second.json" >"$WORK/tables" &&
@@ -95,6 +113,7 @@ resumed_run_measures_nothing_again() {
 
 run_test two_hosts_of_two_speeds
 run_test uneven_hosts
+run_test racks_share_their_uplinks
 run_test resumed_run_measures_nothing_again
 run_test four_hosts_of_three_speeds
 echo "1..$COUNT"

@@ -10,6 +10,7 @@
 
 #include "cost/profile.hpp"
 #include "planner/select.hpp"
+#include "topology/graph_builder.hpp"
 
 namespace banyan::planner {
 namespace {
@@ -115,6 +116,26 @@ TEST(Predict, OnePairOfRanksThenItsHostsFlowIsThatPairs) {
   for (const Algorithm algorithm : {Algorithm::kDirect, Algorithm::kHierarchicalRail, Algorithm::kHierarchicalNode}) {
     EXPECT_DOUBLE_EQ(predicted(tree, model, algorithm, demand).wire_s, 1) << algorithm_name(algorithm);
   }
+}
+
+TEST(Predict, ContainersOfAHostThenItsMessagesAreThoseBetweenThem) {
+  topology::GraphBuilder builder;
+  for (const char* host : {"a", "b"}) {
+    const int vertex = builder.add(topology::VertexKind::kHost, std::string("host:") + host, host);
+    for (const char* domain : {"x", "y"}) {
+      const int rank = builder.add_rank(vertex);
+      builder.vertex(rank).attributes["memory_domain"] = domain;
+    }
+  }
+  const Demand demand{.block_bytes = 8, .matrix = {}};
+  const auto latency_s = [&](const LocalityTree& tree) {
+    cost::CostModel model = model_of(tree, 0, 0);
+    model.tiers[static_cast<size_t>(Tier::kDomain)].alpha_s = 1;
+    model.tiers[static_cast<size_t>(Tier::kNode)].alpha_s = 10;
+    return predicted(tree, model, Algorithm::kHierarchicalRail, demand).latency_s;
+  };
+  EXPECT_DOUBLE_EQ(latency_s(LocalityTree::derive(builder.graph())), 10);
+  EXPECT_DOUBLE_EQ(latency_s(tree_of({2, 2}, 1e9)), 1);
 }
 
 TEST(Predict, MessagesAndWiresThenTheLargerAndAPartOfTheSmallerAndCopies) {

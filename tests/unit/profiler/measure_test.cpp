@@ -104,6 +104,13 @@ void expect_usable(const cost::TierCost& tier) {
   EXPECT_GT(tier.flow_bytes_per_s, 0);
 }
 
+TEST(Measure, OneRankAHostThenItsMessagesAreTheHosts) {
+  const auto profile = LocalRanks({"a", "b"}).measure(kQuick)[0];
+  const cost::TierCost& rack = profile.tiers[static_cast<size_t>(Tier::kRack)];
+  expect_usable(rack);
+  EXPECT_EQ(rack.gap_s, rack.overhead_s);
+}
+
 TEST(Measure, TwoHostsThenEveryPartIsPositiveAndEqualOnAllRanks) {
   LocalRanks ranks({"a", "b", "a", "b"});
   const auto profiles = ranks.measure(kQuick);
@@ -115,6 +122,8 @@ TEST(Measure, TwoHostsThenEveryPartIsPositiveAndEqualOnAllRanks) {
   EXPECT_EQ(profile.transport, ranks.comm(0).transports());
   expect_usable(profile.local_message);
   expect_usable(profile.tiers[static_cast<size_t>(Tier::kRack)]);
+  EXPECT_GT(profile.tiers[static_cast<size_t>(Tier::kRack)].gap_s, 0);
+  EXPECT_EQ(profile.local_message.gap_s, 0) << "inside a host nothing is shared but memory";
   EXPECT_EQ(profile.tiers[static_cast<size_t>(Tier::kDomain)].measured, ranks.comm(0).mapped());
   EXPECT_FALSE(profile.tiers[static_cast<size_t>(Tier::kCluster)].measured) << "there is one rack";
   EXPECT_GT(profile.copy_bytes_per_s, 0);

@@ -183,6 +183,13 @@ TEST(Busiest, UnevenHostsThenHostsAreSumsOfTheirRanks) {
   EXPECT_EQ(most.host, 3);
 }
 
+TEST(MessagePatterns, TwoRanksAHostThenInsideNoRankHasMoreThanOneMessage) {
+  const LocalityTree tree = LocalityTree::from_hosts({{0, 1}, {2, 3}}, 1e9);
+  EXPECT_EQ(message_patterns(tree, Tier::kDomain, 16).extra().rank, 0) << "so a slope over messages cannot be had";
+  EXPECT_EQ(message_patterns(tree, Tier::kRack, 16).extra().rank, 1);
+  EXPECT_EQ(message_patterns(tree, Tier::kRack, 16).extra().host, 2);
+}
+
 TEST(MessagePatterns, NoPairOfTheTierThenEmpty) {
   const MessagePatterns patterns = message_patterns(LocalityTree::from_hosts({{0}, {1}}, 1e9), Tier::kDomain, 16);
   EXPECT_TRUE(patterns.few.empty());

@@ -31,8 +31,11 @@ std::optional<std::string> StallTable::report(int rank, OperationReport report) 
   return one.suspicious_reports < kSuspiciousReports ? std::nullopt : std::move(text);
 }
 
+void StallTable::asked(int rank) { ++ranks_[static_cast<size_t>(rank)].unanswered; }
+
 void StallTable::progress(int rank, uint64_t started, uint64_t finished) {
   Rank& one = ranks_[static_cast<size_t>(rank)];
+  one.unanswered = 0;
   one.announced = true;
   one.started = started;
   one.finished = finished;
@@ -118,6 +121,12 @@ std::optional<std::string> StallTable::suspicion(int waiter) const {
 
 std::string StallTable::diagnosis() const {
   std::set<std::string> findings;
+  // Also ranks that nobody is known to wait for: those that do may be waited for by others.
+  for (int rank = 0; any_standing() && rank < static_cast<int>(ranks_.size()); ++rank) {
+    if (!at(rank).left && at(rank).unanswered >= kSilentQuestions) {
+      findings.insert(fmt::format("rank {} does not answer (is it stopped, or its host?)", rank));
+    }
+  }
   for (int waiter = 0; waiter < static_cast<int>(ranks_.size()); ++waiter) {
     if (!standing(waiter)) {
       continue;

@@ -16,11 +16,15 @@ class StallTable {
 
   /// Reports in a row after which a suspicion counts.
   static constexpr int kSuspiciousReports = 6;
+  /// Unanswered questions after which a rank counts as silent.
+  static constexpr int kSilentQuestions = 3;
 
   /// What a rank is in, and for whom it waits now; it repeats this while it waits. Returns what is wrong once that many
   /// reports in a row waited for a rank that is in a later operation or has left. Not earlier: a message may be on its
   /// way, and what an old report waited for may have come.
   std::optional<std::string> report(int rank, OperationReport report);
+  /// A rank was asked for its numbers.
+  void asked(int rank);
   /// The rank's announced numbers.
   void progress(int rank, uint64_t started, uint64_t finished);
   void left(int rank);
@@ -42,6 +46,7 @@ class StallTable {
     uint64_t started = 0;
     uint64_t finished = 0;
     bool left = false;
+    int unanswered = 0;  ///< times that it was asked since it last answered
     int suspicious_reports = 0;
   };
   [[nodiscard]] const Rank& at(int rank) const { return ranks_[static_cast<size_t>(rank)]; }

@@ -255,7 +255,10 @@ void TcpControl::tick() {
   stalls_.progress(rank_, started(), finished());
   tell_diagnosis();
   for (int rank = 1; rank < size_; ++rank) {
-    send(rank, ControlFrame::kProbe, {});
+    if (links_[static_cast<size_t>(rank)]) {
+      stalls_.asked(rank);
+      send(rank, ControlFrame::kProbe, {});
+    }
   }
   next_tick_ = Deadline::in(++ticks_ < kFirstTicks ? kFirstTicksS : kTickS);
 }

@@ -287,10 +287,10 @@ std::string Engine::describe_timeout(const Request& request) const {
   const std::string whom = (peers.size() == 1 ? "rank " : "ranks ") + list(peers);
   std::string text = "rank " + std::to_string(comm_.rank()) + " waited past the deadline of " + request.operation +
                      " number " + std::to_string(operation_) + " for ";
+  const std::string known = comm_.control().diagnosis();
   if (executor_.leaving()) {
-    text += "its data to " + whom + " to leave this rank; can it reach them?";
+    text += "its data to " + whom + " to leave this rank; " + (known.empty() ? "can it reach them?" : known);
   } else {
-    const std::string known = comm_.control().diagnosis();
     text += whom + (known.empty() ? "; is it alive, and does it make the same calls?" : "; " + known);
   }
   return text + " (BANYAN_TIMEOUT_S sets the deadline)";

@@ -305,8 +305,19 @@ bool run_case(const std::string& name, Rank& rank) {
   return found != kCases.end();
 }
 
+/// Stops this process, as a hung machine would, and kills it after that time.
+void freeze(double seconds) {
+  const pid_t self = ::getpid();
+  if (::fork() == 0) {
+    pause_s(seconds);
+    ::kill(self, SIGKILL);
+    ::_exit(0);
+  }
+  std::raise(SIGSTOP);
+}
+
 /// After rounds=N good exchanges the victim is killed in the middle of the next: steps=N calls of test after its start
-/// (0: before its start). The others go on until a call fails.
+/// (0: before its start). frozen=S: it is stopped then and killed after S seconds. The others go on until a call fails.
 void kill_case(Rank& rank) {
   if (!created(rank)) {
     return;
@@ -327,6 +338,9 @@ void kill_case(Rank& rank) {
         static_cast<void>(banyan_request_test(request));
       }
       rank.say("dies", "KILLED", "");
+      if (rank.options().has("frozen")) {
+        freeze(rank.options().number("frozen", 0));
+      }
       std::raise(SIGKILL);
     }
     const banyan_status status = exchange.run(rank.comm(), operation);

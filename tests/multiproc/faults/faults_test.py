@@ -199,6 +199,13 @@ class Killed:
                         self.assertEqual(later, ["PEER_FAILED"] * (self.ranks - 1), lines)
         print(f"{type(self).__name__}: every survivor knew {slowest * 1e3:.0f} ms after the kill", file=sys.stderr)
 
+    def test_rank_that_is_stopped(self):
+        """Some wait for it, the others for those: it is named to all."""
+        for victim in (1, self.ranks - 1):
+            lines = self.play("kill", f"victim={victim}", "bytes=40000", "frozen=9", "timeout=5")
+            survivors = [rank for rank in range(self.ranks) if rank != victim]
+            self.expect(lines, "alltoall", "TIMEOUT", rf"\brank {victim} does not answer", ranks=survivors)
+
     def test_rank_killed_beside_other_calls(self):
         for victim in (0, 1):
             for operation in ("barrier", "allgather", "split"):

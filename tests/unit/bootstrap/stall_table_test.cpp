@@ -128,6 +128,21 @@ TEST(StallTable, DiagnosisTellsWhoNeverStartedAndWhoFinished) {
             "finished operation 7 (alltoall)");
 }
 
+TEST(StallTable, DiagnosisTellsWhoDoesNotAnswerAlsoWhereNobodyWaitsForItDirectly) {
+  StallTable table(4);
+  // 2 waits for 0, which waits for 1 and has not reported; 1 is frozen.
+  EXPECT_FALSE(table.report(2, report(5, "64", {0})));
+  for (int question = 0; question < StallTable::kSilentQuestions; ++question) {
+    EXPECT_EQ(table.diagnosis(), "");
+    table.asked(1);
+    table.asked(3);
+    table.progress(3, 5, 4);
+  }
+  EXPECT_EQ(table.diagnosis(), "rank 1 does not answer (is it stopped, or its host?)");
+  table.progress(1, 5, 4);
+  EXPECT_EQ(table.diagnosis(), "");
+}
+
 TEST(StallTable, PeersThatCannotBeAreDropped) {
   StallTable table(2);
   EXPECT_FALSE(repeat(table, 0, report(7, "64", {0, 5, -1, 1})));

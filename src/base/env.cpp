@@ -69,6 +69,12 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// How unlike two names are: letters to change, less those that both begin with, since endings are often left out.
+long unlikeness(std::string_view name, std::string_view known) {
+  const auto common = std::mismatch(name.begin(), name.end(), known.begin(), known.end()).first - name.begin();
+  return static_cast<long>(edit_distance(name, known)) - static_cast<long>(common);
+}
+
 [[noreturn]] void reject(const char* name, const std::string& text, const std::string& expected) {
   throw Error(BANYAN_ERR_INVALID_ARGUMENT,
               "environment variable " + std::string(name) + " is \"" + text + "\"; expected " + expected);
@@ -93,7 +99,7 @@ std::optional<double> get_positive_seconds(const char* name) {
   }
   const auto value = parse::real(*text);
   if (!value || !(*value > 0) || *value > 1e9) {
-    reject(name, *text, "a number of seconds above 0");
+    reject(name, *text, "a number of seconds above 0, at most 1e9");
   }
   return value;
 }
@@ -145,7 +151,7 @@ std::vector<Unknown> unknown_variables() {
       continue;
     }
     const auto nearest = std::min_element(kVariables.begin(), kVariables.end(), [&](const auto& a, const auto& b) {
-      return edit_distance(a.name, name) < edit_distance(b.name, name);
+      return unlikeness(name, a.name) < unlikeness(name, b.name);
     });
     unknown.push_back({std::string(name), std::string(nearest->name)});
   }

@@ -114,6 +114,11 @@ void measure(const Choices& choices) {
     config.progress = &ProgressBar::show;
     config.progress_context = &bar;
   }
+  if (comm.rank() == 0) {
+    for (const std::string& path : {choices.output, choices.svg}) {
+      tool::check_output(path);
+    }
+  }
   const banyan::Profile profile = comm.measure_profile(&config);
   bar.finish();
   if (comm.rank() == 0) {

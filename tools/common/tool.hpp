@@ -41,6 +41,17 @@ int run(const char* name, Body&& body) {
   }
 }
 
+/// Throws if write_output could not write there: before work whose result it is to hold. Leaves what the file has.
+inline void check_output(const std::string& path) {
+  std::FILE* file = path.empty() || path == "-" ? stdout : std::fopen(path.c_str(), "ab");
+  if (file == nullptr) {
+    throw std::system_error(errno, std::generic_category(), "can not open " + path);
+  }
+  if (file != stdout) {
+    std::fclose(file);
+  }
+}
+
 /// Writes the text to stdout ("-" or empty) or replaces a file's content. Throws when not all of it could be written.
 inline void write_output(const std::string& path, const std::string& text) {
   const bool to_stdout = path.empty() || path == "-";

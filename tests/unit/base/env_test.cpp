@@ -136,6 +136,7 @@ TEST(EnvironmentFlag, AnythingElseThenError) {
 TEST(EnvironmentUnknown, MisspeltNameThenNearestIsNamed) {
   const ScopedVariable set("BANYAN_TRANSPORT", "shm");
   const ScopedVariable swapped("BANYAN_PORFILE", "x");
+  const ScopedVariable shortened("BANYAN_TOPOLOGY", "x");
   const ScopedVariable known("BANYAN_LOG", "warn");
   const ScopedVariable foreign("BANYANX_LOG", "warn");
   std::map<std::string, std::string> found;
@@ -144,6 +145,7 @@ TEST(EnvironmentUnknown, MisspeltNameThenNearestIsNamed) {
   }
   EXPECT_EQ(found["BANYAN_TRANSPORT"], "BANYAN_TRANSPORTS");
   EXPECT_EQ(found["BANYAN_PORFILE"], "BANYAN_PROFILE");
+  EXPECT_EQ(found["BANYAN_TOPOLOGY"], "BANYAN_TOPOLOGY_FILE");
   EXPECT_FALSE(found.contains("BANYAN_LOG"));
   EXPECT_FALSE(found.contains("BANYANX_LOG"));
 }

@@ -18,7 +18,15 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/banyan-config-version.cm
 install(FILES "${PROJECT_BINARY_DIR}/banyan-config.cmake" "${PROJECT_BINARY_DIR}/banyan-config-version.cmake"
         DESTINATION "${BANYAN_CMAKE_DIR}")
 
-# Absolute folders stay; relative ones are below ${prefix}, so that the file can be moved with --define-prefix.
+# Absolute folders stay; relative ones are below ${prefix}, which is where the file is installed, so that
+# `cmake --install --prefix` and moved trees work.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(BANYAN_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+else()
+  file(RELATIVE_PATH up "/root/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/root")
+  string(REGEX REPLACE "/$" "" up "${up}")
+  set(BANYAN_PC_PREFIX "\${pcfiledir}/${up}")
+endif()
 foreach(folder IN ITEMS LIBDIR INCLUDEDIR)
   if(IS_ABSOLUTE "${CMAKE_INSTALL_${folder}}")
     set(BANYAN_PC_${folder} "${CMAKE_INSTALL_${folder}}")

@@ -28,13 +28,13 @@ traffic=(--gen moe -b 512 -e 8k -f 16)
 out=$root/out/quickstart build='' local_only=0 install=1 keep_lab=0
 while (($#)); do
   case $1 in
-    --out) out=$2 && shift 2 ;;
-    --build) build=$2 && shift 2 ;;
+    --out) out=${2:?--out needs a folder} && shift 2 ;;
+    --build) build=${2:?--build needs a folder} && shift 2 ;;
     --local) local_only=1 && shift ;;
     --no-install) install=0 && shift ;;
     --keep-lab) keep_lab=1 && shift ;;
     -h | --help) usage && exit ;;
-    *) usage >&2 && exit 2 ;;
+    *) usage >&2 && echo "quickstart: unknown option '$1'" >&2 && exit 2 ;;
   esac
 done
 
@@ -65,6 +65,7 @@ install_packages() {
 
 build_all() {
   if [[ -n $build ]]; then
+    [[ -x $build/tools/banyan-profile/banyan-profile ]] || die "--build $build: no Banyan was built there"
     build=$(readlink -f "$build")
     return
   fi
@@ -100,10 +101,10 @@ ranks() { # ranks PROGRAM ARGUMENTS...: one process per rank
   local program=$1
   shift
   if [[ $cluster == lab ]]; then
-    commands+=("tools/lab/banyan-lab --name quickstart run -- ${program##*/} $*")
+    commands+=("tools/lab/banyan-lab --name quickstart run -- ${program#"$root"/} $*")
     lab run -- "$program" "$@"
   else
-    commands+=("banyan-run -n $local_ranks -- ${program##*/} $*")
+    commands+=("${build#"$root"/}/tools/banyan-run/banyan-run -n $local_ranks -- ${program#"$root"/} $*")
     "$build/tools/banyan-run/banyan-run" -n "$local_ranks" -- "$program" "$@"
   fi
 }
@@ -113,10 +114,10 @@ mpi_ranks() { # the same under Open MPI's mpirun
   shift
   local arguments=(--mca pml ob1 --mca btl "tcp,vader,self")
   if [[ $cluster == lab ]]; then
-    commands+=("tools/lab/banyan-lab --name quickstart mpirun ${arguments[*]} -- ${program##*/} $*")
+    commands+=("tools/lab/banyan-lab --name quickstart mpirun ${arguments[*]} -- ${program#"$root"/} $*")
     lab mpirun "${arguments[@]}" -- "$program" "$@"
   else
-    commands+=("mpirun -n $local_ranks ${arguments[*]} ${program##*/} $*")
+    commands+=("mpirun -n $local_ranks ${arguments[*]} ${program#"$root"/} $*")
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
       OMPI_MCA_mpi_yield_when_idle=1 mpirun -n "$local_ranks" "${arguments[@]}" "$program" "$@"
   fi
@@ -136,7 +137,7 @@ measure() {
 }
 
 plan_and_run() {
-  step "Planning and running a MoE-shaped all-to-all-v, every byte checked"
+  step "Planning and running a MoE-shaped all-to-all-v, two exchanges of each size checked byte for byte"
   ranks "$build/perf/alltoallv_perf/alltoallv_perf" "${traffic[@]}" --profile "$out/profile.json" --explain -n 20 -c 2 \
     -J "$out/alltoallv.json"
 }

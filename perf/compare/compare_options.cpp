@@ -21,6 +21,7 @@ po::options_description all_options(CompareOptions& options) {
   add("mpi-algorithm", po::value(&options.mpi_algorithms)->composing(),
       "of Open MPI measure only this algorithm of coll/tuned, or \"default\" (repeatable)");
   add("no-banyan", "measure Open MPI alone");
+  add("bars", "judge each size by the bars of docs/performance.md, which are for idle cores");
   add("profile", po::value(&options.profile_file), "profile file of banyan-profile for Banyan's model");
   add("bound-rate", po::value(&options.bound_rate), "rate of every host's network, e.g. 1gbit: bound of the links");
   add("lab-json", po::value(&options.lab_json_file), "output of 'banyan-lab describe --json': rates for the bound");
@@ -53,6 +54,7 @@ CompareOptions parse_compare_options(int argc, const char* const* argv) {
   const auto given = parse_command_line(argc, argv, all_options(options));
   options.help = given.count("help") != 0;
   options.with_banyan = given.count("no-banyan") == 0;
+  options.with_bars = given.count("bars") != 0;
   options.variable = options.variable || !options.traffic.matrix_file.empty() || !options.traffic.generator.empty();
   options.rounds.checks = options.sweep.checks;
   options.rounds.min_round_s = options.min_round_ms / 1000;

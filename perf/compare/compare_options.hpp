@@ -18,6 +18,7 @@ struct CompareOptions {
   double min_round_ms = 10;  ///< --round-ms, which sets rounds.min_round_s
   bool variable = false;     ///< --alltoallv, or a matrix or generator is given
   bool with_banyan = true;
+  bool with_bars = false;
   std::vector<std::string> algorithms;      ///< of Banyan, besides auto
   std::vector<std::string> mpi_algorithms;  ///< of Open MPI; empty: its default decision and all
   std::string profile_file;

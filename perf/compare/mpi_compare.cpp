@@ -72,6 +72,7 @@ Point measure_point(const CompareOptions& options, const Contest& contest, const
   Point point;
   point.size_bytes = traffic.uniform_bytes.value_or(mean_bytes_per_pair(traffic));
   point.kind = kind_of(traffic, options.traffic.generator);
+  point.judged = options.with_bars;
   point.traffic = describe_traffic(options);
   point.inter_host_bytes = inter_host_bytes(traffic, contest.host_of);
   if (!contest.links.empty()) {

@@ -105,7 +105,7 @@ PointSummary summarize(const Point& point) {
   summary.bound_s = point.bound_s.value_or(plan != nullptr ? plan->bound_s : 0);
   if (summary.banyan != nullptr) {
     const double banyan_s = summary.banyan->median_s();
-    summary.verdict = judge(point.kind, banyan_s, best_mpi_s, summary.bound_s);
+    summary.verdict = judge(point.judged ? point.kind : PointKind::kOther, banyan_s, best_mpi_s, summary.bound_s);
     summary.predicted_ratio = plan != nullptr ? ratio(plan->predicted_s, banyan_s) : 0;
   }
   return summary;
@@ -160,8 +160,9 @@ std::string comparison_footer(const std::vector<Point>& points) {
     near += summary.predicted_ratio > 0 && is_near ? 1U : 0U;
   }
   const std::string unreachable = beyond > 0 ? fmt::format(", beyond the wires: {}", beyond) : "";
-  return fmt::format("# bars passed: {} of {}{}; predicted within 25 %: {} of {}; wrong bytes: {}\n", passed, with_bar,
-                     unreachable, near, predicted, wrong);
+  const std::string bars =
+      with_bar > 0 ? fmt::format("bars passed: {} of {}{}; ", passed, with_bar, unreachable) : std::string();
+  return fmt::format("# {}predicted within 25 %: {} of {}; wrong bytes: {}\n", bars, near, predicted, wrong);
 }
 
 Json to_json(const Point& point) {

@@ -33,6 +33,7 @@ struct CandidateResult {
 struct Point {
   size_t size_bytes = 0;  ///< per pair; of an all-to-all-v the mean
   PointKind kind = PointKind::kOther;
+  bool judged = false;  ///< by the bar of its kind
   std::string traffic;  ///< how it was made, for people
   uint64_t inter_host_bytes = 0;
   std::optional<double> bound_s;  ///< from given link rates; else the plan's own is used

@@ -114,7 +114,7 @@ measure_profile() { # LAB: the model's speeds
 }
 
 run_mode() { # LAB MODE
-  local options=(--lab-json "$out/$1.lab.json" --rounds "$rounds" --label "$1" -J "$out/$1.$2.json")
+  local options=(--bars --lab-json "$out/$1.lab.json" --rounds "$rounds" --label "$1" -J "$out/$1.$2.json")
   if ((with_banyan)); then
     options+=(--profile "$out/$1.profile.json")
   else

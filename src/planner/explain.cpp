@@ -80,8 +80,9 @@ std::string explain_text(const Plan& plan) {
     if (candidate.algorithm == choice.chosen.algorithm) {
       continue;
     }
-    out += fmt::format("rejected   {}: {} ({:+.0f} %; {})\n", algorithm_name(candidate.algorithm),
-                       seconds(candidate.prediction.total_s()),
+    const bool faster = candidate.prediction.total_s() < choice.chosen.prediction.total_s();
+    out += fmt::format("{}  {}: {} ({:+.0f} %; {})\n", faster ? "not taken" : "rejected ",
+                       algorithm_name(candidate.algorithm), seconds(candidate.prediction.total_s()),
                        100 * (candidate.prediction.total_s() / choice.chosen.prediction.total_s() - 1),
                        terms(candidate.prediction));
   }

@@ -30,6 +30,7 @@ Point example() {
   point.size_bytes = 512;
   point.kind = PointKind::kUniform;
   point.bound_s = 200e-6;
+  point.judged = true;
   point.candidates = {candidate("openmpi:default", {400e-6, 300e-6, 900e-6}), candidate("openmpi:pairwise", {350e-6}),
                       candidate("banyan:auto", {220e-6}), candidate("banyan:direct", {100e-6})};
   point.candidates[1].wrong = 3;
@@ -89,6 +90,13 @@ TEST(ComparisonFooter, CountsBarsAndPredictions) {
   slow.candidates[2].round_s = {340e-6};
   EXPECT_THAT(comparison_footer({example(), slow}),
               HasSubstr("bars passed: 1 of 2; predicted within 25 %: 1 of 2; wrong bytes: 6"));
+}
+
+TEST(ComparisonFooter, WithoutBarsSaysNothingOfThem) {
+  Point point = example();
+  point.judged = false;
+  EXPECT_THAT(comparison_footer({point}), HasSubstr("# predicted within 25 %: 1 of 1; wrong bytes: 3"));
+  EXPECT_THAT(comparison_line(point), Not(HasSubstr("pass")));
 }
 
 TEST(Csv, HasALinePerCandidate) {

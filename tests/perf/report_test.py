@@ -93,7 +93,7 @@ class ReportTest(unittest.TestCase):
         self.assertLessEqual({"tree", "heatmap", "hosts", "plan", "run", "compare", "commands"}, ids)
         self.assertGreaterEqual(page.tags.count("svg"), 3)
         for text in ("hierarchical(rail)", "2.00x", "95 %", "1 Gbit/s", "4 KiB", "chosen: direct",
-                     "Every checked byte was right."):  # fmt: skip
+                     "Every checked byte was right (1 exchange of each size"):  # fmt: skip
             self.assertIn(text, page.text)
 
     def test_texts_from_files_are_escaped(self):
@@ -121,6 +121,8 @@ class ReportTest(unittest.TestCase):
     def test_all_slow_hosts_are_named(self):
         rates = [("a", 4, None, 119e6, 119e6), ("b", 4, None, 30e6, 30e6), ("c", 4, None, 29e6, 29e6)]
         self.assertIn("b and c have the slowest network", sections.findings(rates, None, None)[0])
+        lab = [(*rate[:2], 1e9, *rate[3:]) for rate in rates]
+        self.assertIn("3 hosts are namespaces of one machine", sections.findings(lab, None, None)[0])
         self.assertEqual(sections.join_names(["a", "b", "c"]), "a, b and c")
         self.assertEqual(sections.join_names(list("abcdefg")), "a, b, c and 4 more")
 

@@ -27,7 +27,8 @@ section, header { background: #fff; border: 1px solid #dde2e8; border-radius: 8p
 .read, .where { color: #566373; margin: 0 0 12px; }
 table { border-collapse: collapse; font-size: 13.5px; width: 100%; display: block; overflow-x: auto; }
 th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid #e8ecf0; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { color: #566373; font-weight: 600; }
+th:first-child, td:first-child { text-align: left; }
+th { color: #566373; font-weight: 600; white-space: normal; vertical-align: bottom; }
 tr.bad td, .bad { color: #b3261e; font-weight: 600; }
 pre { background: #f6f7f9; border-radius: 6px; padding: 12px; overflow-x: auto; font-size: 12.5px; line-height: 1.4; }
 figure { margin: 14px 0 0; overflow-x: auto; } figcaption { color: #566373; font-size: 13.5px; }

@@ -2,43 +2,80 @@
 #include "planner/select.hpp"
 
 #include <algorithm>
-#include <array>
+#include <charconv>
+#include <cmath>
 #include <limits>
+#include <optional>
 
 #include "base/error.hpp"
+#include "planner/algorithms/bruck.hpp"
 #include "planner/algorithms/direct.hpp"
 #include "schedule/size_list.hpp"
 
 namespace banyan::planner {
 namespace {
 
-constexpr std::array kAlgorithms = {Algorithm::kDirect, Algorithm::kHierarchicalRail, Algorithm::kHierarchicalNode};
+constexpr int kMaxRadix = 1024;
+/// Hosts from which bruck is compared unasked. With fewer it saves a host at most three messages, for two rounds more.
+constexpr int kLeastBruckHosts = 8;
 
 hierarchical::Fan fan_of(Algorithm algorithm) {
-  return algorithm == Algorithm::kHierarchicalNode ? hierarchical::Fan::kNode : hierarchical::Fan::kRail;
+  return algorithm.kind == Algorithm::kHierarchicalNode ? hierarchical::Fan::kNode : hierarchical::Fan::kRail;
 }
+
+/// The radix of "bruck(R)".
+std::optional<int> radix_of(std::string_view name) {
+  constexpr std::string_view kBefore = "bruck(";
+  int radix = 0;
+  if (!name.starts_with(kBefore)) {
+    return std::nullopt;
+  }
+  const auto [end, error] = std::from_chars(name.data() + kBefore.size(), name.data() + name.size(), radix);
+  const bool whole = error == std::errc{} && std::string_view(end, name.data() + name.size()) == ")";
+  return whole && radix >= 2 && radix <= kMaxRadix ? std::optional(radix) : std::nullopt;
+}
+
+bool is_auto(const std::string& wish) { return wish.empty() || wish == "auto"; }
 
 bool wanted(const std::string& wish, Algorithm algorithm) {
-  const std::string_view name = algorithm_name(algorithm);
-  return wish.empty() || wish == "auto" || wish == name || (wish == "hierarchical" && name.starts_with("hierarchical"));
+  const std::string name = algorithm_name(algorithm);
+  return is_auto(wish) || wish == name || name.starts_with(wish + "(");
 }
 
-void check_wish(const std::string& wish) {
-  if (std::any_of(kAlgorithms.begin(), kAlgorithms.end(), [&](Algorithm a) { return wanted(wish, a); })) {
+/// What is compared. Of radices, one with the fewest messages, one with few rounds, one with two; from the number of
+/// hosts on a radix is hierarchical(node).
+std::vector<Algorithm> algorithms_for(const Hosts& hosts, const std::string& wish) {
+  std::vector<Algorithm> algorithms = {Algorithm::kDirect, Algorithm::kHierarchicalRail, Algorithm::kHierarchicalNode};
+  const int two_rounds = static_cast<int>(std::ceil(std::sqrt(hosts.count())));
+  for (const int radix : {2, 4, two_rounds}) {
+    const Algorithm bruck(Algorithm::kBruck, radix);
+    if (hosts.count() >= kLeastBruckHosts && radix < hosts.count() && algorithms.back() != bruck &&
+        radix >= algorithms.back().radix) {
+      algorithms.push_back(bruck);
+    }
+  }
+  const auto named = wish == "bruck" && algorithms.back().kind != Algorithm::kBruck ? std::optional(2) : radix_of(wish);
+  if (named) {
+    algorithms.emplace_back(Algorithm::kBruck, *named);
+  }
+  return algorithms;
+}
+
+void check_wish(const std::string& wish, const std::vector<Algorithm>& algorithms) {
+  if (std::any_of(algorithms.begin(), algorithms.end(), [&](Algorithm a) { return wanted(wish, a); })) {
     return;
   }
-  std::string names = "auto, hierarchical";
-  for (const Algorithm algorithm : kAlgorithms) {
-    names += std::string(", ") + algorithm_name(algorithm);
-  }
-  throw Error(BANYAN_ERR_NOT_FOUND, "no algorithm is named \"" + wish + "\"; there are: " + names);
+  throw Error(BANYAN_ERR_NOT_FOUND, "no algorithm is named \"" + wish +
+                                        "\"; there are: auto, direct, hierarchical, hierarchical(rail), "
+                                        "hierarchical(node), bruck, bruck(R) of radix R from 2 to " +
+                                        std::to_string(kMaxRadix));
 }
 
 void pick(Choice& choice, const Situation& situation, const Wish& wish) {
   std::stable_sort(choice.candidates.begin(), choice.candidates.end(), [](const Candidate& a, const Candidate& b) {
     return a.prediction.total_s() < b.prediction.total_s();
   });
-  choice.forced = !wish.algorithm.empty() && wish.algorithm != "auto";
+  choice.forced = !is_auto(wish.algorithm);
   choice.pace = choose_pace(situation.tree, situation.hosts, situation.model, wish.pace);
   for (const Candidate& candidate : choice.candidates) {
     if (wanted(wish.algorithm, candidate.algorithm)) {
@@ -51,6 +88,9 @@ void pick(Choice& choice, const Situation& situation, const Wish& wish) {
 Prediction predict(const Situation& situation, Algorithm algorithm, const Loads& loads, double header_bytes) {
   if (algorithm == Algorithm::kDirect) {
     return predict_direct(situation.tree, situation.hosts, situation.model, loads);
+  }
+  if (algorithm.kind == Algorithm::kBruck) {
+    return predict_bruck(situation.tree, situation.hosts, situation.model, loads, algorithm.radix, header_bytes);
   }
   return predict_hierarchical(situation.tree, situation.hosts, situation.model, loads, fan_of(algorithm), header_bytes);
 }
@@ -75,12 +115,13 @@ double mean_header_bytes(const Demand& demand) {
 }
 
 /// The largest power of two for which some aggregation is no slower than direct messages.
-size_t crossover(const Situation& situation) {
+size_t crossover(const Situation& situation, const std::vector<Algorithm>& algorithms) {
   size_t limit = 0;
   for (size_t bytes = 64; bytes <= kMaxBlockLimit / 4; bytes *= 2) {
-    const double aggregated = std::min(uniform_time(situation, Algorithm::kHierarchicalRail, bytes),
-                                       uniform_time(situation, Algorithm::kHierarchicalNode, bytes));
-    if (aggregated <= uniform_time(situation, Algorithm::kDirect, bytes)) {
+    const double direct_s = uniform_time(situation, Algorithm::kDirect, bytes);
+    if (std::any_of(algorithms.begin(), algorithms.end(), [&](Algorithm algorithm) {
+          return algorithm != Algorithm::kDirect && uniform_time(situation, algorithm, bytes) <= direct_s;
+        })) {
       limit = bytes;
     }
   }
@@ -89,23 +130,26 @@ size_t crossover(const Situation& situation) {
 
 }  // namespace
 
-const char* algorithm_name(Algorithm algorithm) noexcept {
-  switch (algorithm) {
+std::string algorithm_name(Algorithm algorithm) {
+  switch (algorithm.kind) {
     case Algorithm::kDirect:
       return "direct";
     case Algorithm::kHierarchicalRail:
       return "hierarchical(rail)";
     case Algorithm::kHierarchicalNode:
       return "hierarchical(node)";
+    case Algorithm::kBruck:
+      return "bruck(" + std::to_string(algorithm.radix) + ")";
   }
   return "unknown";
 }
 
 Choice choose_uniform(const Situation& situation, size_t block_bytes, const Wish& wish) {
-  check_wish(wish.algorithm);
+  const auto algorithms = algorithms_for(situation.hosts, wish.algorithm);
+  check_wish(wish.algorithm, algorithms);
   const Loads loads = uniform_loads(situation, block_bytes);
   Choice choice;
-  for (const Algorithm algorithm : kAlgorithms) {
+  for (const Algorithm algorithm : algorithms) {
     choice.candidates.push_back({algorithm, predict(situation, algorithm, loads, 0)});
   }
   pick(choice, situation, wish);
@@ -113,10 +157,11 @@ Choice choose_uniform(const Situation& situation, size_t block_bytes, const Wish
 }
 
 Choice choose_v(const Situation& situation, const Wish& wish) {
-  check_wish(wish.algorithm);
+  const auto algorithms = algorithms_for(situation.hosts, wish.algorithm);
+  check_wish(wish.algorithm, algorithms);
   Choice choice;
   constexpr size_t kSmall = 64;
-  for (const Algorithm algorithm : kAlgorithms) {
+  for (const Algorithm algorithm : algorithms) {
     choice.candidates.push_back(
         {algorithm, predict(situation, algorithm, uniform_loads(situation, kSmall), schedule::listed_bytes(kSmall))});
   }
@@ -125,8 +170,9 @@ Choice choose_v(const Situation& situation, const Wish& wish) {
     choice.chosen.algorithm = Algorithm::kDirect;
     return choice;
   }
-  choice.block_limit = wish.aggregate_limit_bytes > 0 ? std::min(wish.aggregate_limit_bytes, kMaxBlockLimit)
-                                                      : std::max<size_t>(crossover(situation), kMinBlockLimit);
+  choice.block_limit = wish.aggregate_limit_bytes > 0
+                           ? std::min(wish.aggregate_limit_bytes, kMaxBlockLimit)
+                           : std::max<size_t>(crossover(situation, algorithms), kMinBlockLimit);
   if (choice.chosen.algorithm == Algorithm::kDirect) {
     choice.chosen = *std::find_if(choice.candidates.begin(), choice.candidates.end(),
                                   [](const Candidate& c) { return c.algorithm != Algorithm::kDirect; });
@@ -167,6 +213,9 @@ schedule::RankSchedule build_part(const Hosts& hosts, int rank, Algorithm algori
                                   bool self_describing) {
   if (algorithm == Algorithm::kDirect) {
     return direct::build(hosts, rank, mapped);
+  }
+  if (algorithm.kind == Algorithm::kBruck) {
+    return bruck::build(hosts, rank, {.radix = algorithm.radix, .mapped = mapped, .self_describing = self_describing});
   }
   return hierarchical::build(hosts, rank,
                              {.fan = fan_of(algorithm), .mapped = mapped, .self_describing = self_describing});

@@ -11,11 +11,20 @@
 
 namespace banyan::planner {
 
-/// The algorithms of docs/algorithms.md.
-enum class Algorithm : uint8_t { kDirect, kHierarchicalRail, kHierarchicalNode };
+/// An algorithm of docs/algorithms.md with its parameters. A value.
+struct Algorithm {
+  enum Kind : uint8_t { kDirect, kHierarchicalRail, kHierarchicalNode, kBruck };
 
-/// "direct", "hierarchical(rail)", "hierarchical(node)".
-[[nodiscard]] const char* algorithm_name(Algorithm algorithm) noexcept;
+  constexpr Algorithm(Kind of_kind = kDirect, int of_radix = 0)  // NOLINT(google-explicit-constructor): a kind is one
+      : kind(of_kind), radix(of_radix) {}
+  bool operator==(const Algorithm&) const = default;
+
+  Kind kind;
+  int radix;  ///< kBruck: at least 2; else 0
+};
+
+/// "direct", "hierarchical(rail)", "hierarchical(node)", "bruck(4)".
+[[nodiscard]] std::string algorithm_name(Algorithm algorithm);
 
 /// A candidate and its prediction.
 struct Candidate {
@@ -32,8 +41,8 @@ struct Choice {
   bool forced = false;  ///< the caller named the algorithm
 };
 
-/// What the caller wants: "", "auto", "direct", "hierarchical" (the better fan), or a full name. Error{NOT_FOUND} lists
-/// the names.
+/// What the caller wants: "", "auto", "direct", "hierarchical" (the better fan), "bruck" (the best radix), or a full
+/// name. Error{NOT_FOUND} lists the names.
 struct Wish {
   std::string algorithm;
   size_t aggregate_limit_bytes = 0;  ///< as in banyan_comm_config
@@ -57,7 +66,7 @@ struct Situation {
 /// The same choice with predictions for this matrix; for plans and explanations.
 [[nodiscard]] Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish& wish);
 
-/// Builds the rank's part of a chosen exchange; see hierarchical.hpp and direct.hpp. For all-to-all-v this is the
+/// Builds the rank's part of a chosen exchange; see the headers in algorithms/. For all-to-all-v this is the
 /// aggregated part; direct pairs follow from sizes.
 [[nodiscard]] schedule::RankSchedule build_part(const Hosts& hosts, int rank, Algorithm algorithm, bool mapped,
                                                 bool self_describing);

@@ -51,7 +51,8 @@ std::vector<Case> cases() {
 
 TEST(Alltoall, EveryAlgorithmSizeAndShapeThenAllBytesArrive) {
   for (const Case& shape : cases()) {
-    for (const char* algorithm : {"auto", "direct", "hierarchical(rail)", "hierarchical(node)"}) {
+    for (const char* algorithm :
+         {"auto", "direct", "hierarchical(rail)", "hierarchical(node)", "bruck(2)", "bruck(3)"}) {
       std::atomic<size_t> wrong{0};
       const auto outcomes = run_ranks(shape.hosts, {}, [&](Engine& engine) {
         const int rank = engine.communicator().rank();
@@ -119,7 +120,7 @@ TEST(Alltoall, RailThenOneMessagePerRailPeerIsCounted) {
 TEST(Alltoall, RanksDisagreeOnTheSizeThenAllGetAMismatch) {
   comm::Settings settings;
   settings.timeout_s = 20;
-  for (const char* algorithm : {"direct", "hierarchical(rail)", "hierarchical(node)", "auto"}) {
+  for (const char* algorithm : {"direct", "hierarchical(rail)", "hierarchical(node)", "bruck(2)", "bruck(3)", "auto"}) {
     const auto outcomes = run_ranks(consecutive({2, 2}), settings, [&](Engine& engine) {
       const size_t block = engine.communicator().rank() == 2 ? 64 : 72;
       const std::vector<std::byte> sent(4 * block);

@@ -105,7 +105,8 @@ TEST(Alltoallv, RandomMatricesLimitsAndShapesThenAllBytesArrive) {
         std::mt19937 random(1234);  // NOLINT(bugprone-random-generator-seed,cert-msc51-cpp): the same on all ranks
         for (int round = 0; round < 6; ++round) {
           const Matrix matrix = random_matrix(engine.communicator().size(), random);
-          for (const char* algorithm : {"auto", "direct", "hierarchical(rail)", "hierarchical(node)"}) {
+          for (const char* algorithm :
+               {"auto", "direct", "hierarchical(rail)", "hierarchical(node)", "bruck(2)", "bruck(3)"}) {
             wrong += exchange(engine, matrix, {.algorithm = algorithm, .timeout_s = 0});
           }
         }

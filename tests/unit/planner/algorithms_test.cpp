@@ -14,7 +14,8 @@
 namespace banyan::planner {
 namespace {
 
-constexpr Algorithm kAll[] = {Algorithm::kDirect, Algorithm::kHierarchicalRail, Algorithm::kHierarchicalNode};
+constexpr Algorithm kAll[] = {Algorithm::kDirect,     Algorithm::kHierarchicalRail, Algorithm::kHierarchicalNode,
+                              {Algorithm::kBruck, 2}, {Algorithm::kBruck, 3},       {Algorithm::kBruck, 64}};
 
 topology::LocalityTree tree_of(const std::vector<int>& sizes) {
   std::vector<std::vector<int>> hosts;
@@ -73,6 +74,52 @@ TEST(Algorithms, EvenHostsThenMessageCountsFollowTheFormulas) {
     EXPECT_EQ(node.between_hosts, un * (un - 1));
     EXPECT_EQ(node.blocks_between_hosts, um * um * un * (un - 1));
   }
+}
+
+TEST(Algorithms, BruckThenMessagesRoundsAndBytesFollowTheFormulas) {
+  EXPECT_TRUE(rc::check([] {
+    const int n = *rc::gen::inRange(2, 20);
+    const int m = *rc::gen::inRange(1, 4);
+    const int radix = *rc::gen::inRange(2, 8);
+    const auto tree = tree_of(std::vector<int>(static_cast<size_t>(n), m));
+    const Hosts hosts(tree);
+    uint64_t rounds = 0;
+    uint64_t messages = 0;  // of a host
+    for (int64_t power = 1; power < n; power *= radix) {
+      ++rounds;
+      messages += static_cast<uint64_t>(std::min<int64_t>(radix - 1, (n - 1) / power));
+    }
+    uint64_t hops = 0;
+    for (int distance = 1; distance < n; ++distance) {
+      for (int rest = distance; rest > 0; rest /= radix) {
+        hops += rest % radix != 0 ? 1 : 0;
+      }
+    }
+    const auto schedule = build_all(tree, {Algorithm::kBruck, radix}, true, false);
+    const Counts counts = count(schedule, hosts);
+    const auto un = static_cast<uint64_t>(n);
+    const auto um = static_cast<uint64_t>(m);
+    RC_ASSERT(counts.between_hosts == un * messages);
+    RC_ASSERT(messages <= rounds * static_cast<uint64_t>(radix - 1));
+    RC_ASSERT(counts.blocks_between_hosts == um * um * un * hops);
+    RC_ASSERT(m > 1 || counts.inside == 0);
+    std::set<int> steps;
+    for (const auto& message : schedule.messages) {
+      if (hosts.host_of(message.from) != hosts.host_of(message.to)) {
+        steps.insert(message.step);
+      }
+    }
+    RC_ASSERT(steps.size() == rounds);
+  }));
+}
+
+TEST(Algorithms, BruckWithARadixOfAllHostsThenTheMessagesOfNode) {
+  const auto tree = tree_of({3, 1, 2, 4});
+  const Hosts hosts(tree);
+  const Counts bruck = count(build_all(tree, {Algorithm::kBruck, 4}, true, false), hosts);
+  const Counts node = count(build_all(tree, Algorithm::kHierarchicalNode, true, false), hosts);
+  EXPECT_EQ(bruck.between_hosts, node.between_hosts);
+  EXPECT_EQ(bruck.blocks_between_hosts, node.blocks_between_hosts);
 }
 
 TEST(Algorithms, DirectThenEachPhaseHasOneSendAndReceivePerRankAndOneHostPairPerHost) {

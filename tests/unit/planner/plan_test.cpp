@@ -49,7 +49,8 @@ TEST(MakePlan, MoeShapedTrafficOnUnevenHostsThenThePlanHolds) {
     spec.average_bytes = uint64_t{1} << *rc::gen::inRange(0, 22);
     spec.seed = *rc::gen::inRange<uint64_t>(0, 1000);
     const TrafficMatrix matrix = generate_traffic(spec, tree.num_ranks());
-    const char* algorithm = *rc::gen::element("auto", "direct", "hierarchical(rail)", "hierarchical(node)");
+    const char* algorithm =
+        *rc::gen::element("auto", "direct", "hierarchical(rail)", "hierarchical(node)", "bruck(2)", "bruck(3)");
     const Plan plan = plan_of(tree, matrix.bytes, algorithm);
     RC_ASSERT(plan.wire_bytes >= plan.logical_bytes);
     RC_ASSERT(schedule::parse(schedule::print(plan.schedule)).value("IR") == plan.schedule);

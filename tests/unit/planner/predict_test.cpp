@@ -8,7 +8,9 @@
 #include <limits>
 #include <numeric>
 
+#include "base/error.hpp"
 #include "cost/profile.hpp"
+#include "planner/algorithms/bruck.hpp"
 #include "planner/select.hpp"
 #include "topology/graph_builder.hpp"
 
@@ -45,6 +47,9 @@ Prediction predicted(const LocalityTree& tree, const cost::CostModel& model, Alg
   const Loads loads = sum_loads(tree, hosts, demand, 0, kAnySize);
   if (algorithm == Algorithm::kDirect) {
     return predict_direct(tree, hosts, model, loads);
+  }
+  if (algorithm.kind == Algorithm::kBruck) {
+    return predict_bruck(tree, hosts, model, loads, algorithm.radix, 0);
   }
   const auto fan = algorithm == Algorithm::kHierarchicalNode ? hierarchical::Fan::kNode : hierarchical::Fan::kRail;
   return predict_hierarchical(tree, hosts, model, loads, fan, 0);
@@ -90,6 +95,62 @@ TEST(Predict, AnyHostsThenMessagesAreThoseOfTheSchedule) {
       RC_ASSERT(!even || std::abs(by_rank - of_rank) < 1e-9);
     }
   }));
+}
+
+TEST(Predict, BruckThenMessagesAndBytesAreThoseOfTheSchedule) {
+  EXPECT_TRUE(rc::check([] {
+    const int num_hosts = *rc::gen::inRange(2, 20);
+    const int ranks = *rc::gen::inRange(1, 4);
+    const Algorithm bruck(Algorithm::kBruck, *rc::gen::inRange(2, 8));
+    const LocalityTree tree = tree_of(std::vector<int>(static_cast<size_t>(num_hosts), ranks), 1e9);
+    const Hosts hosts(tree);
+    const Demand demand{.block_bytes = 1, .matrix = {}};
+    const int rounds = bruck::Digits(num_hosts, bruck.radix).num_rounds();
+    const double in_latency = 2 * Prediction::kInLatency * rounds;
+    const int of_host = counted(tree, bruck).second;
+    RC_ASSERT(std::abs(predicted(tree, model_of(tree, 0, 1), bruck, demand).overhead_s + in_latency - 2 * of_host) <
+              1e-9);
+    uint64_t blocks = 0;  // that leave host 0
+    for (const int rank : hosts.ranks(0)) {
+      for (const auto& message : build_part(hosts, rank, bruck, true, false).sends) {
+        blocks += hosts.host_of(message.to) != 0 ? message.blocks.size() : 0;
+      }
+    }
+    cost::CostModel model = model_of(tree, 0, 0);
+    for (const int node : tree.at_tier(Tier::kNode)) {
+      model.subtrees[static_cast<size_t>(node)] = {1, 1, true};
+    }
+    RC_ASSERT(std::abs(predicted(tree, model, bruck, demand).wire_s - static_cast<double>(blocks)) < 1e-6);
+  }));
+}
+
+TEST(Predict, ManyHostsAndTinyBlocksThenBruck) {
+  const LocalityTree tree = tree_of(std::vector<int>(64, 1), 1.25e9);
+  cost::CostModel model = cost::nominal_model(tree);
+  auto& remote = model.tiers[static_cast<size_t>(Tier::kRack)];
+  remote = {.alpha_s = 5e-6, .overhead_s = 2e-6, .gap_s = 2e-6, .flow_bytes_per_s = 1.25e9, .measured = true};
+  const Hosts hosts(tree);
+  const Situation situation{.tree = tree, .hosts = hosts, .model = model};
+  EXPECT_EQ(choose_uniform(situation, 8, {}).chosen.algorithm.kind, Algorithm::kBruck);
+  EXPECT_EQ(choose_uniform(situation, 1 << 16, {}).chosen.algorithm, Algorithm::kDirect);
+}
+
+TEST(Predict, NamesThenTheAlgorithmOrAnErrorThatListsThem) {
+  const LocalityTree tree = tree_of({2, 2}, 1e9);
+  const cost::CostModel model = cost::nominal_model(tree);
+  const Hosts hosts(tree);
+  const Situation situation{.tree = tree, .hosts = hosts, .model = model};
+  const auto chosen = [&](const char* name) {
+    return algorithm_name(choose_uniform(situation, 8, {.algorithm = name}).chosen.algorithm);
+  };
+  EXPECT_EQ(chosen("bruck"), "bruck(2)");
+  EXPECT_EQ(chosen("bruck(7)"), "bruck(7)");
+  EXPECT_EQ(chosen("direct"), "direct");
+  EXPECT_EQ(chosen("hierarchical").find("hierarchical("), 0U);
+  for (const char* name :
+       {"bruck(1)", "bruck(0)", "bruck(-2)", "bruck(2", "bruck()", "bruck(2)x", "bruck(99999999999)", "bruc", "("}) {
+    EXPECT_THROW((void)chosen(name), Error) << name;
+  }
 }
 
 TEST(Predict, RanksOfAHostShareAGapThenOneSendsForAll) {

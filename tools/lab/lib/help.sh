@@ -120,8 +120,9 @@ usage: banyan-lab mpirun [--name NAME] [-n N] [ARGUMENTS OF mpirun] -- COMMAND
        banyan-lab mpich  [--name NAME] [-n N] [ARGUMENTS OF mpiexec] -- COMMAND
 
 Runs the launcher inside node0 over all nodes, with as many slots on each as it has ranks.  Set for Open MPI by
-environment, so that arguments win: mapping by slot, no binding, waiting ranks yield.  Banyan's job secret is
-not set here; under MPI, exchange through MPI.
+environment, so that arguments win: mapping by slot, no binding, waiting ranks yield if all nodes' ranks outnumber
+this machine's cores (BANYAN_SPIN=0 then, unless it is set).  Banyan's job secret is not set here; under MPI,
+exchange through MPI.
 
 Examples:
   banyan-lab mpirun -n 15 -- ./a.out

@@ -28,6 +28,13 @@ load_state() { # refuses unless the lab is up and whole
   . "$LAB_STATE/state"
   is_holder "$SWITCH_PID" "$LAB_NAME" switch ||
     die "lab '$LAB_NAME' is no longer whole (its switch process is gone); run 'banyan-lab down --name $LAB_NAME' and 'up' again"
+  share_cores
+}
+
+# A node seems to have all of this machine's cores to itself, so Banyan would spin where ranks of all nodes share them.
+share_cores() {
+  total_ranks
+  ((REPLY <= $(nproc))) || export BANYAN_SPIN=${BANYAN_SPIN:-0}
 }
 
 total_ranks() { # REPLY = ranks of the whole lab

@@ -100,11 +100,6 @@ Loads uniform_loads(const Situation& situation, size_t block_bytes) {
                    std::numeric_limits<uint64_t>::max());
 }
 
-double uniform_time(const Situation& situation, Algorithm algorithm, size_t block_bytes) {
-  const auto header_bytes = static_cast<double>(schedule::listed_bytes(block_bytes));
-  return predict(situation, algorithm, uniform_loads(situation, block_bytes), header_bytes).total_s();
-}
-
 /// Of the demand's pairs, the mean of what a header takes for one.
 double mean_header_bytes(const Demand& demand) {
   size_t sum = 0;
@@ -118,9 +113,14 @@ double mean_header_bytes(const Demand& demand) {
 size_t crossover(const Situation& situation, const std::vector<Algorithm>& algorithms) {
   size_t limit = 0;
   for (size_t bytes = 64; bytes <= kMaxBlockLimit / 4; bytes *= 2) {
-    const double direct_s = uniform_time(situation, Algorithm::kDirect, bytes);
+    const Loads loads = uniform_loads(situation, bytes);
+    const auto header_bytes = static_cast<double>(schedule::listed_bytes(bytes));
+    const auto time_s = [&](Algorithm algorithm) {
+      return predict(situation, algorithm, loads, header_bytes).total_s();
+    };
+    const double direct_s = time_s(Algorithm::kDirect);
     if (std::any_of(algorithms.begin(), algorithms.end(), [&](Algorithm algorithm) {
-          return algorithm != Algorithm::kDirect && uniform_time(situation, algorithm, bytes) <= direct_s;
+          return algorithm != Algorithm::kDirect && time_s(algorithm) <= direct_s;
         })) {
       limit = bytes;
     }
@@ -161,9 +161,9 @@ Choice choose_v(const Situation& situation, const Wish& wish) {
   check_wish(wish.algorithm, algorithms);
   Choice choice;
   constexpr size_t kSmall = 64;
+  const Loads loads = uniform_loads(situation, kSmall);
   for (const Algorithm algorithm : algorithms) {
-    choice.candidates.push_back(
-        {algorithm, predict(situation, algorithm, uniform_loads(situation, kSmall), schedule::listed_bytes(kSmall))});
+    choice.candidates.push_back({algorithm, predict(situation, algorithm, loads, schedule::listed_bytes(kSmall))});
   }
   pick(choice, situation, wish);
   if (wish.algorithm == "direct" || wish.aggregate_limit_bytes == std::numeric_limits<size_t>::max()) {

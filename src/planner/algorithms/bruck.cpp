@@ -2,13 +2,12 @@
 #include "planner/algorithms/bruck.hpp"
 
 #include "planner/algorithms/direct.hpp"
+#include "planner/algorithms/message.hpp"
 
 namespace banyan::planner::bruck {
 namespace {
 
-using schedule::Block;
 using schedule::Message;
-using schedule::Path;
 using schedule::RankSchedule;
 
 class Builder {
@@ -32,14 +31,7 @@ class Builder {
   }
 
  private:
-  Message message(int step, int from, int to) const {
-    return {.step = step,
-            .from = from,
-            .to = to,
-            .path = options_.mapped && hosts_.share_memory(from, to) ? Path::kMapped : Path::kMessage,
-            .self_describing = options_.self_describing,
-            .blocks = {}};
-  }
+  Message message(int step, int from, int to) const { return empty_message(hosts_, options_, step, from, to); }
 
   /// The rank that sends the host's message of that round and digit, and receives the one that comes.
   [[nodiscard]] int carrier(int host, int round, int digit) const {

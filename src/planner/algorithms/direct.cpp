@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "planner/algorithms/message.hpp"
+
 namespace banyan::planner::direct {
 namespace {
 
@@ -74,9 +76,7 @@ std::vector<int> local_receive_order(const Hosts& hosts, int rank) {
 schedule::RankSchedule build(const Hosts& hosts, int rank, bool mapped) {
   schedule::RankSchedule part;
   part.rank = rank;
-  const auto local_path = [&](int peer) {
-    return mapped && hosts.share_memory(rank, peer) ? schedule::Path::kMapped : schedule::Path::kMessage;
-  };
+  const auto local_path = [&](int peer) { return path_between(hosts, rank, peer, mapped); };
   const auto send = [&](int peer, schedule::Path path) {
     part.sends.push_back({.step = 0, .from = rank, .to = peer, .path = path, .blocks = {{rank, peer}}});
   };

@@ -4,13 +4,12 @@
 #include <algorithm>
 
 #include "planner/algorithms/direct.hpp"
+#include "planner/algorithms/message.hpp"
 
 namespace banyan::planner::hierarchical {
 namespace {
 
-using schedule::Block;
 using schedule::Message;
-using schedule::Path;
 using schedule::RankSchedule;
 
 /// The rank of `host` that exchanges with `other` for the whole host (fan kNode). Symmetric: leader(x, y) and leader(y,
@@ -37,14 +36,7 @@ class Builder {
   }
 
  private:
-  Message message(int step, int from, int to) const {
-    return {.step = step,
-            .from = from,
-            .to = to,
-            .path = options_.mapped && hosts_.share_memory(from, to) ? Path::kMapped : Path::kMessage,
-            .self_describing = options_.self_describing,
-            .blocks = {}};
-  }
+  Message message(int step, int from, int to) const { return empty_message(hosts_, options_, step, from, to); }
 
   /// Step 0: `from` hands `to` its blocks for the remote ranks that `to` forwards to, and its block for `to`.
   Message gathered(int from, int to) const {

@@ -10,23 +10,13 @@
 #include "planner/select.hpp"
 #include "schedule/verify.hpp"
 #include "topology/locality_tree.hpp"
+#include "trees.hpp"
 
 namespace banyan::planner {
 namespace {
 
 constexpr Algorithm kAll[] = {Algorithm::kDirect,     Algorithm::kHierarchicalRail, Algorithm::kHierarchicalNode,
                               {Algorithm::kBruck, 2}, {Algorithm::kBruck, 3},       {Algorithm::kBruck, 64}};
-
-topology::LocalityTree tree_of(const std::vector<int>& sizes) {
-  std::vector<std::vector<int>> hosts;
-  int next = 0;
-  for (const int size : sizes) {
-    hosts.emplace_back(static_cast<size_t>(size));
-    std::iota(hosts.back().begin(), hosts.back().end(), next);
-    next += size;
-  }
-  return topology::LocalityTree::from_hosts(hosts, 1.25e8);
-}
 
 schedule::Schedule build_all(const topology::LocalityTree& tree, Algorithm algorithm, bool mapped,
                              bool self_describing) {

@@ -10,20 +10,10 @@
 #include "planner/traffic_generators.hpp"
 #include "schedule/text.hpp"
 #include "topology/locality_tree.hpp"
+#include "trees.hpp"
 
 namespace banyan::planner {
 namespace {
-
-topology::LocalityTree tree_of(const std::vector<int>& sizes) {
-  std::vector<std::vector<int>> hosts;
-  int next = 0;
-  for (const int size : sizes) {
-    hosts.emplace_back(static_cast<size_t>(size));
-    std::iota(hosts.back().begin(), hosts.back().end(), next);
-    next += size;
-  }
-  return topology::LocalityTree::from_hosts(hosts, 1.25e8);
-}
 
 /// make_plan verifies what it makes and throws if that fails.
 Plan plan_of(const topology::LocalityTree& tree, const std::vector<uint64_t>& matrix, const std::string& algorithm,

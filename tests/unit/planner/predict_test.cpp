@@ -6,13 +6,13 @@
 #include <rapidcheck.h>
 
 #include <limits>
-#include <numeric>
 
 #include "base/error.hpp"
 #include "cost/profile.hpp"
 #include "planner/algorithms/bruck.hpp"
 #include "planner/select.hpp"
 #include "topology/graph_builder.hpp"
+#include "trees.hpp"
 
 namespace banyan::planner {
 namespace {
@@ -21,17 +21,6 @@ using topology::LocalityTree;
 using topology::Tier;
 
 constexpr uint64_t kAnySize = std::numeric_limits<uint64_t>::max();
-
-LocalityTree tree_of(const std::vector<int>& sizes, double rate) {
-  std::vector<std::vector<int>> hosts;
-  int next = 0;
-  for (const int size : sizes) {
-    hosts.emplace_back(static_cast<size_t>(size));
-    std::iota(hosts.back().begin(), hosts.back().end(), next);
-    next += size;
-  }
-  return LocalityTree::from_hosts(hosts, rate);
-}
 
 /// A model in which messages between hosts cost this and nothing else costs anything.
 cost::CostModel model_of(const LocalityTree& tree, double overhead_s, double gap_s) {

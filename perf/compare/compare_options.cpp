@@ -17,6 +17,8 @@ po::options_description all_options(CompareOptions& options) {
   add("rounds", po::value(&options.rounds.rounds)->default_value(options.rounds.rounds), "rounds per size");
   add("round-ms", po::value(&options.min_round_ms)->default_value(options.min_round_ms),
       "milliseconds that a round lasts at least, by repeating the exchange");
+  add("point-s", po::value(&options.rounds.max_point_s),
+      "after this many seconds at a size begin no new round, but have 3 at least");
   add("algorithm", po::value(&options.algorithms)->composing(), "also measure this algorithm of Banyan (repeatable)");
   add("mpi-algorithm", po::value(&options.mpi_algorithms)->composing(),
       "of Open MPI measure only this algorithm of coll/tuned, or \"default\" (repeatable)");
@@ -38,6 +40,9 @@ void check(const CompareOptions& options) {
   }
   if (!(options.min_round_ms >= 0) || options.min_round_ms > 60000) {
     throw UsageError("--round-ms must be 0 to 60000");
+  }
+  if (!(options.rounds.max_point_s >= 0)) {
+    throw UsageError("--point-s must not be negative");
   }
   if (!options.bound_rate.empty() && !parse_rate_bytes_per_s(options.bound_rate)) {
     throw UsageError("--bound-rate " + options.bound_rate + " is not a rate such as 1gbit, 250mbit or 125mbps");

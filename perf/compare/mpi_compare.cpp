@@ -7,6 +7,7 @@
 #include "common/bound.hpp"
 #include "common/failure.hpp"
 #include "common/program.hpp"
+#include "common/statistics.hpp"
 #include "compare/banyan_candidate.hpp"
 #include "compare/compare_options.hpp"
 #include "compare/mpi_candidate.hpp"
@@ -75,6 +76,8 @@ Point measure_point(const CompareOptions& options, const Contest& contest, const
   point.judged = options.with_bars;
   point.traffic = describe_traffic(options);
   point.inter_host_bytes = inter_host_bytes(traffic, contest.host_of);
+  point.busiest_rank_share =
+      ratio(static_cast<double>(busiest_rank_bytes(traffic)), static_cast<double>(total_bytes(traffic)));
   if (!contest.links.empty()) {
     point.bound_s = lower_bound_s(traffic, contest.links);
   }

@@ -172,6 +172,7 @@ Json to_json(const Point& point) {
   json["kind"] = name_of(point.kind);
   json["traffic"] = point.traffic;
   json["inter_host_bytes"] = point.inter_host_bytes;
+  json["busiest_rank_share"] = point.busiest_rank_share;
   json["bound_s"] = summary.bound_s;
   json["bound_source"] = point.bound_s ? "link rates given" : "plan";
   json["best_openmpi"] = summary.best_mpi != nullptr ? Json(summary.best_mpi->name) : Json();

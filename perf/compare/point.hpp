@@ -36,6 +36,7 @@ struct Point {
   bool judged = false;  ///< by the bar of its kind
   std::string traffic;  ///< how it was made, for people
   uint64_t inter_host_bytes = 0;
+  double busiest_rank_share = 0;  ///< of all bytes, what the busiest rank sends or receives
   std::optional<double> bound_s;  ///< from given link rates; else the plan's own is used
   std::vector<CandidateResult> candidates;
 };

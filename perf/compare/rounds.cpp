@@ -66,10 +66,15 @@ class Rounds {
   }
 
   void run() {
+    const double start = MPI_Wtime();
     std::vector<size_t> order(contestants_.size());
     std::iota(order.begin(), order.end(), size_t{0});
     std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed,cert-msc51-cpp): the same order on all ranks
     for (int round = 0; round < options_.rounds; ++round) {
+      if (options_.max_point_s > 0 && round >= kFewestRounds &&
+          from_rank_zero(MPI_Wtime() - start) > options_.max_point_s) {
+        break;
+      }
       std::shuffle(order.begin(), order.end(), random);
       for (const size_t turn : order) {
         contestants_[turn].result.round_s.push_back(play(contestants_[turn]));

@@ -14,8 +14,12 @@ namespace banyan::perf {
 struct RoundOptions {
   int rounds = 11;
   double min_round_s = 0.01;  ///< a round repeats its exchange until it lasts about this long
+  double max_point_s = 0;     ///< after at least kFewestRounds, no round begins later than this; 0: no limit
   int checks = 1;             ///< checked exchanges before and again after the rounds; 0: none
 };
+
+/// A median of fewer means little.
+inline constexpr int kFewestRounds = 3;
 
 /// Measures all candidates on one traffic. Collective; results are equal on all ranks.
 ///

@@ -98,20 +98,20 @@ def totals(rows):
     }
 
 
-def read(paths):
-    """Rows of all files; files that hold no comparison are named on stderr."""
-    rows, bad = [], 0
+def read_points(paths):
+    """(label, point) of all files; files that hold no comparison are named on stderr and counted."""
+    points, bad = [], 0
     for path in paths:
         try:
             with open(path, encoding="utf-8") as file:
                 content = json.load(file)
             if content.get("format") != "banyan-compare-1":
                 raise ValueError("not a file of mpi_compare -J")
-            rows += [summarize(content.get("label") or os.path.basename(path), point) for point in content["points"]]
+            points += [(content.get("label") or os.path.basename(path), point) for point in content["points"]]
         except (OSError, ValueError, KeyError, AttributeError) as error:
-            print(f"summarize_sweep: {path}: {error}", file=sys.stderr)
+            print(f"{os.path.basename(sys.argv[0])}: {path}: {error}", file=sys.stderr)
             bad += 1
-    return rows, bad
+    return points, bad
 
 
 def main(arguments=None):
@@ -120,7 +120,8 @@ def main(arguments=None):
     parser.add_argument("files", nargs="+", help="files of mpi_compare -J; unexpanded patterns are skipped")
     parser.add_argument("--out", help="write the rows and totals as JSON")
     options = parser.parse_args(arguments)
-    rows, bad = read([path for path in options.files if "*" not in path])
+    points, bad = read_points([path for path in options.files if "*" not in path])
+    rows = [summarize(label, point) for label, point in points]
     result = totals(rows)
     print(table(rows))
     beyond = f", beyond the wires: {result['beyond_bound']}" if result["beyond_bound"] else ""

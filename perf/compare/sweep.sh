@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# sweep.sh - the issue's bars: raises labs of several shapes, measures their networks, and runs mpi_compare in each.
+# sweep.sh - the bars: raises labs of several shapes, measures their networks, and runs mpi_compare in each.
 set -euo pipefail
 
 usage() {
@@ -10,8 +10,9 @@ usage: sweep.sh [OPTIONS]                                     (as root; docs/per
   --build DIR     build folder with the programs (default build/release)
   --bundle DIR    programs and libraries packed by pack.sh, for a machine without the build's packages
   --out DIR       where profiles, JSON files and the summary go (default out/sweep)
-  --labs LIST     comma separated names out of those below (default: all)
-  --modes LIST    out of uniform,small-v,moe (default: all)
+  --grid          the grid of traffics, sizes and shapes, with Banyan's choice against its own algorithms
+  --labs LIST     comma separated names out of those of --list (default: all; of --grid: those of the grid)
+  --modes LIST    out of uniform,small-v,moe (default: all); of --grid: uniform,zipf,moe,hot,zeros
   --budget-s N    start nothing new after N seconds; what was left out is named (default: no limit)
   --rounds N      rounds per point (default 11)
   --profile-s N   seconds that banyan-profile may take in each lab (default 8)
@@ -39,6 +40,19 @@ labs() {
 TEXT
 }
 
+# Those that only the grid has. A rack's uplink is a quarter of what its two nodes can send.
+grid_labs() {
+  cat <<'TEXT'
+racks-1g    --nodes 4 --ranks 4 --rate 1gbit --leaves 2 --spine 500mbit
+rails-1g    --nodes 4 --ranks 4 --rate 1gbit --rails 2
+quarter-10g --nodes 4 --ranks 4 --rate 10gbit,10gbit,10gbit,2500mbit
+racks-10g   --nodes 4 --ranks 4 --rate 10gbit --leaves 2 --spine 5gbit
+rails-10g   --nodes 4 --ranks 4 --rate 10gbit --rails 2
+TEXT
+}
+all_labs() { labs && grid_labs; }
+grid_default=4x4-1g,7+8-1g,racks-1g,4x4-quarter,rails-1g,4x4-10g,7+8-10g,racks-10g,quarter-10g,rails-10g
+
 # MODE, then the options of mpi_compare.
 mode_options() {
   case $1 in
@@ -49,31 +63,46 @@ mode_options() {
   esac
 }
 
+# MODE SIZE, the largest: the grid's traffics, and the algorithms that Banyan's choice is held against.
+add_grid_options() {
+  [[ $1 == uniform ]] || options+=(--gen "$1")
+  options+=(-b 16 -e "$2" -f 16 --round-ms 6 --point-s 2)
+  local algorithm
+  for algorithm in direct 'hierarchical(rail)' 'hierarchical(node)' 'bruck(2)'; do
+    options+=(--algorithm "$algorithm")
+  done
+}
+
 say() { echo "sweep: $*" >&2; }
 die() {
   say "$*"
   exit 2
 }
 
-build=$root/build/release bundle='' out=out/sweep chosen='' modes=uniform,small-v,moe
-budget_s=0 rounds=11 profile_s=8 with_banyan=1
+build=$root/build/release bundle='' out=out/sweep chosen='' modes=''
+budget_s=0 rounds=11 profile_s=8 with_banyan=1 grid=0
 while (($#)); do
   case $1 in
     --build) build=$2 && shift 2 ;;
     --bundle) bundle=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
+    --grid) grid=1 && shift ;;
     --labs) chosen=$2 && shift 2 ;;
     --modes) modes=$2 && shift 2 ;;
     --budget-s) budget_s=$2 && shift 2 ;;
     --rounds) rounds=$2 && shift 2 ;;
     --profile-s) profile_s=$2 && shift 2 ;;
     --no-banyan) with_banyan=0 && shift ;;
-    --list) labs && exit ;;
+    --list) all_labs && exit ;;
     -h | --help) usage && exit ;;
     *) usage >&2 && die "unknown option '$1'" ;;
   esac
 done
-chosen=${chosen:-$(labs | awk '{ print $1 }' | paste -sd,)}
+if ((grid)); then
+  chosen=${chosen:-$grid_default} modes=${modes:-uniform,zipf,moe,hot,zeros}
+else
+  chosen=${chosen:-$(labs | awk '{ print $1 }' | paste -sd,)} modes=${modes:-uniform,small-v,moe}
+fi
 
 find_programs() {
   if [[ -n $bundle ]]; then
@@ -114,16 +143,24 @@ measure_profile() { # LAB: the model's speeds
 }
 
 run_mode() { # LAB MODE
-  local options=(--bars --lab-json "$out/$1.lab.json" --rounds "$rounds" --label "$1" -J "$out/$1.$2.json")
+  local options=(--lab-json "$out/$1.lab.json" --rounds "$rounds" --label "$1" -J "$out/$1.$2.json")
   if ((with_banyan)); then
     options+=(--profile "$out/$1.profile.json")
   else
     options+=(--no-banyan)
   fi
+  if ((!grid)); then
+    # shellcheck disable=SC2207  # a list of words
+    options+=(--bars $(mode_options "$2"))
+  elif [[ $1 == *10g ]]; then
+    add_grid_options "$2" 1m
+  else # 1 MiB takes seconds
+    add_grid_options "$2" 64k
+  fi
   ((budget_s == 0)) || options+=(--budget-s "$((budget_s - SECONDS))")
-  # shellcheck disable=SC2046,SC2086  # lists of words
+  # shellcheck disable=SC2086  # a list of words
   lab mpirun ${MPIRUN_ARGS:---mca pml ob1 --mca btl tcp,vader,self} "${forward[@]}" -- \
-    "$compare" "${options[@]}" $(mode_options "$2")
+    "$compare" "${options[@]}"
 }
 
 run_lab() { # NAME OPTIONS...
@@ -150,7 +187,7 @@ out=$(readlink -f "$out")
 trap 'lab down >/dev/null 2>&1 || true' EXIT
 failed=0
 for name in ${chosen//,/ }; do
-  line=$(labs | awk -v name="$name" '$1 == name { sub(/^[^ ]+ +/, ""); print }')
+  line=$(all_labs | awk -v name="$name" '$1 == name { sub(/^[^ ]+ +/, ""); print }')
   [[ -n $line ]] || die "unknown lab '$name'; --list shows them"
   if spent; then
     say "$name: left out, $budget_s s are spent"
@@ -159,6 +196,8 @@ for name in ${chosen//,/ }; do
   # shellcheck disable=SC2086  # a list of words
   run_lab "$name" $line || failed=1
 done
-python3 "$root/perf/compare/summarize_sweep.py" --out "$out/summary.json" "$out"/*.uniform.json "$out"/*.small-v.json \
-  "$out"/*.moe.json || failed=1
+summarize=summarize_sweep.py
+((!grid)) || summarize=summarize_grid.py
+results=("$out"/*.{uniform,small-v,zipf,moe,hot,zeros}.json)
+python3 "$root/perf/compare/$summarize" --out "$out/summary.json" "${results[@]}" || failed=1
 exit $failed

@@ -39,6 +39,8 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_PLUGIN_PATH", "", "Colon separated folders searched for plugins before the installed one."},
     Variable{"BANYAN_PMIX_LIBRARY", "libpmix.so.2", "PMIx library to load under launchers that offer PMIx."},
     Variable{"BANYAN_PROFILE", "", "Measured profile to use, a file written by banyan-profile."},
+    Variable{"BANYAN_RAILS", "0",
+             "Messages to other hosts are spread over at most this many networks that join all hosts; 0: all."},
     Variable{"BANYAN_RANK", "", "Number of this rank in the job; set by banyan-run."},
     Variable{"BANYAN_ROOT", "", "host:port at which rank 0 listens for the others; set by banyan-run."},
     Variable{"BANYAN_SHM_SINGLE_COPY", "1",

@@ -73,9 +73,13 @@ void Engine::set_pace(executor::CompileOptions& compile, const planner::Pace& pa
   compile.window = pace.window;
   compile.window_bytes = pace.window_bytes;
   for (int peer = 0; peer < comm_.size(); ++peer) {
-    const bool local = hosts_.host_of(peer) == hosts_.host_of(comm_.rank());
-    compile.send_phase.push_back(local ? -1 : planner::direct::phase(hosts_, comm_.rank(), peer));
-    compile.receive_phase.push_back(local ? -1 : planner::direct::phase(hosts_, peer, comm_.rank()));
+    const int rank = comm_.rank();
+    const bool local = hosts_.host_of(peer) == hosts_.host_of(rank);
+    compile.send_phase.push_back(local ? -1 : planner::direct::phase(hosts_, rank, peer));
+    compile.receive_phase.push_back(local ? -1 : planner::direct::phase(hosts_, peer, rank));
+    // One after the other for a rank from phase to phase, and for the ranks of a host in one phase.
+    compile.send_place.push_back(local ? 0 : compile.send_phase.back() + hosts_.local_index(rank));
+    compile.receive_place.push_back(local ? 0 : compile.receive_phase.back() + hosts_.local_index(peer));
   }
 }
 

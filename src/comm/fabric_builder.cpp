@@ -68,7 +68,7 @@ std::string join_names(const std::vector<std::unique_ptr<transport::Transport>>&
 
 FabricOwner::FabricOwner(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, const Settings& settings,
                          std::shared_ptr<transport::InprocHub> hub, uint64_t comm_id, Deadline deadline)
-    : hub_(std::move(hub)) {
+    : settings_(settings), comm_id_(comm_id), hub_(std::move(hub)) {
   fabric_.rank = bootstrap.rank();
   fabric_.peers.resize(static_cast<size_t>(bootstrap.size()));
   fabric_.peers[static_cast<size_t>(fabric_.rank)].same_host = true;
@@ -76,8 +76,10 @@ FabricOwner::FabricOwner(bootstrap::Bootstrap& bootstrap, const topology::Locali
     description_ = "none";
     return;
   }
-  open(bootstrap, settings, comm_id, deadline);
+  agree_on_rails(bootstrap, tree, deadline);
+  open(bootstrap, deadline);
   connect(bootstrap, tree, deadline);
+  add_rails(bootstrap, tree, deadline);
   map_rings(bootstrap, tree, deadline);
 }
 
@@ -85,6 +87,7 @@ FabricOwner::~FabricOwner() { close(); }
 
 void FabricOwner::close() noexcept {
   fabric_.transports.clear();
+  fabric_.rails.clear();
   for (auto& peer : fabric_.peers) {
     peer = {};
   }
@@ -96,23 +99,52 @@ void FabricOwner::close() noexcept {
   transports_.clear();
 }
 
-void FabricOwner::open(bootstrap::Bootstrap& bootstrap, const Settings& settings, uint64_t comm_id, Deadline deadline) {
+std::unique_ptr<transport::Transport> FabricOwner::open_one(const std::string& name, const std::string& interfaces) {
+  banyan_transport_config config{};
+  config.struct_size = sizeof config;
+  config.rank = fabric_.rank;
+  config.size = fabric_.size();
+  config.comm_id = comm_id_;
+  config.interface_name = interfaces.empty() ? nullptr : interfaces.c_str();
+  config.timeout_s = settings_.timeout_s;
+  config.host_context = name == "inproc" ? hub_.get() : nullptr;
+  return std::make_unique<transport::Transport>(registry_.find(name), config);
+}
+
+/// Where several networks join the hosts, each gets transports of its own: a transport may use only one of several.
+void FabricOwner::agree_on_rails(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree,
+                                 Deadline deadline) {
+  if (tree.at_tier(Tier::kNode).size() < 2) {
+    return;
+  }
+  const auto own = [&] { return to_text(own_interfaces(settings_.interface_name)); };
+  std::vector<std::vector<Interface>> interfaces;
+  std::vector<int> hosts;
+  for (const std::string& text : exchange_or_fail(bootstrap, deadline, own)) {
+    hosts.push_back(tree.ancestor(static_cast<int>(interfaces.size()), Tier::kNode));
+    interfaces.push_back(interfaces_from_text(text));
+  }
+  rails_ = choose_rails(interfaces, hosts, settings_.rails);
+  if (rails_.count() < 2 && settings_.rails != 1) {
+    return;  // what it uses of this host's is the transport's choice
+  }
+  for (const std::string& subnet : rails_.subnets) {
+    const auto& mine = interfaces[static_cast<size_t>(bootstrap.rank())];
+    rail_interfaces_.push_back(
+        std::find_if(mine.begin(), mine.end(), [&](const Interface& i) { return i.subnet == subnet; })->name);
+  }
+}
+
+void FabricOwner::open(bootstrap::Bootstrap& bootstrap, Deadline deadline) {
   const auto local = [&] {
     std::string opened;
-    for (const std::string& name : settings.transports) {
-      banyan_transport_config config{};
-      config.struct_size = sizeof config;
-      config.rank = bootstrap.rank();
-      config.size = bootstrap.size();
-      config.comm_id = comm_id;
-      config.interface_name = settings.interface_name.empty() ? nullptr : settings.interface_name.c_str();
-      config.timeout_s = settings.timeout_s;
-      config.host_context = name == "inproc" ? hub_.get() : nullptr;
+    for (const std::string& name : settings_.transports) {
       try {
-        transports_.push_back(std::make_unique<transport::Transport>(registry_.find(name), config));
+        auto transport = open_one(name, rail_interfaces_.empty() ? settings_.interface_name : rail_interfaces_[0]);
         opened += name + ",";
+        transports_.push_back(std::move(transport));
       } catch (const Error& error) {
-        if (settings.transports_named) {
+        if (settings_.transports_named) {
           throw;
         }
         BANYAN_LOG(kInfo, "transport", "{} is not used: {}", name, error.what());
@@ -219,6 +251,36 @@ void FabricOwner::connect(bootstrap::Bootstrap& bootstrap, const topology::Local
   for (const auto& transport : transports_) {
     fabric_.transports.push_back(transport.get());
   }
+}
+
+/// The other networks' transports, to the ranks of other hosts.
+void FabricOwner::add_rails(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline) {
+  if (rail_interfaces_.size() < 2 || remote_ == nullptr || !remote_->has(BANYAN_TRANSPORT_CAP_INTER_HOST)) {
+    return;
+  }
+  fabric_.rails = {remote_};
+  fabric_.rail_pattern = rails_.pattern;
+  const auto own_addresses = [&] {
+    std::vector<std::string> mine;
+    for (size_t rail = 1; rail < rail_interfaces_.size(); ++rail) {
+      transports_.push_back(open_one(remote_->name(), rail_interfaces_[rail]));
+      fabric_.transports.push_back(transports_.back().get());
+      fabric_.rails.push_back(transports_.back().get());
+      mine.push_back(transports_.back()->address());
+    }
+    return pack(mine);
+  };
+  const auto packed = exchange_or_fail(bootstrap, deadline, own_addresses);
+  static_cast<void>(exchange_or_fail(bootstrap, deadline, [&] {
+    for (int peer = 0; peer < fabric_.size(); ++peer) {
+      const auto addresses = unpack(packed[static_cast<size_t>(peer)], fabric_.rails.size() - 1);
+      for (size_t rail = 1; rail < fabric_.rails.size() && !tree.same_host(fabric_.rank, peer); ++rail) {
+        fabric_.rails[rail]->connect(peer, addresses[rail - 1]);
+      }
+    }
+    return std::string();
+  }));
+  description_ += " on " + std::to_string(fabric_.rails.size()) + " rails";
 }
 
 void FabricOwner::map_rings(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bootstrap/bootstrap.hpp"
+#include "comm/rails.hpp"
 #include "comm/settings.hpp"
 #include "topology/locality_tree.hpp"
 #include "transport/fabric.hpp"
@@ -19,10 +20,10 @@ namespace banyan::comm {
 /// Owns the open transports, windows and rings of a communicator. Destroyed in the right order, at any time.
 class FabricOwner {
  public:
-  /// Collective: opens the transports, exchanges addresses, picks one transport inside domains and one between them
-  /// (the first in order that reaches all such peers on all ranks; with several hosts, first of those that are made for
-  /// it), and maps the rings of domain peers where it can.
-  /// Error on all ranks alike: NOT_FOUND for a named transport that does not exist, NOT_SUPPORTED when peers cannot be
+  /// Collective: finds the networks that join all hosts (rails.hpp), opens the transports, exchanges addresses, picks
+  /// one transport inside domains and one between them (the first in order that reaches all such peers on all ranks;
+  /// with several hosts, first of those that are made for it), and maps the rings of domain peers where it can. Error
+  /// on all ranks alike: NOT_FOUND for a named transport that does not exist, NOT_SUPPORTED when peers cannot be
   /// reached.
   FabricOwner(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, const Settings& settings,
               std::shared_ptr<transport::InprocHub> hub, uint64_t comm_id, Deadline deadline);
@@ -37,7 +38,9 @@ class FabricOwner {
   void close() noexcept;
 
  private:
-  void open(bootstrap::Bootstrap& bootstrap, const Settings& settings, uint64_t comm_id, Deadline deadline);
+  [[nodiscard]] std::unique_ptr<transport::Transport> open_one(const std::string& name, const std::string& interfaces);
+  void agree_on_rails(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
+  void open(bootstrap::Bootstrap& bootstrap, Deadline deadline);
   void connect(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
   /// Bit t: transport t may be used by all ranks for their peers inside (outside) their domains.
   struct Reach {
@@ -48,9 +51,14 @@ class FabricOwner {
                                      const std::vector<std::vector<std::string>>& addresses, Deadline deadline);
   [[nodiscard]] transport::Transport* first_of(unsigned mask, const char* where) const;
   void link_peers(const topology::LocalityTree& tree, const std::vector<std::vector<std::string>>& addresses);
+  void add_rails(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
   void map_rings(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
 
+  Settings settings_;
+  uint64_t comm_id_;
   std::shared_ptr<transport::InprocHub> hub_;
+  Rails rails_;
+  std::vector<std::string> rail_interfaces_;  ///< this rank's, by rail; empty: not to be chosen
   transport::TransportRegistry registry_;
   std::vector<std::unique_ptr<transport::Transport>> transports_;
   std::unique_ptr<transport::Transport::Window> window_;

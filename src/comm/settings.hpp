@@ -16,6 +16,7 @@ struct Settings {
   std::vector<std::string> transports = {"shm", "ucx"};
   bool transports_named = false;  ///< by the caller or the environment: each must exist
   std::string interface_name;
+  size_t rails = 0;  ///< most networks to spread messages to other hosts over; 0: no limit
   std::string topology_file;
   std::string profile_file;
   std::string host_id;

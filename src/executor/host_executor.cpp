@@ -81,26 +81,26 @@ banyan_status HostExecutor::post_receive(AggregatedReceive& receive, size_t byte
   receive.request = {};
   std::byte* buffer = receive.in_place ? exchange_.recv_block(receive.blocks[0].src)
                                        : program_->staging_.data() + receive.staging_offset;
-  const banyan_status status = fabric_.peers[static_cast<size_t>(receive.from)].transport->post_recv(
-      receive.from, buffer, bytes, tag(receive.number, false), &receive.request);
+  const banyan_status status =
+      fabric_.transport(receive.from, receive.place)
+          ->post_recv(receive.from, buffer, bytes, tag(receive.number, false), &receive.request);
   if (status != BANYAN_OK) {
-    return fail_request("cannot receive from", receive.from, status);
+    return fail_request("cannot receive from", {receive.from, receive.place}, status);
   }
   receive.state = TransferState::kPosted;
   return BANYAN_OK;
 }
 
-banyan_status HostExecutor::post_send(int peer, const void* buffer, size_t bytes, uint64_t tag,
+banyan_status HostExecutor::post_send(const Way& way, const void* buffer, size_t bytes, uint64_t tag,
                                       banyan_transport_request* request) noexcept {
   *request = {};
-  const transport::PeerLink& link = fabric_.peers[static_cast<size_t>(peer)];
-  const banyan_status status = link.transport->post_send(peer, buffer, bytes, tag, request);
+  const banyan_status status = fabric_.transport(way.peer, way.place)->post_send(way.peer, buffer, bytes, tag, request);
   if (status != BANYAN_OK) {
-    return fail_request("cannot send to", peer, status);
+    return fail_request("cannot send to", way, status);
   }
   ++counters_.messages_sent;
   counters_.message_bytes += bytes;
-  if (!link.same_host) {
+  if (!fabric_.peers[static_cast<size_t>(way.peer)].same_host) {
     ++counters_.inter_host_messages;
     counters_.inter_host_bytes += bytes;
   }
@@ -133,7 +133,7 @@ banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
     slot->size = header + payload_bytes;
     if (apart) {
       const banyan_status status =
-          post_send(send.to, staging, gather(send, staging), tag(send.number, false), &send.request);
+          post_send({send.to, send.place}, staging, gather(send, staging), tag(send.number, false), &send.request);
       if (status != BANYAN_OK) {
         return status;
       }
@@ -149,7 +149,8 @@ banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
   } else {
     const size_t header = send.self_describing ? write_header(send, staging) : 0;
     const size_t bytes = header + gather(send, staging + header);
-    const banyan_status status = post_send(send.to, staging, bytes, tag(send.number, false), &send.request);
+    const banyan_status status =
+        post_send({send.to, send.place}, staging, bytes, tag(send.number, false), &send.request);
     if (status != BANYAN_OK) {
       return status;
     }
@@ -218,7 +219,7 @@ banyan_status HostExecutor::poll_requests(int* events) noexcept {
       ++*events;
       if (receive.request.status != BANYAN_OK) {
         receive.state = TransferState::kDone;
-        return fail_request("receiving from", receive.from, receive.request.status);
+        return fail_request("receiving from", {receive.from, receive.place}, receive.request.status);
       }
       if (const banyan_status status = finish_receive(receive, receive.request.received); status != BANYAN_OK) {
         receive.state = TransferState::kDone;
@@ -232,7 +233,7 @@ banyan_status HostExecutor::poll_requests(int* events) noexcept {
       send.state = TransferState::kDone;
       --unfinished_;
       if (send.request.status != BANYAN_OK) {
-        return fail_request("sending to", send.to, send.request.status);
+        return fail_request("sending to", {send.to, send.place}, send.request.status);
       }
     }
   }

@@ -49,6 +49,12 @@ class HostExecutor {
   /// Flag of a slot whose payload comes through the transport: only the header of sizes is in the slot.
   static constexpr uint32_t kPayloadApart = 1;
 
+  /// To or from whom, and on which rail.
+  struct Way {
+    int peer = 0;
+    int place = 0;
+  };
+
   [[nodiscard]] uint64_t tag(int number, bool direct) const noexcept;
   void begin_direct();
   void rewind_direct() noexcept;
@@ -77,13 +83,13 @@ class HostExecutor {
   [[nodiscard]] size_t block_size(const BlockSource& source) const noexcept;
   [[nodiscard]] size_t inline_size(size_t size) const noexcept;
   size_t gather(const AggregatedSend& send, std::byte* out) noexcept;
-  [[nodiscard]] banyan_status post_send(int peer, const void* buffer, size_t bytes, uint64_t tag,
+  [[nodiscard]] banyan_status post_send(const Way& way, const void* buffer, size_t bytes, uint64_t tag,
                                         banyan_transport_request* request) noexcept;
   [[nodiscard]] static std::string sizes_differ(int from, int to, size_t sent, size_t expected);
   [[nodiscard]] banyan_status fail(banyan_status status, std::string text) noexcept;
-  [[nodiscard]] banyan_status fail_request(const char* what, int peer, banyan_status status) noexcept;
+  [[nodiscard]] banyan_status fail_request(const char* what, const Way& way, banyan_status status) noexcept;
   [[nodiscard]] banyan_status flush() noexcept;
-  [[nodiscard]] bool cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept;
+  [[nodiscard]] bool cancel_request(TransferState& state, const Way& way, banyan_transport_request& request) noexcept;
 
   transport::Fabric& fabric_;
   Program* program_ = nullptr;

@@ -142,11 +142,11 @@ banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::Slo
     return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, slot.size, receive.staging_bytes));
   }
   receive.request = {};
-  const banyan_status status = fabric_.peers[static_cast<size_t>(receive.from)].transport->post_recv(
-      receive.from, program_->staging_.data() + receive.staging_offset, slot.size - header, tag(receive.number, false),
-      &receive.request);
+  transport::Transport& transport = *fabric_.transport(receive.from, receive.place);
+  const banyan_status status = transport.post_recv(receive.from, program_->staging_.data() + receive.staging_offset,
+                                                   slot.size - header, tag(receive.number, false), &receive.request);
   if (status != BANYAN_OK) {
-    return fail_request("cannot receive from", receive.from, status);
+    return fail_request("cannot receive from", {receive.from, receive.place}, status);
   }
   receive.state = TransferState::kPosted;
   return BANYAN_OK;

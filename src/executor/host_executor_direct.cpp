@@ -15,14 +15,12 @@ void HostExecutor::begin_direct() {
   const CompileOptions& options = program.options_;
   for (const int peer : options.direct_send_order) {
     if (exchange_.send_size(peer) > options.rule.block_limit) {
-      append_pair(program.direct_sends_, peer, options.send_phase[static_cast<size_t>(peer)], exchange_.send_size(peer),
-                  options.chunk_bytes);
+      append_pair(program.direct_sends_, program.pair_to(peer, exchange_.send_size(peer)), options.chunk_bytes);
     }
   }
   for (const int peer : options.direct_receive_order) {
     if (exchange_.recv_size(peer) > options.rule.block_limit) {
-      append_pair(program.direct_receives_, peer, options.receive_phase[static_cast<size_t>(peer)],
-                  exchange_.recv_size(peer), options.chunk_bytes);
+      append_pair(program.direct_receives_, program.pair_from(peer, exchange_.recv_size(peer)), options.chunk_bytes);
     }
   }
 }
@@ -55,11 +53,12 @@ void HostExecutor::rewind_direct() noexcept {
 banyan_status HostExecutor::post_direct_receives() noexcept {
   for (auto& transfer : program_->direct_receives_) {
     transfer.request = {};
-    const banyan_status status = fabric_.peers[static_cast<size_t>(transfer.peer)].transport->post_recv(
-        transfer.peer, exchange_.recv_block(transfer.peer) + transfer.offset, transfer.bytes, tag(transfer.tag, true),
-        &transfer.request);
+    transport::Transport& transport = *fabric_.transport(transfer.peer, transfer.place);
+    const banyan_status status =
+        transport.post_recv(transfer.peer, exchange_.recv_block(transfer.peer) + transfer.offset, transfer.bytes,
+                            tag(transfer.tag, true), &transfer.request);
     if (status != BANYAN_OK) {
-      return fail_request("cannot receive from", transfer.peer, status);
+      return fail_request("cannot receive from", {transfer.peer, transfer.place}, status);
     }
     transfer.state = TransferState::kPosted;
   }
@@ -98,8 +97,9 @@ bool HostExecutor::runs_ahead(const DirectTransfer& transfer) const noexcept {
 }
 
 banyan_status HostExecutor::issue_direct(DirectTransfer& transfer) noexcept {
-  const banyan_status status = post_send(transfer.peer, exchange_.send_block(transfer.peer) + transfer.offset,
-                                         transfer.bytes, tag(transfer.tag, true), &transfer.request);
+  const banyan_status status =
+      post_send({transfer.peer, transfer.place}, exchange_.send_block(transfer.peer) + transfer.offset, transfer.bytes,
+                tag(transfer.tag, true), &transfer.request);
   if (status == BANYAN_OK) {
     transfer.state = TransferState::kPosted;
   }
@@ -136,7 +136,7 @@ banyan_status HostExecutor::poll_receive(DirectTransfer& transfer, int* events) 
   transfer.state = TransferState::kDone;
   --unfinished_;
   if (transfer.request.status != BANYAN_OK) {
-    return fail_request("receiving from", transfer.peer, transfer.request.status);
+    return fail_request("receiving from", {transfer.peer, transfer.place}, transfer.request.status);
   }
   if (transfer.request.received != transfer.bytes) {
     const size_t expected = exchange_.recv_size(transfer.peer);
@@ -154,8 +154,9 @@ banyan_status HostExecutor::poll_send(DirectTransfer& transfer, int* events) noe
   ++*events;
   transfer.state = TransferState::kDone;
   --unfinished_;
-  return transfer.request.status == BANYAN_OK ? BANYAN_OK
-                                              : fail_request("sending to", transfer.peer, transfer.request.status);
+  return transfer.request.status == BANYAN_OK
+             ? BANYAN_OK
+             : fail_request("sending to", {transfer.peer, transfer.place}, transfer.request.status);
 }
 
 /// Pieces come and go nearly in order, so only those near the first that is not done are looked at.

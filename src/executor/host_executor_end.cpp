@@ -11,9 +11,9 @@ banyan_status HostExecutor::fail(banyan_status status, std::string text) noexcep
   return status;
 }
 
-banyan_status HostExecutor::fail_request(const char* what, int peer, banyan_status status) noexcept {
-  const transport::Transport* transport = fabric_.peers[static_cast<size_t>(peer)].transport;
-  return fail(status, std::string(what) + " rank " + std::to_string(peer) + " over " + transport->name() + ": " +
+banyan_status HostExecutor::fail_request(const char* what, const Way& way, banyan_status status) noexcept {
+  const transport::Transport* transport = fabric_.transport(way.peer, way.place);
+  return fail(status, std::string(what) + " rank " + std::to_string(way.peer) + " over " + transport->name() + ": " +
                           transport->last_error());
 }
 
@@ -33,12 +33,12 @@ banyan_status HostExecutor::flush() noexcept {
   return BANYAN_OK;
 }
 
-bool HostExecutor::cancel_request(TransferState& state, int peer, banyan_transport_request& request) noexcept {
+bool HostExecutor::cancel_request(TransferState& state, const Way& way, banyan_transport_request& request) noexcept {
   if (state != TransferState::kPosted) {
     return true;
   }
   if (request.status == BANYAN_IN_PROGRESS) {
-    static_cast<void>(fabric_.peers[static_cast<size_t>(peer)].transport->cancel(&request));
+    static_cast<void>(fabric_.transport(way.peer, way.place)->cancel(&request));
   }
   if (request.status == BANYAN_IN_PROGRESS) {
     return false;
@@ -57,16 +57,16 @@ bool HostExecutor::cancel() noexcept {
   }
   bool all = true;
   for (auto& receive : program_->receives_) {
-    all = cancel_request(receive.state, receive.from, receive.request) && all;
+    all = cancel_request(receive.state, {receive.from, receive.place}, receive.request) && all;
   }
   for (auto& send : program_->sends_) {
-    all = cancel_request(send.state, send.to, send.request) && all;
+    all = cancel_request(send.state, {send.to, send.place}, send.request) && all;
   }
   for (auto& transfer : program_->direct_receives_) {
-    all = cancel_request(transfer.state, transfer.peer, transfer.request) && all;
+    all = cancel_request(transfer.state, {transfer.peer, transfer.place}, transfer.request) && all;
   }
   for (auto& transfer : program_->direct_sends_) {
-    all = cancel_request(transfer.state, transfer.peer, transfer.request) && all;
+    all = cancel_request(transfer.state, {transfer.peer, transfer.place}, transfer.request) && all;
   }
   if (all) {
     program_ = nullptr;
@@ -79,8 +79,8 @@ std::vector<int> HostExecutor::waiting_for() const {
   if (program_ == nullptr) {
     return peers;
   }
-  const auto may_be_here = [&](int peer) {
-    return leaving() && fabric_.peers[static_cast<size_t>(peer)].transport == unflushed_;
+  const auto may_be_here = [&](const Way& way) {
+    return leaving() && fabric_.transport(way.peer, way.place) == unflushed_;
   };
   for (const auto& receive : program_->receives_) {
     if (receive.state != TransferState::kDone) {
@@ -88,7 +88,7 @@ std::vector<int> HostExecutor::waiting_for() const {
     }
   }
   for (const auto& send : program_->sends_) {
-    if (may_be_here(send.to) || send.state == TransferState::kPosted ||
+    if (may_be_here({send.to, send.place}) || send.state == TransferState::kPosted ||
         (send.state == TransferState::kIdle && send.missing == 0)) {
       peers.push_back(send.to);
     }
@@ -99,7 +99,7 @@ std::vector<int> HostExecutor::waiting_for() const {
     }
   }
   for (const auto& transfer : program_->direct_sends_) {
-    if (may_be_here(transfer.peer) || transfer.state == TransferState::kPosted) {
+    if (may_be_here({transfer.peer, transfer.place}) || transfer.state == TransferState::kPosted) {
       peers.push_back(transfer.peer);
     }
   }

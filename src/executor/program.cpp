@@ -25,25 +25,43 @@ int next_number(std::vector<int>& numbers, const schedule::Message& message, int
 
 }  // namespace
 
-void append_pair(std::vector<DirectTransfer>& transfers, int peer, int phase, size_t bytes, size_t chunk_bytes) {
-  const bool whole = phase < 0 || chunk_bytes == 0 || bytes <= chunk_bytes;
-  const size_t count = whole ? 1 : (bytes - 1) / chunk_bytes + 1;
+void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, size_t chunk_bytes) {
+  const bool whole = pair.phase < 0 || chunk_bytes == 0 || pair.bytes <= chunk_bytes;
+  const size_t count = whole ? 1 : (pair.bytes - 1) / chunk_bytes + 1;
   // 0: the only piece. Else 1 to 127 in the low bits, which never are 0, and the rest above.
   constexpr size_t kLow = schedule::kMaxMessagesPerPair - 1;
   const int tag = count == 1 ? 0 : static_cast<int>((count / kLow) * schedule::kMaxMessagesPerPair + 1 + count % kLow);
   size_t offset = 0;
   for (size_t i = 0; i < count; ++i) {
-    const size_t size = i == 0 ? bytes - (count - 1) * chunk_bytes : chunk_bytes;
-    transfers.push_back(
-        {.peer = peer, .phase = phase, .chunk = static_cast<int>(i), .tag = tag, .offset = offset, .bytes = size});
+    const size_t size = i == 0 ? pair.bytes - (count - 1) * chunk_bytes : chunk_bytes;
+    const auto chunk = static_cast<int>(i);
+    transfers.push_back({.peer = pair.peer,
+                         .phase = pair.phase,
+                         .chunk = chunk,
+                         .place = pair.place + chunk,
+                         .tag = tag,
+                         .offset = offset,
+                         .bytes = size});
     offset += size;
   }
+}
+
+DirectPair Program::pair_to(int peer, size_t bytes) const {
+  const auto at = static_cast<size_t>(peer);
+  return {.peer = peer, .phase = options_.send_phase[at], .place = options_.send_place[at], .bytes = bytes};
+}
+
+DirectPair Program::pair_from(int peer, size_t bytes) const {
+  const auto at = static_cast<size_t>(peer);
+  return {.peer = peer, .phase = options_.receive_phase[at], .place = options_.receive_place[at], .bytes = bytes};
 }
 
 Program::Program(const schedule::RankSchedule& part, const CompileOptions& options)
     : rank_(part.rank), options_(options) {
   options_.send_phase.resize(static_cast<size_t>(options_.num_ranks), -1);
   options_.receive_phase.resize(static_cast<size_t>(options_.num_ranks), -1);
+  options_.send_place.resize(static_cast<size_t>(options_.num_ranks));
+  options_.receive_place.resize(static_cast<size_t>(options_.num_ranks));
   ring_sent_.resize(static_cast<size_t>(options_.num_ranks));
   std::vector<int> numbers(ring_sent_.size());
   for (const auto& message : part.sends) {
@@ -66,13 +84,13 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
 
 void Program::add_send(const schedule::Message& message, std::vector<int>& numbers) {
   if (schedule::is_direct(message, options_.rule)) {
-    append_pair(direct_sends_, message.to, options_.send_phase[static_cast<size_t>(message.to)],
-                options_.rule.block_bytes, options_.chunk_bytes);
+    append_pair(direct_sends_, pair_to(message.to, options_.rule.block_bytes), options_.chunk_bytes);
     return;
   }
   AggregatedSend send;
   send.to = message.to;
   send.number = next_number(numbers, message, message.to);
+  send.place = options_.send_place[static_cast<size_t>(message.to)] + send.number;
   send.mapped = schedule::uses_slot(message, options_.rule);
   send.ring_index = send.mapped ? ring_sent_[static_cast<size_t>(message.to)]++ : 0;
   send.self_describing = message.self_describing;
@@ -82,13 +100,13 @@ void Program::add_send(const schedule::Message& message, std::vector<int>& numbe
 
 void Program::add_receive(const schedule::Message& message, std::vector<int>& numbers) {
   if (schedule::is_direct(message, options_.rule)) {
-    append_pair(direct_receives_, message.from, options_.receive_phase[static_cast<size_t>(message.from)],
-                options_.rule.block_bytes, options_.chunk_bytes);
+    append_pair(direct_receives_, pair_from(message.from, options_.rule.block_bytes), options_.chunk_bytes);
     return;
   }
   AggregatedReceive receive;
   receive.from = message.from;
   receive.number = next_number(numbers, message, message.from);
+  receive.place = options_.receive_place[static_cast<size_t>(message.from)] + receive.number;
   receive.mapped = schedule::uses_slot(message, options_.rule);
   receive.self_describing = message.self_describing;
   receive.blocks = message.blocks;

@@ -28,7 +28,11 @@ struct CompileOptions {
   size_t window_bytes = 0;
   std::vector<int> send_phase;     ///< by peer: planner::direct::phase from this rank to it; negative: the same host
   std::vector<int> receive_phase;  ///< by peer: phase from it to this rank
-  uint32_t fingerprint = 0;        ///< of algorithm and sizes, so that disagreeing ranks never match
+  /// By peer: number of the first message of the pair from this rank to it, and from it to this rank, among those that
+  /// transport::Fabric spreads over rails; the pieces of a pair count on from there. Equal at both ends.
+  std::vector<int> send_place;
+  std::vector<int> receive_place;
+  uint32_t fingerprint = 0;               ///< of algorithm and sizes, so that disagreeing ranks never match
   std::vector<int> direct_send_order;     ///< all-to-all-v: peers in the order in which large pairs are sent
   std::vector<int> direct_receive_order;  ///< all-to-all-v: the same for receiving
 };
@@ -40,6 +44,7 @@ struct DirectTransfer {
   int peer = 0;
   int phase = -1;  ///< negative: the same host
   int chunk = 0;   ///< place in its pair
+  int place = 0;   ///< among the messages that are spread over rails
   int tag = 0;     ///< of its kind and of how many pieces there are, so that ranks that disagree on that never match
   size_t offset = 0;
   size_t bytes = 0;
@@ -47,9 +52,17 @@ struct DirectTransfer {
   banyan_transport_request request{};
 };
 
+/// A pair of ranks whose block travels alone.
+struct DirectPair {
+  int peer = 0;
+  int phase = -1;
+  int place = 0;
+  size_t bytes = 0;
+};
+
 /// Appends the pieces of a pair. The first takes what does not fill a chunk, so that sizes of as many pieces differ in
 /// it.
-void append_pair(std::vector<DirectTransfer>& transfers, int peer, int phase, size_t bytes, size_t chunk_bytes);
+void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, size_t chunk_bytes);
 
 /// Where a send finds a block: in the caller's buffer (receive < 0) or as block `index` of a receive.
 struct BlockSource {
@@ -61,6 +74,7 @@ struct BlockSource {
 /// An aggregated send and its state while the exchange runs.
 struct AggregatedSend {
   int to = 0;
+  int place = 0;   ///< as DirectTransfer's
   int number = 0;  ///< among the aggregated messages of the pair, equal at both ends
   bool mapped = false;
   bool self_describing = false;
@@ -79,6 +93,7 @@ struct AggregatedSend {
 /// An aggregated receive and its state while the exchange runs.
 struct AggregatedReceive {
   int from = 0;
+  int place = 0;   ///< as DirectTransfer's
   int number = 0;  ///< as AggregatedSend's
   bool mapped = false;
   bool self_describing = false;
@@ -109,6 +124,8 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   [[nodiscard]] const CompileOptions& options() const noexcept { return options_; }
+  [[nodiscard]] DirectPair pair_to(int peer, size_t bytes) const;
+  [[nodiscard]] DirectPair pair_from(int peer, size_t bytes) const;
   [[nodiscard]] size_t scratch_bytes() const noexcept { return staging_.size(); }
 
  private:

@@ -23,7 +23,21 @@ struct Fabric {
   std::vector<PeerLink> peers;         ///< by rank
   std::vector<Transport*> transports;  ///< each once, for progress
   size_t ring_capacity = 0;            ///< payload bytes of a slot; 0: nothing is mapped. Equal on all ranks
+  /// Transports to other hosts over networks of their own, all to the same peers; the first is the peers' `transport`.
+  /// Empty unless there are several.
+  std::vector<Transport*> rails;
+  /// Rails in the order in which consecutive messages of a pair take them. Equal on all ranks.
+  std::vector<int> rail_pattern;
 
+  /// The transport of message number `place` of a pair.
+  [[nodiscard]] Transport* transport(int peer, int place) const noexcept {
+    Transport* usual = peers[static_cast<size_t>(peer)].transport;
+    if (rails.empty() || peers[static_cast<size_t>(peer)].same_host) {
+      return usual;
+    }
+    const auto at = static_cast<size_t>(place) % rail_pattern.size();
+    return rails[static_cast<size_t>(rail_pattern[at])];
+  }
   [[nodiscard]] int size() const noexcept { return static_cast<int>(peers.size()); }
 };
 

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The grid's summary: regret, speed-ups and predictions are counted right, odd files are named."""
+
+import contextlib
+import io
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "perf" / "compare"))
+
+import summarize_grid  # noqa: E402
+
+
+def point(auto_s, others_s, mpi_s=300e-6, bound_s=90e-6, predicted=1.0, share=0.2, wrong=0):
+    """Banyan's choice is "direct" and took auto_s; others_s: its algorithms by name."""
+    ours = [{"name": "banyan:auto", "median_s": auto_s, "plan": {"algorithm": "direct"}}]
+    ours += [{"name": f"banyan:{name}", "median_s": time_s, "plan": {"algorithm": name}} for name, time_s in others_s.items()]
+    return {
+        "size_bytes": 512, "traffic": "moe seed 1", "best_openmpi": "openmpi:linear", "bound_s": bound_s,
+        "predicted_ratio": predicted, "wrong_bytes": wrong, "busiest_rank_share": share,
+        "candidates": [{"name": "openmpi:linear", "median_s": mpi_s}, *ours],
+    }  # fmt: skip
+
+
+class GridTest(unittest.TestCase):
+    def run_on(self, *points):
+        """(exit status, stdout, totals)."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "a.json"
+            file.write_text(json.dumps({"format": "banyan-compare-1", "label": "4x4-1g", "points": list(points)}))
+            summary = pathlib.Path(folder) / "summary.json"
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+                status = summarize_grid.main([str(file), "--out", str(summary)])
+            return status, out.getvalue(), json.loads(summary.read_text())["totals"]
+
+    def test_regret_is_against_the_fastest_of_all(self):
+        _, text, totals = self.run_on(point(110e-6, {"direct": 120e-6, "hierarchical(rail)": 100e-6}))
+        self.assertAlmostEqual(totals["regret_most"], 0.1)
+        self.assertFalse(totals["regret_passed"])  # one of one is over 5 %
+        self.assertIn("hierarchical(rail)", text)
+
+    def test_a_choice_measured_twice_is_not_held_against_itself(self):
+        _, _, totals = self.run_on(point(110e-6, {"direct": 100e-6, "hierarchical(rail)": 130e-6}))
+        self.assertEqual(totals["regret_most"], 0)
+        self.assertTrue(totals["regret_passed"])
+
+    def test_a_point_passes_by_speed_or_by_the_bound_but_is_never_slower(self):
+        fast = point(100e-6, {}, mpi_s=151e-6, bound_s=10e-6)
+        near_bound = point(100e-6, {}, mpi_s=100e-6, bound_s=91e-6)
+        neither = point(100e-6, {}, mpi_s=140e-6, bound_s=89e-6)
+        one_rank = point(100e-6, {}, mpi_s=140e-6, bound_s=86e-6, share=0.6)
+        slower = point(100e-6, {}, mpi_s=94e-6, bound_s=95e-6)
+        for passed, case in ((1, fast), (1, near_bound), (0, neither), (1, one_rank), (0, slower)):
+            with self.subTest(case=case):
+                self.assertEqual(self.run_on(case)[2]["passed"], passed)
+        self.assertAlmostEqual(self.run_on(fast, near_bound)[2]["geometric_mean_speedup"], 1.51**0.5)
+
+    def test_predictions_have_a_median_and_a_percentile(self):
+        points = [point(100e-6, {}, predicted=ratio) for ratio in [1.05] * 6 + [0.8] * 3 + [2.0]]
+        totals = self.run_on(*points)[2]
+        self.assertAlmostEqual(totals["prediction_error_median"], 0.05)
+        self.assertAlmostEqual(totals["prediction_error_p90"], 0.2)
+        self.assertTrue(totals["prediction_passed"])
+        self.assertFalse(self.run_on(*points, *points[-1:])[2]["prediction_passed"])
+
+    def test_wrong_bytes_and_odd_files_are_failures(self):
+        self.assertEqual(self.run_on(point(1e-4, {}))[0], 0)
+        self.assertEqual(self.run_on(point(1e-4, {}, wrong=1))[0], 1)
+        self.assertEqual(self.run_on()[0], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

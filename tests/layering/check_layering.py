@@ -19,6 +19,7 @@ LAYERS = {
     "cost": {"topology"},
     "executor": {"schedule", "transport", "device"},
     "planner": {"cost", "topology", "schedule"},
+    "simulator": {"cost", "topology", "schedule"},
     "comm": {"bootstrap", "topology", "cost", "transport", "device"},
     "coll": {"comm", "planner", "schedule", "executor"},
     "profiler": {"coll", "comm", "cost", "topology"},
@@ -30,7 +31,7 @@ LAYERS["c_api"] = set(LAYERS)
 BASE_PUBLIC = {"status.h", "types.h"}
 
 # Programs that may link layers of the library, and which.
-PRIVILEGED_TOOLS = {"tools/banyan-plan": {"planner", "cost"}, "tools/banyan-sim": {"planner", "cost", "schedule"},
+PRIVILEGED_TOOLS = {"tools/banyan-plan": {"planner", "cost"}, "tools/banyan-sim": {"planner", "simulator", "cost", "schedule", "topology", "base"},
                     "perf/common": {"planner"}, "perf/micro": {"base", "transport"}}
 
 # Outside libraries and the folders that wrap them.

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "cost/cost_model.hpp"
+#include "schedule/schedule.hpp"
+#include "schedule/verify.hpp"
+#include "simulator/message_source.hpp"
+#include "simulator/timeline.hpp"
+#include "topology/locality_tree.hpp"
+
+namespace banyan::simulator {
+
+struct Options {
+  std::optional<int> window;  ///< instead of the source's
+  bool keep_messages = true;  ///< fill Timeline::messages
+  /// Rates are computed again at most this often; 0: whenever a message starts or ends.
+  double resolution_s = 0;
+  /// Called now and then with the number of messages that are done, and the simulated time.
+  std::function<void(uint64_t done, double now_s)> progress;
+};
+
+/// Times an exchange: the semantics of docs/schedule-ir.md "How a schedule runs", the costs of docs/cost-model.md, links
+/// shared by max-min fairness. Deterministic. `model` belongs to `tree`. Error{INVALID_ARGUMENT} if source, tree and
+/// model do not fit each other, if a mapped message joins ranks that share no memory, or if sends wait for blocks that
+/// never come. Any thread; one simulation per source.
+[[nodiscard]] Timeline simulate(MessageSource& source, const topology::LocalityTree& tree, const cost::CostModel& model,
+                                const Options& options = {});
+
+/// The same of a schedule. Memory: O(blocks in its messages).
+[[nodiscard]] Timeline simulate(const schedule::Schedule& schedule, const schedule::BlockSizes& sizes,
+                                const topology::LocalityTree& tree, const cost::CostModel& model,
+                                const Options& options = {});
+
+}  // namespace banyan::simulator

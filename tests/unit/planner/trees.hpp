@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "planner/predict.hpp"
 #include "topology/locality_tree.hpp"
 
 namespace banyan::planner {
@@ -19,5 +20,10 @@ inline topology::LocalityTree tree_of(const std::vector<int>& sizes, double nic_
   }
   return topology::LocalityTree::from_hosts(hosts, nic_bytes_per_s);
 }
+
+/// `bytes` for every pair.
+inline Demand uniform(size_t bytes) { return {.block_bytes = bytes, .matrix = {}}; }
+/// A matrix of all pairs; borrowed.
+inline Demand of(const std::vector<uint64_t>& matrix) { return {.block_bytes = 0, .matrix = matrix}; }
 
 }  // namespace banyan::planner

@@ -170,9 +170,8 @@ Rails choose_rails(const std::vector<std::vector<Interface>>& interfaces, const 
   std::stable_sort(networks.begin(), networks.end(),
                    [](const Network& a, const Network& b) { return a.slowest > b.slowest; });
   const bool known = !networks.empty() && std::isfinite(networks[0].slowest);
-  std::erase_if(networks, [&](const Network& network) {
-    return known && network.slowest < kLeastShare * networks[0].slowest;
-  });
+  std::erase_if(networks,
+                [&](const Network& network) { return known && network.slowest < kLeastShare * networks[0].slowest; });
   if (most > 0 && networks.size() > most) {
     networks.resize(most);
   }

@@ -9,8 +9,8 @@ namespace banyan::comm {
 /// A network interface with an IPv4 address, as one rank sees it. A value.
 struct Interface {
   std::string name;
-  std::string subnet;   ///< "10.77.0.0/24"
-  std::string address;  ///< "10.77.0.1"
+  std::string subnet;      ///< "10.77.0.0/24"
+  std::string address;     ///< "10.77.0.1"
   double bytes_per_s = 0;  ///< nominal; 0: unknown
 
   bool operator==(const Interface&) const = default;

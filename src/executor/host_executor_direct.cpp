@@ -15,13 +15,20 @@ void HostExecutor::begin_direct() {
   const CompileOptions& options = program.options_;
   for (const int peer : options.direct_send_order) {
     if (exchange_.send_size(peer) > options.rule.block_limit) {
-      append_pair(program.direct_sends_, program.pair_to(peer, exchange_.send_size(peer)), options.chunk_bytes);
+      append_pair(program.direct_sends_, program.pair_to(peer, exchange_.send_size(peer)), options.chunk_bytes,
+                  /*in_phases=*/false);
     }
   }
   for (const int peer : options.direct_receive_order) {
     if (exchange_.recv_size(peer) > options.rule.block_limit) {
-      append_pair(program.direct_receives_, program.pair_from(peer, exchange_.recv_size(peer)), options.chunk_bytes);
+      append_pair(program.direct_receives_, program.pair_from(peer, exchange_.recv_size(peer)), options.chunk_bytes,
+                  /*in_phases=*/false);
     }
+  }
+  for (auto* transfers : {&program.direct_sends_, &program.direct_receives_}) {
+    // Those inside the host come last, and stay as they are.
+    const auto local = std::find_if(transfers->begin(), transfers->end(), [](const auto& t) { return t.phase < 0; });
+    std::sort(transfers->begin(), local, [](const auto& a, const auto& b) { return a.order < b.order; });
   }
 }
 
@@ -72,11 +79,8 @@ void HostExecutor::catch_up() noexcept {
     ++next_missing_;
   }
   const bool all_here = next_missing_ == remote_receives_;
-  const auto precedes = [](const DirectTransfer& a, const DirectTransfer& b) {
-    return a.phase < b.phase || (a.phase == b.phase && a.chunk < b.chunk);
-  };
   while (next_caught_up_ < next_remote_ &&
-         (all_here || precedes(program_->direct_sends_[next_caught_up_], receives[next_missing_]))) {
+         (all_here || program_->direct_sends_[next_caught_up_].order < receives[next_missing_].order)) {
     ahead_bytes_ -= program_->direct_sends_[next_caught_up_++].bytes;
   }
 }

@@ -23,9 +23,21 @@ int next_number(std::vector<int>& numbers, const schedule::Message& message, int
   return next++;
 }
 
+uint64_t by_phase(int phase, size_t chunk) {
+  return (static_cast<uint64_t>(static_cast<uint32_t>(phase)) << 32) | static_cast<uint32_t>(chunk);
+}
+
+/// The middle of the piece's part of its pair, in 2^-40 of the pair; then the phase, of which there are fewer than
+/// 2^24.
+uint64_t by_share(int phase, size_t chunk, size_t count) {
+  constexpr double kOne = static_cast<double>(uint64_t{1} << 40);
+  const double middle = (static_cast<double>(chunk) + 0.5) / static_cast<double>(count);
+  return (static_cast<uint64_t>(middle * kOne) << 24) | (static_cast<uint32_t>(phase) & 0xFFFFFFU);
+}
+
 }  // namespace
 
-void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, size_t chunk_bytes) {
+void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, size_t chunk_bytes, bool in_phases) {
   const bool whole = pair.phase < 0 || chunk_bytes == 0 || pair.bytes <= chunk_bytes;
   const size_t count = whole ? 1 : (pair.bytes - 1) / chunk_bytes + 1;
   // 0: the only piece. Else 1 to 127 in the low bits, which never are 0, and the rest above.
@@ -37,7 +49,7 @@ void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair,
     const auto chunk = static_cast<int>(i);
     transfers.push_back({.peer = pair.peer,
                          .phase = pair.phase,
-                         .chunk = chunk,
+                         .order = in_phases ? by_phase(pair.phase, i) : by_share(pair.phase, i, count),
                          .place = pair.place + chunk,
                          .tag = tag,
                          .offset = offset,
@@ -84,7 +96,8 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
 
 void Program::add_send(const schedule::Message& message, std::vector<int>& numbers) {
   if (schedule::is_direct(message, options_.rule)) {
-    append_pair(direct_sends_, pair_to(message.to, options_.rule.block_bytes), options_.chunk_bytes);
+    append_pair(direct_sends_, pair_to(message.to, options_.rule.block_bytes), options_.chunk_bytes,
+                /*in_phases=*/true);
     return;
   }
   AggregatedSend send;
@@ -100,7 +113,8 @@ void Program::add_send(const schedule::Message& message, std::vector<int>& numbe
 
 void Program::add_receive(const schedule::Message& message, std::vector<int>& numbers) {
   if (schedule::is_direct(message, options_.rule)) {
-    append_pair(direct_receives_, pair_from(message.from, options_.rule.block_bytes), options_.chunk_bytes);
+    append_pair(direct_receives_, pair_from(message.from, options_.rule.block_bytes), options_.chunk_bytes,
+                /*in_phases=*/true);
     return;
   }
   AggregatedReceive receive;

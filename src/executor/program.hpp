@@ -19,7 +19,9 @@ struct CompileOptions {
   schedule::StagingRule rule;
   /// Direct pairs of ranks of different hosts travel in pieces of at most this size; 0: whole.
   size_t chunk_bytes = 0;
-  /// Pieces are ordered by phase and place in their pair. A rank sends at most `window` pieces, or `window_bytes` if
+  /// Pieces are ordered by phase and place in their pair; of an all-to-all-v by the share of their pair that is before
+  /// them, and by phase where that is equal, so that all pairs advance in proportion to their sizes and the link with
+  /// the most to carry is busy from begin to end. A rank sends at most `window` pieces, or `window_bytes` if
   /// that is more, beyond the first piece that it has not received. So the receivers set the pace, no link is sent more
   /// than its share for long, and queues stay short. In an all-to-all-v it also sends while the share it has sent is
   /// not beyond the share it has received, so that one large receive does not hold up all sends. Never a deadlock: of
@@ -42,10 +44,10 @@ enum class TransferState : uint8_t { kIdle, kPosted, kDone };
 /// A block, or a piece of one, travelling alone from the caller's buffer to the caller's buffer.
 struct DirectTransfer {
   int peer = 0;
-  int phase = -1;  ///< negative: the same host
-  int chunk = 0;   ///< place in its pair
-  int place = 0;   ///< among the messages that are spread over rails
-  int tag = 0;     ///< of its kind and of how many pieces there are, so that ranks that disagree on that never match
+  int phase = -1;      ///< negative: the same host
+  uint64_t order = 0;  ///< among pieces between hosts; equal at both ends
+  int place = 0;       ///< among the messages that are spread over rails
+  int tag = 0;  ///< of its kind and of how many pieces there are, so that ranks that disagree on that never match
   size_t offset = 0;
   size_t bytes = 0;
   TransferState state = TransferState::kIdle;
@@ -61,8 +63,8 @@ struct DirectPair {
 };
 
 /// Appends the pieces of a pair. The first takes what does not fill a chunk, so that sizes of as many pieces differ in
-/// it.
-void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, size_t chunk_bytes);
+/// it. `in_phases`: ordered by phase, else by share.
+void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, size_t chunk_bytes, bool in_phases);
 
 /// Where a send finds a block: in the caller's buffer (receive < 0) or as block `index` of a receive.
 struct BlockSource {

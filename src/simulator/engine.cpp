@@ -52,8 +52,7 @@ Timeline Engine::run() {
 void Engine::begin() {
   for (int rank = 0; rank < source_.num_ranks(); ++rank) {
     const auto bytes = static_cast<double>(source_.own_bytes(rank));
-    begin_task(rank, Core::Task::kOwnBlock, kNone,
-               {.copy_bytes = bytes, .copy_bytes_per_s = model_.copy_bytes_per_s});
+    begin_task(rank, Core::Task::kOwnBlock, kNone, {.copy_bytes = bytes, .copy_bytes_per_s = model_.copy_bytes_per_s});
   }
   run_cores();
   network_.settle(now_s_);

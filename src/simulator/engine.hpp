@@ -80,11 +80,11 @@ class Engine {
   Network network_;
   EventQueue events_;
   double now_s_ = 0;
-  std::vector<Core> cores_;      ///< by rank
+  std::vector<Core> cores_;  ///< by rank
   std::vector<HostShare> hosts_;
   std::vector<Message> messages_;
   int free_message_ = kNone;
-  std::vector<int> runnable_;    ///< ranks whose cores may have something to do
+  std::vector<int> runnable_;  ///< ranks whose cores may have something to do
   uint64_t issued_ = 0;
   Timeline timeline_;
 };

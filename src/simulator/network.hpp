@@ -80,7 +80,7 @@ class Network {
     bool touched = false;
     bool tight = false;  ///< at the last settle() its flows could have filled it
     uint32_t visit = 0;
-    double left = 0;      ///< while filling: capacity
+    double left = 0;       ///< while filling: capacity
     size_t unsettled = 0;  ///< while filling: flows
     double bytes = 0;
     double busy_s = 0;
@@ -125,9 +125,9 @@ class Network {
   std::vector<int> touched_;
   std::vector<uint32_t> started_;
   uint32_t visit_ = 0;
-  std::vector<uint32_t> visited_;      ///< flows whose rates are sought
-  std::vector<double> new_rates_;      ///< by place in visited_
-  std::vector<uint32_t> index_of_;     ///< by flow: place in visited_
+  std::vector<uint32_t> visited_;   ///< flows whose rates are sought
+  std::vector<double> new_rates_;   ///< by place in visited_
+  std::vector<uint32_t> index_of_;  ///< by flow: place in visited_
   std::vector<int> visited_links_;
   std::vector<Share> shares_;
 };

@@ -68,7 +68,8 @@ void ScheduleSource::check() const {
   const int ranks = schedule_.num_ranks;
   const auto in_range = [ranks](int rank) { return rank >= 0 && rank < ranks; };
   if (sizes_.num_ranks != ranks || sizes_.bytes.size() != static_cast<size_t>(ranks) * static_cast<size_t>(ranks)) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "a schedule of " + std::to_string(ranks) + " ranks needs sizes for as many");
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                "a schedule of " + std::to_string(ranks) + " ranks needs sizes for as many");
   }
   for (const Message& message : schedule_.messages) {
     bool fits = in_range(message.from) && in_range(message.to) && message.from != message.to && !message.blocks.empty();

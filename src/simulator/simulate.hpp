@@ -22,10 +22,10 @@ struct Options {
   std::function<void(uint64_t done, double now_s)> progress;
 };
 
-/// Times an exchange: the semantics of docs/schedule-ir.md "How a schedule runs", the costs of docs/cost-model.md, links
-/// shared by max-min fairness. Deterministic. `model` belongs to `tree`. Error{INVALID_ARGUMENT} if source, tree and
-/// model do not fit each other, if a mapped message joins ranks that share no memory, or if sends wait for blocks that
-/// never come. Any thread; one simulation per source.
+/// Times an exchange: the semantics of docs/schedule-ir.md "How a schedule runs", the costs of docs/cost-model.md,
+/// links shared by max-min fairness. Deterministic. `model` belongs to `tree`. Error{INVALID_ARGUMENT} if source, tree
+/// and model do not fit each other, if a mapped message joins ranks that share no memory, or if sends wait for blocks
+/// that never come. Any thread; one simulation per source.
 [[nodiscard]] Timeline simulate(MessageSource& source, const topology::LocalityTree& tree, const cost::CostModel& model,
                                 const Options& options = {});
 

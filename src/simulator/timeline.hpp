@@ -50,10 +50,11 @@ struct StepTiming {
 struct Timeline {
   double total_s = 0;  ///< until the last rank finishes
   uint64_t num_messages = 0;
-  std::vector<MessageTiming> messages;  ///< by place in Schedule::messages; empty unless kept; zeros: never sent, since it has no bytes
-  std::vector<RankTiming> ranks;        ///< by rank
-  std::vector<LinkTiming> links;        ///< limited ones only, by subtree, egress first
-  std::vector<StepTiming> steps;        ///< ascending
+  std::vector<MessageTiming>
+      messages;  ///< by place in Schedule::messages; empty unless kept; zeros: never sent, since it has no bytes
+  std::vector<RankTiming> ranks;  ///< by rank
+  std::vector<LinkTiming> links;  ///< limited ones only, by subtree, egress first
+  std::vector<StepTiming> steps;  ///< ascending
 
   bool operator==(const Timeline&) const = default;
 };

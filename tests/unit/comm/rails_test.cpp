@@ -52,10 +52,13 @@ TEST(Rails, SlowNetworksAreLeftAlone) {
 TEST(Rails, ShareMessagesByTheirSlowestInterface) {
   const Rails rails = rails_of({on("1", 1, 3 * kGigabit), on("2", 1)}, {on("1", 2, 5 * kGigabit), on("2", 2)});
   ASSERT_EQ(rails.count(), 2U);
-  EXPECT_EQ(std::count(rails.pattern.begin(), rails.pattern.end(), 0), 3 * std::count(rails.pattern.begin(), rails.pattern.end(), 1));
+  EXPECT_EQ(std::count(rails.pattern.begin(), rails.pattern.end(), 0),
+            3 * std::count(rails.pattern.begin(), rails.pattern.end(), 1));
   // Spread, not in a row: of any four, one.
   for (size_t i = 0; i + 4 <= rails.pattern.size(); ++i) {
-    EXPECT_EQ(std::count(rails.pattern.begin() + static_cast<long>(i), rails.pattern.begin() + static_cast<long>(i) + 4, 1), 1);
+    EXPECT_EQ(
+        std::count(rails.pattern.begin() + static_cast<long>(i), rails.pattern.begin() + static_cast<long>(i) + 4, 1),
+        1);
   }
 }
 

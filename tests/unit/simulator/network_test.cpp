@@ -78,7 +78,8 @@ struct Scene {
   std::vector<double> capacities;
   std::map<int, Flow> flows;  ///< by label
 
-  /// Whether a rate is max-min fair: feasible, and each flow is at its limit or has a full link on which none is faster.
+  /// Whether a rate is max-min fair: feasible, and each flow is at its limit or has a full link on which none is
+  /// faster.
   void expect_fair(const Network& network) const {
     std::vector<double> used(capacities.size());
     std::vector<double> fastest(capacities.size());

@@ -59,9 +59,10 @@ Scene random_scene() {
   scene.model.local_message = random_tier();
   scene.model.copy_bytes_per_s = draw(0, 4, 1e9);
   scene.model.host_copy_bytes_per_s = draw(0, 4, 2e9);
-  scene.schedule = *rc::gen::inRange(0, 3) == 0   ? schedule::testing::two_level(ranks)
-                   : *rc::gen::inRange(0, 2) == 0 ? schedule::testing::direct(next)
-                                                  : schedule::testing::random_paths(next, 2, *rc::gen::arbitrary<uint64_t>());
+  scene.schedule = *rc::gen::inRange(0, 3) == 0 ? schedule::testing::two_level(ranks)
+                   : *rc::gen::inRange(0, 2) == 0
+                       ? schedule::testing::direct(next)
+                       : schedule::testing::random_paths(next, 2, *rc::gen::arbitrary<uint64_t>());
   scene.schedule.window = *rc::gen::inRange(0, 4);
   scene.sizes = Sizes(next, 0);
   for (uint64_t& bytes : scene.sizes.bytes) {
@@ -136,9 +137,9 @@ TEST(SimulateProperty, MessagesThenTheirTimesAreInOrderAndBlocksAreThereBeforeTh
       RC_ASSERT(timing.wire_end_s <= timing.done_s && timing.done_s <= timeline.total_s);
       for (size_t k = 0; k < messages.size() && timing.done_s > 0; ++k) {
         for (const auto& block : messages[i].blocks) {
-          const bool brings = messages[k].to == messages[i].from && block.src != messages[i].from &&
-                              std::find(messages[k].blocks.begin(), messages[k].blocks.end(), block) !=
-                                  messages[k].blocks.end();
+          const bool brings =
+              messages[k].to == messages[i].from && block.src != messages[i].from &&
+              std::find(messages[k].blocks.begin(), messages[k].blocks.end(), block) != messages[k].blocks.end();
           RC_ASSERT(!brings || timeline.messages[k].done_s <= timing.issue_s + slack);
         }
       }
@@ -203,7 +204,9 @@ TEST(SimulateProperty, OneMessageThenLatencyAndItsBytesAtTheSlowestRate) {
     const bool one_rack = scene.tree.common_tier(0, last) == Tier::kRack;
     const auto& tier = scene.model.tiers[static_cast<size_t>(one_rack ? Tier::kRack : Tier::kCluster)];
     double rate = tier.flow_bytes_per_s;
-    const auto narrow = [&rate](double capacity) { rate = capacity > 0 && (rate == 0 || capacity < rate) ? capacity : rate; };
+    const auto narrow = [&rate](double capacity) {
+      rate = capacity > 0 && (rate == 0 || capacity < rate) ? capacity : rate;
+    };
     for (const Tier boundary : {Tier::kNode, Tier::kRack}) {
       if (boundary == Tier::kRack && one_rack) {
         continue;

@@ -90,11 +90,9 @@ Timeline fan_out(int window, const cost::TierCost& cost) {
   cost::CostModel model = wires_only(tree);
   tier(model, Tier::kRack) = cost;
   Sizes sizes(3, 1000);
-  return simulate({.algorithm = "",
-                   .num_ranks = 3,
-                   .window = window,
-                   .messages = {block_message(0, 1), block_message(0, 2)}},
-                  sizes.view(), tree, model);
+  return simulate(
+      {.algorithm = "", .num_ranks = 3, .window = window, .messages = {block_message(0, 1), block_message(0, 2)}},
+      sizes.view(), tree, model);
 }
 
 TEST(Simulate, NoWindowThenSendsShareTheLink) {
@@ -166,11 +164,9 @@ TEST(Simulate, ManyCopiesThenTheHostsMemoryIsTheLimit) {
 TEST(Simulate, UplinkThenHostsOfARackShareIt) {
   const LocalityTree tree = tree_of("4:1 nic=8gbit racks=2 uplink=8gbit");
   Sizes sizes(4, 1000);
-  const Timeline timeline = simulate({.algorithm = "",
-                                      .num_ranks = 4,
-                                      .window = 0,
-                                      .messages = {block_message(0, 2), block_message(1, 3)}},
-                                     sizes.view(), tree, wires_only(tree));
+  const Timeline timeline =
+      simulate({.algorithm = "", .num_ranks = 4, .window = 0, .messages = {block_message(0, 2), block_message(1, 3)}},
+               sizes.view(), tree, wires_only(tree));
   EXPECT_DOUBLE_EQ(timeline.total_s, 2 * 1000 / 1e9);
 }
 
@@ -196,10 +192,10 @@ std::string refusal(const Schedule& schedule, const LocalityTree& tree) {
 
 TEST(SimulateRefuses, MappedMessageBetweenHosts) {
   const LocalityTree tree = LocalityTree::from_hosts({{0}, {1}}, 1e6);
-  EXPECT_NE(refusal({.algorithm = "", .num_ranks = 2, .window = 0, .messages = {block_message(0, 1, Path::kMapped)}},
-                    tree)
-                .find("share no memory"),
-            std::string::npos);
+  EXPECT_NE(
+      refusal({.algorithm = "", .num_ranks = 2, .window = 0, .messages = {block_message(0, 1, Path::kMapped)}}, tree)
+          .find("share no memory"),
+      std::string::npos);
 }
 
 TEST(SimulateRefuses, BlocksThatNeverCome) {

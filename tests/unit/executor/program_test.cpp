@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// In which pieces, and in which order, blocks travel alone.
+#include "executor/program.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace banyan::executor {
+namespace {
+
+using Transfers = std::vector<DirectTransfer>;
+
+Transfers pieces(const std::vector<DirectPair>& pairs, size_t chunk_bytes, bool in_phases) {
+  Transfers transfers;
+  for (const DirectPair& pair : pairs) {
+    append_pair(transfers, pair, chunk_bytes, in_phases);
+  }
+  std::sort(transfers.begin(), transfers.end(), [](const auto& a, const auto& b) { return a.order < b.order; });
+  return transfers;
+}
+
+/// Peers in the order of their pieces.
+std::vector<int> peers(const Transfers& transfers) {
+  std::vector<int> result;
+  for (const auto& transfer : transfers) {
+    result.push_back(transfer.peer);
+  }
+  return result;
+}
+
+TEST(Pieces, OfPhasesComeOnePairAfterTheOther) {
+  const std::vector<DirectPair> pairs = {{.peer = 5, .phase = 1, .bytes = 30}, {.peer = 4, .phase = 0, .bytes = 20}};
+  EXPECT_EQ(peers(pieces(pairs, 10, true)), std::vector<int>({4, 4, 5, 5, 5}));
+}
+
+TEST(Pieces, OfUnequalPairsAdvanceInProportion) {
+  const std::vector<DirectPair> pairs = {{.peer = 4, .phase = 0, .bytes = 20}, {.peer = 5, .phase = 1, .bytes = 60}};
+  // Middles of peer 4's: 1/4, 3/4; of peer 5's: 1/12, 3/12, 5/12, ...
+  EXPECT_EQ(peers(pieces(pairs, 10, false)), std::vector<int>({5, 4, 5, 5, 5, 4, 5, 5}));
+}
+
+TEST(Pieces, OfEqualPairsTakeTurnsByPhase) {
+  const std::vector<DirectPair> pairs = {{.peer = 5, .phase = 1, .bytes = 20}, {.peer = 4, .phase = 0, .bytes = 20}};
+  EXPECT_EQ(peers(pieces(pairs, 10, false)), std::vector<int>({4, 5, 4, 5}));
+}
+
+TEST(Pieces, CoverEachPairOnceAndInOrder) {
+  rc::check("pieces", [](bool in_phases) {
+    std::vector<DirectPair> pairs;
+    const int count = *rc::gen::inRange(1, 6);
+    for (int peer = 0; peer < count; ++peer) {
+      pairs.push_back({.peer = peer, .phase = peer, .place = peer, .bytes = *rc::gen::inRange<size_t>(1, 5000)});
+    }
+    const Transfers transfers = pieces(pairs, *rc::gen::inRange<size_t>(1, 700), in_phases);
+    std::vector<size_t> sent(pairs.size());
+    size_t total = 0;
+    const size_t all = std::accumulate(pairs.begin(), pairs.end(), size_t{0},
+                                       [](size_t sum, const DirectPair& pair) { return sum + pair.bytes; });
+    for (const auto& transfer : transfers) {
+      auto& so_far = sent[static_cast<size_t>(transfer.peer)];
+      RC_ASSERT(transfer.offset == so_far);  // of a pair in order, so that equal tags match
+      so_far += transfer.bytes;
+      total += transfer.bytes;
+    }
+    RC_ASSERT(total == all);
+    for (const auto& pair : pairs) {
+      RC_ASSERT(sent[static_cast<size_t>(pair.peer)] == pair.bytes);
+    }
+  });
+}
+
+TEST(Pieces, OfAPairTakeRailsInTurn) {
+  const Transfers transfers = pieces({{.peer = 1, .phase = 2, .place = 7, .bytes = 30}}, 10, true);
+  ASSERT_EQ(transfers.size(), 3U);
+  EXPECT_EQ(transfers[0].place, 7);
+  EXPECT_EQ(transfers[2].place, 9);
+}
+
+}  // namespace
+}  // namespace banyan::executor

@@ -66,7 +66,8 @@ class StepCounter {
         rule_(rule),
         ranks_(at(tree_.num_ranks())),
         local_s_(ranks_.size()),
-        copied_(ranks_.size()),
+        local_copied_(ranks_.size()),
+        remote_copied_(ranks_.size()),
         boundaries_(tree_.nodes().size()) {
     load_.step = step;
   }
@@ -85,10 +86,7 @@ class StepCounter {
       local_s_[at(message.from)] += cost.overhead_s;
       local_s_[at(message.to)] += cost.overhead_s;
     }
-    if (!schedule::is_direct(message, rule_)) {
-      copied_[at(message.from)] += static_cast<double>(bytes);
-      copied_[at(message.to)] += schedule::lands_in_place(message, rule_) ? 0 : static_cast<double>(bytes);
-    }
+    add_copies(message, bytes, tier > Tier::kNode);
   }
 
   /// What the step takes alone; adds what crosses boundaries to `links`.
@@ -100,28 +98,37 @@ class StepCounter {
       rank_bytes = std::max(rank_bytes, rank.bytes());
     }
     double host_messages = 0;
-    double host_copied = 0;
     for (int host = 0; host < hosts_.count(); ++host) {
       host_messages = std::max(host_messages, boundaries_[at(hosts_.tree_node(host))].messages());
-      double copied = 0;
-      for (const int rank : hosts_.ranks(host)) {
-        copied += copied_[at(rank)];
-      }
-      host_copied = std::max(host_copied, copied);
     }
     Prediction& p = load_.prediction;
     p.overhead_s = largest(local_s_);
     if (rank_messages > 0) {
-      p.overhead_s += 2 * std::max(slowest_.overhead_s * (rank_messages - Prediction::kInLatency),
-                                   slowest_.gap_s * (host_messages - Prediction::kInLatency));
+      // Beside messages to other hosts, copies inside the host are work of the same cores, which wires hide.
+      p.overhead_s +=
+          copy_time(local_copied_) + 2 * std::max(slowest_.overhead_s * (rank_messages - Prediction::kInLatency),
+                                                  slowest_.gap_s * (host_messages - Prediction::kInLatency));
+      p.copy_s = Prediction::kCopiesNotOverlapped * copy_time(remote_copied_);
+    } else {
+      p.copy_s = copy_time(local_copied_);
     }
-    p.copy_s =
-        std::max(over(largest(copied_), model_.copy_bytes_per_s), over(host_copied, model_.host_copy_bytes_per_s));
     find_wire(links, over(rank_bytes, slowest_.flow_bytes_per_s));
     return load_;
   }
 
  private:
+  void add_copies(const Message& message, uint64_t bytes, bool remote) {
+    std::vector<double>& copied = remote ? remote_copied_ : local_copied_;
+    const bool direct = schedule::is_direct(message, rule_);
+    if (!direct) {
+      copied[at(message.from)] += static_cast<double>(bytes);
+    }
+    // Inside a host even a direct message is a copy: from the sender's buffer into the receiver's.
+    if (direct ? !remote : !schedule::lands_in_place(message, rule_)) {
+      copied[at(message.to)] += static_cast<double>(bytes);
+    }
+  }
+
   void add_remote(const Message& message, uint64_t bytes) {
     ++load_.remote_messages;
     add_to(load_.remote_bytes, bytes);
@@ -135,6 +142,19 @@ class StepCounter {
         boundaries_[at(b)].in.add(bytes);
       }
     }
+  }
+
+  /// On a rank's core, or on its host's memory, whichever is slower.
+  [[nodiscard]] double copy_time(const std::vector<double>& copied) const {
+    double of_host = 0;
+    for (int host = 0; host < hosts_.count(); ++host) {
+      double sum = 0;
+      for (const int rank : hosts_.ranks(host)) {
+        sum += copied[at(rank)];
+      }
+      of_host = std::max(of_host, sum);
+    }
+    return std::max(over(largest(copied), model_.copy_bytes_per_s), over(of_host, model_.host_copy_bytes_per_s));
   }
 
   void find_wire(std::vector<LinkLoad>& links, double flow_s) {
@@ -161,10 +181,11 @@ class StepCounter {
   const cost::CostModel& model_;
   const schedule::StagingRule& rule_;
   StepLoad load_;
-  cost::TierCost slowest_{};      ///< of the tiers that the step's messages between hosts are on
-  std::vector<Both> ranks_;       ///< to and from other hosts
-  std::vector<double> local_s_;   ///< by rank: overhead of messages inside the host
-  std::vector<double> copied_;    ///< by rank: bytes packed, unpacked, or written into mapped memory
+  cost::TierCost slowest_{};          ///< of the tiers that the step's messages between hosts are on
+  std::vector<Both> ranks_;           ///< to and from other hosts
+  std::vector<double> local_s_;       ///< by rank: overhead of messages inside the host
+  std::vector<double> local_copied_;  ///< by rank: bytes packed, unpacked or written into mapped memory
+  std::vector<double> remote_copied_;
   std::vector<Both> boundaries_;  ///< by tree node: hosts and racks
 };
 

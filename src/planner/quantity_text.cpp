@@ -16,15 +16,13 @@ std::string seconds_text(double seconds) {
 
 std::string bytes_text(uint64_t bytes) {
   constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  constexpr double kNext = 10 * 1024;
-  if (bytes < static_cast<uint64_t>(kNext)) {
+  if (bytes < 10 * 1024) {
     return fmt::format("{} B", bytes);
   }
   double value = static_cast<double>(bytes) / 1024;
   size_t unit = 0;
-  while (value >= kNext && unit + 1 < kUnits.size()) {
+  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) {
     value /= 1024;
-    ++unit;
   }
   return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }

@@ -31,7 +31,8 @@ LAYERS["c_api"] = set(LAYERS)
 BASE_PUBLIC = {"status.h", "types.h"}
 
 # Programs that may link layers of the library, and which.
-PRIVILEGED_TOOLS = {"tools/banyan-plan": {"planner", "cost"}, "tools/banyan-sim": {"planner", "simulator", "cost", "schedule", "topology", "base"},
+PLANNING = {"planner", "simulator", "cost", "schedule", "topology", "base"}  # what needs no communicator
+PRIVILEGED_TOOLS = {"tools/planning": PLANNING, "tools/banyan-plan": PLANNING, "tools/banyan-sim": PLANNING,
                     "perf/common": {"planner"}, "perf/micro": {"base", "transport"}}
 
 # Outside libraries and the folders that wrap them.

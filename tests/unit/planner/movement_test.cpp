@@ -53,6 +53,18 @@ TEST(Movement, DirectThenEachLinkCarriesItsPairs) {
   EXPECT_EQ(plan.movement.steps[0].local_bytes, 8000U);
 }
 
+TEST(Movement, OneStepThenItsTermsAreThoseOfThePrediction) {
+  for (const auto& tree : {tree_of({2, 3}), tree_of({4}), tree_of({4, 4, 1})}) {
+    const Plan plan = plan_of(tree, uniform(4000), "direct");
+    const Prediction& step = plan.movement.steps.at(0).prediction;
+    const Prediction& whole = plan.choice.chosen.prediction;
+    EXPECT_DOUBLE_EQ(step.latency_s, whole.latency_s);
+    EXPECT_DOUBLE_EQ(step.wire_s, whole.wire_s);
+    EXPECT_EQ(step.busiest, whole.busiest == "memory" ? "" : whole.busiest);
+    EXPECT_NEAR(step.total_s(), whole.total_s(), 0.01 * whole.total_s());
+  }
+}
+
 TEST(Movement, SlowHostThenItsLinksAreTheBusiest) {
   const auto graph = topology::from_synthetic("3:2 nic=[10gbit x2,1gbit]").value("synthetic");
   const Plan plan = plan_of(topology::LocalityTree::derive(graph), uniform(4096), "direct");

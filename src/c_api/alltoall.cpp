@@ -44,13 +44,6 @@ size_t check_uniform(const banyan_comm& comm, const void* sendbuf, void* recvbuf
   return bytes;
 }
 
-/// Counts and displacements in bytes.
-struct Layout {
-  std::vector<size_t> send_bytes, send_offsets, recv_bytes, recv_offsets;
-
-  [[nodiscard]] coll::ByteLayout view() const { return {send_bytes, send_offsets, recv_bytes, recv_offsets}; }
-};
-
 void to_bytes(const size_t* counts, const size_t* displs, size_t size, size_t element_size, const char* counts_name,
               const char* displs_name, const void* buffer, const char* buffer_name, std::vector<size_t>& bytes,
               std::vector<size_t>& offsets) {
@@ -83,12 +76,13 @@ struct VArguments {
   size_t element_size;
 };
 
-Layout check_v(const banyan_comm& comm, const VArguments& a) {
+/// The arguments in bytes, in memory of the communicator that its next call uses again.
+coll::ByteLayout check_v(banyan_comm& comm, const VArguments& a) {
   if (a.element_size == 0) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "element_size is 0");
   }
   const auto size = static_cast<size_t>(comm.communicator->size());
-  Layout layout;
+  Layout& layout = comm.layout;
   to_bytes(a.sendcounts, a.sdispls, size, a.element_size, "sendcounts", "sdispls", a.sendbuf, "sendbuf",
            layout.send_bytes, layout.send_offsets);
   to_bytes(a.recvcounts, a.rdispls, size, a.element_size, "recvcounts", "rdispls", a.recvbuf, "recvbuf",
@@ -100,7 +94,7 @@ Layout check_v(const banyan_comm& comm, const VArguments& a) {
     comm.communicator->control().abort(BANYAN_ERR_MISMATCH, text);
     throw Error(BANYAN_ERR_MISMATCH, text);
   }
-  return layout;
+  return {layout.send_bytes, layout.send_offsets, layout.recv_bytes, layout.recv_offsets};
 }
 
 banyan_request* wrap_request(banyan_comm& comm, std::unique_ptr<coll::Request> request) {
@@ -116,7 +110,6 @@ using banyan::c_api::c_boundary;
 using banyan::c_api::check_uniform;
 using banyan::c_api::check_v;
 using banyan::c_api::fill;
-using banyan::c_api::Layout;
 using banyan::c_api::options_of;
 using banyan::c_api::require;
 using banyan::c_api::wrap_request;
@@ -137,8 +130,8 @@ banyan_status banyan_alltoallv(banyan_comm* comm, const void* sendbuf, const siz
                                const banyan_alltoall_options* options) {
   return c_boundary([&] {
     banyan_comm& c = require(comm, "comm");
-    const Layout layout = check_v(c, {sendbuf, sendcounts, sdispls, recvbuf, recvcounts, rdispls, element_size});
-    c.engine->alltoallv(sendbuf, recvbuf, layout.view(), options_of(options));
+    const auto layout = check_v(c, {sendbuf, sendcounts, sdispls, recvbuf, recvcounts, rdispls, element_size});
+    c.engine->alltoallv(sendbuf, recvbuf, layout, options_of(options));
   });
 }
 
@@ -160,8 +153,8 @@ banyan_status banyan_alltoallv_init(banyan_comm* comm, const void* sendbuf, cons
   return c_boundary([&] {
     banyan_comm& c = require(comm, "comm");
     auto& out = require(request, "request");
-    const Layout layout = check_v(c, {sendbuf, sendcounts, sdispls, recvbuf, recvcounts, rdispls, element_size});
-    out = wrap_request(c, c.engine->alltoallv_init(sendbuf, recvbuf, layout.view(), options_of(options)));
+    const auto layout = check_v(c, {sendbuf, sendcounts, sdispls, recvbuf, recvcounts, rdispls, element_size});
+    out = wrap_request(c, c.engine->alltoallv_init(sendbuf, recvbuf, layout, options_of(options)));
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "banyan/types.h"
 #include "coll/engine.hpp"
@@ -25,11 +26,21 @@ struct banyan_plan {
   banyan::planner::Plan plan;
 };
 
+namespace banyan::c_api {
+
+/// Counts and displacements of an all-to-all-v in bytes, [size] each.
+struct Layout {
+  std::vector<size_t> send_bytes, send_offsets, recv_bytes, recv_offsets;
+};
+
+}  // namespace banyan::c_api
+
 struct banyan_comm {
   std::unique_ptr<banyan::comm::Communicator> communicator;
   std::unique_ptr<banyan::coll::Engine> engine;
   banyan_topology topology;               ///< what banyan_comm_topology lends
   std::optional<banyan_profile> profile;  ///< what banyan_comm_profile lends
+  banyan::c_api::Layout layout;           ///< of the last all-to-all-v
   int num_requests = 0;
 };
 

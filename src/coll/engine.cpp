@@ -8,7 +8,6 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "planner/algorithms/direct.hpp"
 
 namespace banyan::coll {
 namespace {
@@ -29,16 +28,24 @@ constexpr double kDrainSeconds = 1.0;
 constexpr uint32_t kClockRounds = 256;
 /// Idle rounds before a waiting rank offers its core to others, even when there are enough.
 constexpr uint32_t kSpinRounds = 2000;
-/// Programs kept for one-shot calls; the oldest keys go first when it is passed.
-constexpr size_t kMaxCachedPrograms = 64;
 
-/// FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/, parameters as published there.
-uint32_t fingerprint_of(const std::string& text) {
-  uint32_t hash = 2166136261U;
-  for (const char c : text) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  }
-  return hash;
+executor::Exchange uniform_exchange(const void* sendbuf, void* recvbuf, size_t block_bytes) {
+  executor::Exchange exchange;
+  exchange.sendbuf = static_cast<const std::byte*>(sendbuf);
+  exchange.recvbuf = static_cast<std::byte*>(recvbuf);
+  exchange.block_bytes = block_bytes;
+  return exchange;
+}
+
+executor::Exchange variable_exchange(const void* sendbuf, void* recvbuf, const ByteLayout& layout) {
+  return {.sendbuf = static_cast<const std::byte*>(sendbuf),
+          .recvbuf = static_cast<std::byte*>(recvbuf),
+          .uniform = false,
+          .block_bytes = 0,
+          .send_bytes = layout.send_bytes,
+          .send_offsets = layout.send_offsets,
+          .recv_bytes = layout.recv_bytes,
+          .recv_offsets = layout.recv_offsets};
 }
 
 std::string list(const std::vector<int>& ranks) {
@@ -52,7 +59,7 @@ std::string list(const std::vector<int>& ranks) {
 }  // namespace
 
 Engine::Engine(comm::Communicator& communicator)
-    : comm_(communicator), hosts_(communicator.tree()), executor_(communicator.fabric()) {}
+    : comm_(communicator), plans_(communicator), executor_(communicator.fabric()) {}
 
 Engine::~Engine() {
   if (executor_.active()) {
@@ -60,154 +67,51 @@ Engine::~Engine() {
   }
 }
 
-planner::Situation Engine::situation() const { return {comm_.tree(), hosts_, comm_.model()}; }
-
-planner::Wish Engine::wish(const Options& options) const {
-  return {.algorithm = options.algorithm.empty() ? comm_.settings().algorithm : options.algorithm,
-          .aggregate_limit_bytes = comm_.settings().aggregate_limit_bytes,
-          .pace = {comm_.settings().chunk_bytes, comm_.settings().window, comm_.settings().window_bytes}};
-}
-
-void Engine::set_pace(executor::CompileOptions& compile, const planner::Pace& pace) const {
-  compile.chunk_bytes = pace.chunk_bytes;
-  compile.window = pace.window;
-  compile.window_bytes = pace.window_bytes;
-  for (int peer = 0; peer < comm_.size(); ++peer) {
-    const int rank = comm_.rank();
-    const bool local = hosts_.host_of(peer) == hosts_.host_of(rank);
-    compile.send_phase.push_back(local ? -1 : planner::direct::phase(hosts_, rank, peer));
-    compile.receive_phase.push_back(local ? -1 : planner::direct::phase(hosts_, peer, rank));
-    // One after the other for a rank from phase to phase, and for the ranks of a host in one phase.
-    compile.send_place.push_back(local ? 0 : compile.send_phase.back() + hosts_.local_index(rank));
-    compile.receive_place.push_back(local ? 0 : compile.receive_phase.back() + hosts_.local_index(peer));
-  }
-}
-
-Engine::Planned Engine::plan_uniform(size_t block_bytes, const Options& options) {
-  const auto choice = planner::choose_uniform(situation(), block_bytes, wish(options));
-  const std::string name = planner::algorithm_name(choice.chosen.algorithm);
-  executor::CompileOptions compile;
-  compile.num_ranks = comm_.size();
-  compile.rule.block_bytes = block_bytes;
-  compile.rule.ring_capacity = comm_.fabric().ring_capacity;
-  set_pace(compile, choice.pace);
-  compile.fingerprint = fingerprint_of("alltoall " + name + " " + std::to_string(block_bytes) + " " +
-                                       std::to_string(compile.chunk_bytes));
-  const auto part =
-      planner::build_part(hosts_, comm_.rank(), choice.chosen.algorithm, comm_.mapped(), /*self_describing=*/false);
-  return {std::make_shared<executor::Program>(part, compile), name};
-}
-
-Engine::Planned Engine::plan_v(const Options& options) {
-  const auto choice = planner::choose_v(situation(), wish(options));
-  const bool aggregates = choice.chosen.algorithm != planner::Algorithm::kDirect;
-  const std::string name = planner::algorithm_name(choice.chosen.algorithm);
-  executor::CompileOptions compile;
-  compile.num_ranks = comm_.size();
-  compile.rule = {.uniform = false,
-                  .block_bytes = 0,
-                  .block_limit = choice.block_limit,
-                  .ring_capacity = comm_.fabric().ring_capacity};
-  set_pace(compile, choice.pace);
-  compile.fingerprint = fingerprint_of("alltoallv " + name + " " + std::to_string(choice.block_limit) + " " +
-                                       std::to_string(compile.chunk_bytes));
-  const int rank = comm_.rank();
-  const auto append = [](std::vector<int>& to, const std::vector<int>& from) {
-    to.insert(to.end(), from.begin(), from.end());
-  };
-  append(compile.direct_send_order, planner::direct::remote_send_order(hosts_, rank));
-  append(compile.direct_send_order, planner::direct::local_send_order(hosts_, rank));
-  append(compile.direct_receive_order, planner::direct::remote_receive_order(hosts_, rank));
-  append(compile.direct_receive_order, planner::direct::local_receive_order(hosts_, rank));
-  schedule::RankSchedule part;
-  part.rank = rank;
-  if (aggregates) {
-    part = planner::build_part(hosts_, rank, choice.chosen.algorithm, comm_.mapped(), /*self_describing=*/true);
-  }
-  return {std::make_shared<executor::Program>(part, compile), name};
-}
-
-/// One-shot calls share programs; a request that is started holds its own.
-Engine::Planned Engine::cached(const std::string& key, const Options& options, size_t block_bytes, bool uniform) {
-  const auto found = cache_.find(key);
-  if (found != cache_.end()) {
-    return found->second;
-  }
-  if (cache_.size() >= kMaxCachedPrograms) {
-    cache_.clear();
-  }
-  return cache_[key] = uniform ? plan_uniform(block_bytes, options) : plan_v(options);
-}
-
 void Engine::alltoall(const void* sendbuf, void* recvbuf, size_t block_bytes, const Options& options) {
   comm_.check_usable();
-  Planned planned = cached("u" + std::to_string(block_bytes) + " " + options.algorithm, options, block_bytes, true);
-  Request request;
-  request.program = std::move(planned.program);
-  request.operation = "alltoall";
-  request.algorithm = std::move(planned.algorithm);
-  request.timeout_s = options.timeout_s;
-  request.exchange.sendbuf = static_cast<const std::byte*>(sendbuf);
-  request.exchange.recvbuf = static_cast<std::byte*>(recvbuf);
-  request.exchange.block_bytes = block_bytes;
-  run(request);
+  one_shot_.planned = plans_.uniform(block_bytes, options);
+  one_shot_.exchange = uniform_exchange(sendbuf, recvbuf, block_bytes);
+  run_one_shot("alltoall", options);
 }
 
 void Engine::alltoallv(const void* sendbuf, void* recvbuf, const ByteLayout& layout, const Options& options) {
   comm_.check_usable();
-  Planned planned = cached("v " + options.algorithm, options, 0, false);
-  Request request;
-  request.program = std::move(planned.program);
-  request.operation = "alltoallv";
-  request.algorithm = std::move(planned.algorithm);
-  request.timeout_s = options.timeout_s;
-  request.exchange = {.sendbuf = static_cast<const std::byte*>(sendbuf),
-                      .recvbuf = static_cast<std::byte*>(recvbuf),
-                      .uniform = false,
-                      .block_bytes = 0,
-                      .send_bytes = layout.send_bytes,
-                      .send_offsets = layout.send_offsets,
-                      .recv_bytes = layout.recv_bytes,
-                      .recv_offsets = layout.recv_offsets};
-  run(request);
+  one_shot_.planned = plans_.variable(options);
+  one_shot_.exchange = variable_exchange(sendbuf, recvbuf, layout);
+  run_one_shot("alltoallv", options);
+}
+
+void Engine::run_one_shot(const char* operation, const Options& options) {
+  one_shot_.operation = operation;
+  one_shot_.timeout_s = options.timeout_s;
+  start(one_shot_);
+  wait(one_shot_);
 }
 
 std::unique_ptr<Request> Engine::alltoall_init(const void* sendbuf, void* recvbuf, size_t block_bytes,
                                                const Options& options) {
   comm_.check_usable();
-  Planned planned = plan_uniform(block_bytes, options);
   auto request = std::make_unique<Request>();
-  request->program = std::move(planned.program);
+  request->planned = plans_.make_uniform(block_bytes, options);
   request->operation = "alltoall";
-  request->algorithm = std::move(planned.algorithm);
   request->timeout_s = options.timeout_s;
-  request->exchange.sendbuf = static_cast<const std::byte*>(sendbuf);
-  request->exchange.recvbuf = static_cast<std::byte*>(recvbuf);
-  request->exchange.block_bytes = block_bytes;
+  request->exchange = uniform_exchange(sendbuf, recvbuf, block_bytes);
   return request;
 }
 
 std::unique_ptr<Request> Engine::alltoallv_init(const void* sendbuf, void* recvbuf, const ByteLayout& layout,
                                                 const Options& options) {
   comm_.check_usable();
-  Planned planned = plan_v(options);
   auto request = std::make_unique<Request>();
-  request->program = std::move(planned.program);
+  request->planned = plans_.make_variable(options);
   request->operation = "alltoallv";
-  request->algorithm = std::move(planned.algorithm);
   request->timeout_s = options.timeout_s;
   request->send_bytes.assign(layout.send_bytes.begin(), layout.send_bytes.end());
   request->send_offsets.assign(layout.send_offsets.begin(), layout.send_offsets.end());
   request->recv_bytes.assign(layout.recv_bytes.begin(), layout.recv_bytes.end());
   request->recv_offsets.assign(layout.recv_offsets.begin(), layout.recv_offsets.end());
-  request->exchange = {.sendbuf = static_cast<const std::byte*>(sendbuf),
-                       .recvbuf = static_cast<std::byte*>(recvbuf),
-                       .uniform = false,
-                       .block_bytes = 0,
-                       .send_bytes = request->send_bytes,
-                       .send_offsets = request->send_offsets,
-                       .recv_bytes = request->recv_bytes,
-                       .recv_offsets = request->recv_offsets};
+  request->exchange = variable_exchange(
+      sendbuf, recvbuf, {request->send_bytes, request->send_offsets, request->recv_bytes, request->recv_offsets});
   return request;
 }
 
@@ -226,7 +130,7 @@ void Engine::start(Request& request) {
   active_ = &request;
   request.started = true;
   comm_.control().operation_started(++operation_);
-  const banyan_status status = executor_.start(*request.program, request.exchange, operation_);
+  const banyan_status status = executor_.start(request.planned->program, request.exchange, operation_);
   if (status != BANYAN_OK) {
     fail(status, executor_.error());
   }
@@ -307,8 +211,8 @@ void Engine::report_stall(const Request& request) {
   if (request.exchange.uniform) {
     report.fields.emplace_back("bytes per pair", std::to_string(request.exchange.block_bytes));
   }
-  report.fields.emplace_back("algorithm", request.algorithm);  // may follow from the bytes
-  if (!executor_.leaving()) {                                  // else the peers owe nothing
+  report.fields.emplace_back("algorithm", request.planned->algorithm);  // may follow from the bytes
+  if (!executor_.leaving()) {                                           // else the peers owe nothing
     report.waiting_for = executor_.waiting_for();
   }
   BANYAN_LOG(kDebug, "coll", "rank {} stalls in {} number {}, waiting for {}", comm_.rank(), request.operation,
@@ -352,18 +256,13 @@ void Engine::end_if_failed(Request& request) noexcept {
   drain();
 }
 
-void Engine::run(Request& request) {
-  start(request);
-  wait(request);
-}
-
 void Engine::barrier() { alltoall(nullptr, nullptr, 0, {}); }
 
 planner::Plan Engine::plan(const planner::Demand& demand, const Options& options) {
-  return planner::make_plan(situation(), demand, wish(options), comm_.fabric().ring_capacity);
+  return planner::make_plan(plans_.situation(), demand, plans_.wish(options), comm_.fabric().ring_capacity);
 }
 
-void Engine::forget_plans() { cache_.clear(); }
+void Engine::forget_plans() { plans_.clear(); }
 
 void Engine::drain() noexcept {
   const Deadline deadline = Deadline::in(kDrainSeconds);

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 
 #include "base/deadline.hpp"
 #include "coll/options.hpp"
+#include "coll/plan_cache.hpp"
 #include "coll/request.hpp"
 #include "comm/communicator.hpp"
 #include "executor/host_executor.hpp"
@@ -26,7 +25,7 @@ struct ByteLayout {
   std::span<const size_t> recv_offsets;
 };
 
-/// The exchanges of a communicator: plans them, caches programs, runs them, and turns what goes wrong into one error on
+/// The exchanges of a communicator: has them planned, runs them, and turns what goes wrong into one error on
 /// every rank. One thread at a time. Errors are thrown; after any but INVALID_ARGUMENT, NOT_FOUND, LIMIT and BUSY the
 /// communicator is unusable.
 class Engine {
@@ -67,19 +66,7 @@ class Engine {
   [[nodiscard]] const executor::Counters& counters() const noexcept { return executor_.counters(); }
 
  private:
-  using ProgramPointer = std::shared_ptr<executor::Program>;
-  struct Planned {
-    ProgramPointer program;
-    std::string algorithm;
-  };
-
-  [[nodiscard]] planner::Situation situation() const;
-  [[nodiscard]] planner::Wish wish(const Options& options) const;
-  void set_pace(executor::CompileOptions& compile, const planner::Pace& pace) const;
-  [[nodiscard]] Planned plan_uniform(size_t block_bytes, const Options& options);
-  [[nodiscard]] Planned plan_v(const Options& options);
-  [[nodiscard]] Planned cached(const std::string& key, const Options& options, size_t block_bytes, bool uniform);
-  void run(Request& request);
+  void run_one_shot(const char* operation, const Options& options);
   /// One step of a started request, with all checks that do not need to be made at once.
   [[nodiscard]] bool advance(Request& request);
   [[nodiscard]] bool must_yield() const;
@@ -92,9 +79,9 @@ class Engine {
   void drain() noexcept;
 
   comm::Communicator& comm_;
-  planner::Hosts hosts_;
+  PlanCache plans_;
   executor::HostExecutor executor_;
-  std::map<std::string, Planned> cache_;
+  Request one_shot_;
   Request* active_ = nullptr;
   Deadline deadline_ = Deadline::in(0);
   Deadline stall_deadline_ = Deadline::in(0);

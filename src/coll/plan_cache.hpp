@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "coll/options.hpp"
+#include "coll/planned.hpp"
+#include "comm/communicator.hpp"
+#include "planner/hosts.hpp"
+#include "planner/select.hpp"
+
+namespace banyan::coll {
+
+/// Plans exchanges of a communicator, and keeps what one-shot calls need again. An all-to-all-v is planned without its
+/// counts, so one plan serves all counts. Finding a kept plan allocates nothing. One thread.
+class PlanCache {
+ public:
+  /// Borrows the communicator.
+  explicit PlanCache(comm::Communicator& communicator) : comm_(communicator), hosts_(communicator.tree()) {}
+
+  /// Plans of their own, for requests that stay. Error{NOT_FOUND} for an unknown algorithm.
+  [[nodiscard]] std::shared_ptr<Planned> make_uniform(size_t block_bytes, const Options& options) const;
+  [[nodiscard]] std::shared_ptr<Planned> make_variable(const Options& options) const;
+
+  /// Shared ones; all are forgotten when there are too many. Good until the next call.
+  [[nodiscard]] const std::shared_ptr<Planned>& uniform(size_t block_bytes, const Options& options);
+  [[nodiscard]] const std::shared_ptr<Planned>& variable(const Options& options);
+
+  /// After the communicator's model changed.
+  void clear() { kept_.clear(); }
+
+  [[nodiscard]] planner::Situation situation() const { return {comm_.tree(), hosts_, comm_.model()}; }
+  [[nodiscard]] planner::Wish wish(const Options& options) const;
+
+ private:
+  /// Bytes per pair, or kVariable; and the algorithm asked for.
+  using Key = std::pair<size_t, std::string>;
+  using KeyView = std::pair<size_t, std::string_view>;
+  struct Less {
+    using is_transparent = void;
+    static KeyView view(const Key& key) { return {key.first, key.second}; }
+    static KeyView view(const KeyView& key) { return key; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return view(a) < view(b);
+    }
+  };
+
+  template <typename Make>
+  const std::shared_ptr<Planned>& kept(const KeyView& key, Make make);
+  void set_pace(executor::CompileOptions& compile, const planner::Pace& pace) const;
+
+  comm::Communicator& comm_;
+  planner::Hosts hosts_;
+  std::map<Key, std::shared_ptr<Planned>, Less> kept_;
+};
+
+}  // namespace banyan::coll

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coll/plan_cache.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "planner/algorithms/direct.hpp"
@@ -36,6 +37,8 @@ void PlanCache::set_pace(executor::CompileOptions& compile, const planner::Pace&
   compile.chunk_bytes = pace.chunk_bytes;
   compile.window = pace.window;
   compile.window_bytes = pace.window_bytes;
+  compile.max_pieces = std::max<size_t>(1, comm_.fabric().rail_pattern.size());
+  compile.least_piece_bytes = pace.least_piece_bytes;
   const int rank = comm_.rank();
   for (int peer = 0; peer < comm_.size(); ++peer) {
     const bool local = hosts_.host_of(peer) == hosts_.host_of(rank);

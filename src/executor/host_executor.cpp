@@ -35,11 +35,13 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   for (auto& send : program.sends_) {
     send.state = TransferState::kIdle;
     send.missing = static_cast<int>(send.needs.size());
+    send.num_pieces = 0;
   }
   for (auto& receive : program.receives_) {
     receive.state = TransferState::kIdle;
     receive.holders = static_cast<int>(receive.feeds.size());
     receive.slot = nullptr;
+    receive.num_pieces = 0;
   }
   for (auto& transfer : program.direct_sends_) {
     transfer.state = TransferState::kIdle;
@@ -68,27 +70,11 @@ banyan_status HostExecutor::post_receives() noexcept {
     if (receive.mapped) {
       continue;
     }
-    const size_t bytes =
-        receive.in_place ? receive.blocks.size() * program_->options_.rule.block_bytes : receive.staging_bytes;
-    if (const banyan_status status = post_receive(receive, bytes); status != BANYAN_OK) {
+    if (const banyan_status status = post_receive(receive); status != BANYAN_OK) {
       return status;
     }
   }
   return post_direct_receives();
-}
-
-banyan_status HostExecutor::post_receive(AggregatedReceive& receive, size_t bytes) noexcept {
-  receive.request = {};
-  std::byte* buffer = receive.in_place ? exchange_.recv_block(receive.blocks[0].src)
-                                       : program_->staging_.data() + receive.staging_offset;
-  const banyan_status status =
-      fabric_.transport(receive.from, receive.place)
-          ->post_recv(receive.from, buffer, bytes, tag(receive.number, false), &receive.request);
-  if (status != BANYAN_OK) {
-    return fail_request("cannot receive from", {receive.from, receive.place}, status);
-  }
-  receive.state = TransferState::kPosted;
-  return BANYAN_OK;
 }
 
 banyan_status HostExecutor::post_send(const Way& way, const void* buffer, size_t bytes, uint64_t tag,
@@ -132,12 +118,10 @@ banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
     slot->flags = apart ? kPayloadApart : 0;
     slot->size = header + payload_bytes;
     if (apart) {
-      const banyan_status status =
-          post_send({send.to, send.place}, staging, gather(send, staging), tag(send.number, false), &send.request);
+      const banyan_status status = post_message(send, staging, gather(send, staging), 0);
       if (status != BANYAN_OK) {
         return status;
       }
-      send.state = TransferState::kPosted;
     } else {
       gather(send, out + header);
       send.state = TransferState::kDone;
@@ -149,12 +133,9 @@ banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
   } else {
     const size_t header = send.self_describing ? write_header(send, staging) : 0;
     const size_t bytes = header + gather(send, staging + header);
-    const banyan_status status =
-        post_send({send.to, send.place}, staging, bytes, tag(send.number, false), &send.request);
-    if (status != BANYAN_OK) {
+    if (const banyan_status status = post_message(send, staging, bytes, header); status != BANYAN_OK) {
       return status;
     }
-    send.state = TransferState::kPosted;
   }
   for (const int receive : send.needs) {
     release(program_->receives_[static_cast<size_t>(receive)]);
@@ -214,30 +195,17 @@ banyan_status HostExecutor::poll_rings(int* events) noexcept {
 }
 
 banyan_status HostExecutor::poll_requests(int* events) noexcept {
-  for (auto& receive : program_->receives_) {
-    if (receive.state == TransferState::kPosted && receive.request.status != BANYAN_IN_PROGRESS) {
-      ++*events;
-      if (receive.request.status != BANYAN_OK) {
-        receive.state = TransferState::kDone;
-        return fail_request("receiving from", {receive.from, receive.place}, receive.request.status);
-      }
-      if (const banyan_status status = finish_receive(receive, receive.request.received); status != BANYAN_OK) {
-        receive.state = TransferState::kDone;
-        return status;
+  banyan_status status = BANYAN_OK;
+  const auto poll = [&](auto& messages) {
+    for (auto message = messages.begin(); message != messages.end() && status == BANYAN_OK; ++message) {
+      if (message->state == TransferState::kPosted) {
+        status = poll_message(*message, events);
       }
     }
-  }
-  for (auto& send : program_->sends_) {
-    if (send.state == TransferState::kPosted && send.request.status != BANYAN_IN_PROGRESS) {
-      ++*events;
-      send.state = TransferState::kDone;
-      --unfinished_;
-      if (send.request.status != BANYAN_OK) {
-        return fail_request("sending to", {send.to, send.place}, send.request.status);
-      }
-    }
-  }
-  return BANYAN_OK;
+  };
+  poll(program_->receives_);
+  poll(program_->sends_);
+  return status;
 }
 
 banyan_status HostExecutor::progress(int* events) noexcept {

@@ -60,7 +60,18 @@ class HostExecutor {
   void rewind_direct() noexcept;
   [[nodiscard]] banyan_status post_receives() noexcept;
   [[nodiscard]] banyan_status post_direct_receives() noexcept;
-  [[nodiscard]] banyan_status post_receive(AggregatedReceive& receive, size_t bytes) noexcept;
+  [[nodiscard]] banyan_status post_receive(AggregatedReceive& receive) noexcept;
+  [[nodiscard]] banyan_status post_piece(AggregatedReceive& receive, size_t number, std::byte* start,
+                                         size_t bytes) noexcept;
+  [[nodiscard]] banyan_status post_message(AggregatedSend& send, const std::byte* start, size_t bytes,
+                                           size_t header) noexcept;
+  [[nodiscard]] banyan_status open_message(AggregatedReceive& receive) noexcept;
+  [[nodiscard]] banyan_status poll_message(AggregatedReceive& receive, int* events) noexcept;
+  [[nodiscard]] banyan_status poll_message(AggregatedSend& send, int* events) noexcept;
+  [[nodiscard]] Cut cut(const std::vector<Piece>& pieces, size_t total, size_t header) const noexcept;
+  [[nodiscard]] std::byte* staging(const AggregatedReceive& receive) const noexcept {
+    return program_->staging_.data() + receive.staging_offset;
+  }
   [[nodiscard]] banyan_status issue_ready(int* events) noexcept;
   [[nodiscard]] banyan_status issue(AggregatedSend& send, bool* issued) noexcept;
   [[nodiscard]] banyan_status issue_direct(int* events) noexcept;
@@ -74,9 +85,10 @@ class HostExecutor {
   [[nodiscard]] banyan_status poll_direct(int* events) noexcept;
   [[nodiscard]] banyan_status poll_receive(DirectTransfer& transfer, int* events) noexcept;
   [[nodiscard]] banyan_status poll_send(DirectTransfer& transfer, int* events) noexcept;
-  [[nodiscard]] banyan_status finish_receive(AggregatedReceive& receive, size_t bytes) noexcept;
+  [[nodiscard]] banyan_status finish_receive(AggregatedReceive& receive) noexcept;
+  [[nodiscard]] banyan_status fail_length(const AggregatedReceive& receive, size_t bytes, size_t expected) noexcept;
   [[nodiscard]] banyan_status read_header(AggregatedReceive& receive, const std::byte* start, size_t bytes,
-                                          size_t* header_bytes) noexcept;
+                                          size_t* header_bytes, size_t* total_bytes) noexcept;
   [[nodiscard]] banyan_status arrived(AggregatedReceive& receive) noexcept;
   void release(AggregatedReceive& receive) noexcept;
   [[nodiscard]] size_t write_header(const AggregatedSend& send, std::byte* out) noexcept;
@@ -89,6 +101,7 @@ class HostExecutor {
   [[nodiscard]] banyan_status fail(banyan_status status, std::string text) noexcept;
   [[nodiscard]] banyan_status fail_request(const char* what, const Way& way, banyan_status status) noexcept;
   [[nodiscard]] banyan_status flush() noexcept;
+  [[nodiscard]] bool cancel_pieces(std::vector<Piece>& pieces, size_t count, const Way& first) noexcept;
   [[nodiscard]] bool cancel_request(TransferState& state, const Way& way, banyan_transport_request& request) noexcept;
 
   transport::Fabric& fabric_;

@@ -58,9 +58,10 @@ size_t HostExecutor::gather(const AggregatedSend& send, std::byte* out) noexcept
   return done;
 }
 
-/// Takes the sizes from the start of a message of that many bytes, payload included; sets the header's length.
+/// Takes the sizes from the start of a message of which so many bytes are here; sets the length of the header, and of
+/// the message as the header tells it.
 banyan_status HostExecutor::read_header(AggregatedReceive& receive, const std::byte* start, size_t bytes,
-                                        size_t* header_bytes) noexcept {
+                                        size_t* header_bytes, size_t* total_bytes) noexcept {
   const std::byte* at = start;
   size_t offset = 0;
   for (size_t i = 0; i < receive.blocks.size(); ++i) {
@@ -82,11 +83,7 @@ banyan_status HostExecutor::read_header(AggregatedReceive& receive, const std::b
     }
   }
   *header_bytes = static_cast<size_t>(at - start);
-  if (bytes != *header_bytes + offset) {
-    return fail(BANYAN_ERR_MISMATCH, "the message from rank " + std::to_string(receive.from) + " has " +
-                                         std::to_string(bytes) + " bytes, its header says " +
-                                         std::to_string(*header_bytes + offset));
-  }
+  *total_bytes = *header_bytes + offset;
   return BANYAN_OK;
 }
 
@@ -130,44 +127,37 @@ banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::Slo
   const std::byte* start = transport::payload(slot);
   size_t header = 0;
   if (receive.self_describing) {
-    if (const banyan_status status = read_header(receive, start, slot.size, &header); status != BANYAN_OK) {
+    size_t total = 0;
+    if (const banyan_status status = read_header(receive, start, slot.size, &header, &total); status != BANYAN_OK) {
       return status;
+    }
+    if (total != slot.size) {
+      return fail_length(receive, slot.size, total);
     }
   }
   if ((slot.flags & kPayloadApart) == 0) {
     receive.data = start + header;
     return arrived(receive);
   }
-  if (slot.size - header > receive.staging_bytes) {
+  const size_t bytes = slot.size - header;
+  if (bytes > receive.staging_bytes) {
     return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, slot.size, receive.staging_bytes));
   }
-  receive.request = {};
-  transport::Transport& transport = *fabric_.transport(receive.from, receive.place);
-  const banyan_status status = transport.post_recv(receive.from, program_->staging_.data() + receive.staging_offset,
-                                                   slot.size - header, tag(receive.number, false), &receive.request);
-  if (status != BANYAN_OK) {
-    return fail_request("cannot receive from", {receive.from, receive.place}, status);
-  }
-  receive.state = TransferState::kPosted;
-  return BANYAN_OK;
+  return post_piece(receive, 0, staging(receive), bytes);
 }
 
-banyan_status HostExecutor::finish_receive(AggregatedReceive& receive, size_t bytes) noexcept {
-  const std::byte* staging = program_->staging_.data() + receive.staging_offset;
-  if (receive.self_describing) {
-    size_t header = 0;
-    if (receive.slot == nullptr) {  // else the header came in the slot
-      if (const banyan_status status = read_header(receive, staging, bytes, &header); status != BANYAN_OK) {
-        return status;
-      }
-    }
-    receive.data = staging + header;
-  } else {
-    const size_t expected = receive.blocks.size() * program_->options_.rule.block_bytes;
-    if (bytes != expected) {
-      return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, bytes, expected));
-    }
-    receive.data = staging;
+banyan_status HostExecutor::fail_length(const AggregatedReceive& receive, size_t bytes, size_t expected) noexcept {
+  if (!receive.self_describing) {
+    return fail(BANYAN_ERR_MISMATCH, sizes_differ(receive.from, fabric_.rank, bytes, expected));
+  }
+  return fail(BANYAN_ERR_MISMATCH, "the message from rank " + std::to_string(receive.from) + " has " +
+                                       std::to_string(bytes) + " bytes, its header says " + std::to_string(expected));
+}
+
+/// All of a message is here.
+banyan_status HostExecutor::finish_receive(AggregatedReceive& receive) noexcept {
+  if (!receive.self_describing || receive.slot != nullptr) {  // else the header is before the data
+    receive.data = staging(receive);
   }
   return arrived(receive);
 }

@@ -15,13 +15,13 @@ void HostExecutor::begin_direct() {
   const CompileOptions& options = program.options_;
   for (const int peer : options.direct_send_order) {
     if (exchange_.send_size(peer) > options.rule.block_limit) {
-      append_pair(program.direct_sends_, program.pair_to(peer, exchange_.send_size(peer)), options.chunk_bytes,
+      append_pair(program.direct_sends_, program.pair_to(peer, exchange_.send_size(peer)), options,
                   /*in_phases=*/false);
     }
   }
   for (const int peer : options.direct_receive_order) {
     if (exchange_.recv_size(peer) > options.rule.block_limit) {
-      append_pair(program.direct_receives_, program.pair_from(peer, exchange_.recv_size(peer)), options.chunk_bytes,
+      append_pair(program.direct_receives_, program.pair_from(peer, exchange_.recv_size(peer)), options,
                   /*in_phases=*/false);
     }
   }

@@ -47,6 +47,14 @@ bool HostExecutor::cancel_request(TransferState& state, const Way& way, banyan_t
   return true;
 }
 
+bool HostExecutor::cancel_pieces(std::vector<Piece>& pieces, size_t count, const Way& first) noexcept {
+  bool all = true;
+  for (size_t k = 0; k < count; ++k) {
+    all = cancel_request(pieces[k].state, {first.peer, first.place + static_cast<int>(k)}, pieces[k].request) && all;
+  }
+  return all;
+}
+
 bool HostExecutor::cancel() noexcept {
   if (program_ == nullptr) {
     return true;
@@ -57,10 +65,10 @@ bool HostExecutor::cancel() noexcept {
   }
   bool all = true;
   for (auto& receive : program_->receives_) {
-    all = cancel_request(receive.state, {receive.from, receive.place}, receive.request) && all;
+    all = cancel_pieces(receive.pieces, receive.num_pieces, {receive.from, receive.place}) && all;
   }
   for (auto& send : program_->sends_) {
-    all = cancel_request(send.state, {send.to, send.place}, send.request) && all;
+    all = cancel_pieces(send.pieces, send.num_pieces, {send.to, send.place}) && all;
   }
   for (auto& transfer : program_->direct_receives_) {
     all = cancel_request(transfer.state, {transfer.peer, transfer.place}, transfer.request) && all;
@@ -79,8 +87,12 @@ std::vector<int> HostExecutor::waiting_for() const {
   if (program_ == nullptr) {
     return peers;
   }
-  const auto may_be_here = [&](const Way& way) {
-    return leaving() && fabric_.transport(way.peer, way.place) == unflushed_;
+  // Whichever rail it is on.
+  const auto may_be_here = [&](int peer) {
+    const auto& rails = fabric_.rails;
+    return leaving() && (fabric_.transport(peer, 0) == unflushed_ ||
+                         (!fabric_.peers[static_cast<size_t>(peer)].same_host &&
+                          std::find(rails.begin(), rails.end(), unflushed_) != rails.end()));
   };
   for (const auto& receive : program_->receives_) {
     if (receive.state != TransferState::kDone) {
@@ -88,7 +100,7 @@ std::vector<int> HostExecutor::waiting_for() const {
     }
   }
   for (const auto& send : program_->sends_) {
-    if (may_be_here({send.to, send.place}) || send.state == TransferState::kPosted ||
+    if (may_be_here(send.to) || send.state == TransferState::kPosted ||
         (send.state == TransferState::kIdle && send.missing == 0)) {
       peers.push_back(send.to);
     }
@@ -99,7 +111,7 @@ std::vector<int> HostExecutor::waiting_for() const {
     }
   }
   for (const auto& transfer : program_->direct_sends_) {
-    if (may_be_here({transfer.peer, transfer.place}) || transfer.state == TransferState::kPosted) {
+    if (may_be_here(transfer.peer) || transfer.state == TransferState::kPosted) {
       peers.push_back(transfer.peer);
     }
   }

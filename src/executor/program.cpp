@@ -35,27 +35,65 @@ uint64_t by_share(int phase, size_t chunk, size_t count) {
   return (static_cast<uint64_t>(middle * kOne) << 24) | (static_cast<uint32_t>(phase) & 0xFFFFFFU);
 }
 
+/// Pieces in which a pair travels: as large as they may be, but as many for each rail.
+size_t num_pieces(const DirectPair& pair, const CompileOptions& options) {
+  if (pair.phase < 0 || pair.bytes == 0) {
+    return 1;
+  }
+  const size_t needed = options.chunk_bytes == 0 ? 1 : (pair.bytes - 1) / options.chunk_bytes + 1;
+  const size_t rails = options.max_pieces;
+  const size_t even = (needed + rails - 1) / rails * rails;
+  const size_t most = std::max(needed, pair.bytes / std::max<size_t>(1, options.least_piece_bytes));
+  return rails == 1 ? needed : std::clamp(even, size_t{1}, std::max<size_t>(1, most));
+}
+
+/// All pieces but the first. Over several rails they are about equal, in whole cache lines.
+size_t piece_bytes(size_t bytes, size_t count, const CompileOptions& options) {
+  if (options.max_pieces == 1) {
+    return options.chunk_bytes;
+  }
+  const size_t even = bytes / count;
+  constexpr size_t kLine = schedule::kStagingAlignment;
+  return even >= kLine ? even / kLine * kLine : even;
+}
+
 }  // namespace
 
-void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, size_t chunk_bytes, bool in_phases) {
-  const bool whole = pair.phase < 0 || chunk_bytes == 0 || pair.bytes <= chunk_bytes;
-  const size_t count = whole ? 1 : (pair.bytes - 1) / chunk_bytes + 1;
+void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, const CompileOptions& options,
+                 bool in_phases) {
+  const size_t count = num_pieces(pair, options);
+  const size_t each = count == 1 ? pair.bytes : piece_bytes(pair.bytes, count, options);
   // 0: the only piece. Else 1 to 127 in the low bits, which never are 0, and the rest above.
   constexpr size_t kLow = schedule::kMaxMessagesPerPair - 1;
   const int tag = count == 1 ? 0 : static_cast<int>((count / kLow) * schedule::kMaxMessagesPerPair + 1 + count % kLow);
   size_t offset = 0;
   for (size_t i = 0; i < count; ++i) {
-    const size_t size = i == 0 ? pair.bytes - (count - 1) * chunk_bytes : chunk_bytes;
-    const auto chunk = static_cast<int>(i);
+    const size_t size = i == 0 ? pair.bytes - (count - 1) * each : each;
     transfers.push_back({.peer = pair.peer,
                          .phase = pair.phase,
                          .order = in_phases ? by_phase(pair.phase, i) : by_share(pair.phase, i, count),
-                         .place = pair.place + chunk,
+                         .place = pair.place + static_cast<int>(i),
                          .tag = tag,
                          .offset = offset,
                          .bytes = size});
     offset += size;
   }
+}
+
+Cut cut_message(size_t total, size_t header, size_t most, size_t least_bytes) noexcept {
+  const size_t wanted = std::clamp<size_t>(total / std::max<size_t>(1, least_bytes), 1, most);
+  const size_t first = std::max((total + wanted - 1) / wanted, header);
+  if (wanted == 1 || first >= total) {
+    return {.total = total, .count = 1, .first = total, .each = 0};
+  }
+  const size_t rest = total - first;
+  const size_t each = (rest + wanted - 2) / (wanted - 1);
+  return {.total = total, .count = 1 + (rest + each - 1) / each, .first = first, .each = each};
+}
+
+size_t Program::most_pieces(int peer, bool mapped) const {
+  const bool remote = options_.send_phase[static_cast<size_t>(peer)] >= 0;
+  return remote && !mapped ? options_.max_pieces : 1;
 }
 
 DirectPair Program::pair_to(int peer, size_t bytes) const {
@@ -96,7 +134,7 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
 
 void Program::add_send(const schedule::Message& message, std::vector<int>& numbers) {
   if (schedule::is_direct(message, options_.rule)) {
-    append_pair(direct_sends_, pair_to(message.to, options_.rule.block_bytes), options_.chunk_bytes,
+    append_pair(direct_sends_, pair_to(message.to, options_.rule.block_bytes), options_,
                 /*in_phases=*/true);
     return;
   }
@@ -108,12 +146,13 @@ void Program::add_send(const schedule::Message& message, std::vector<int>& numbe
   send.ring_index = send.mapped ? ring_sent_[static_cast<size_t>(message.to)]++ : 0;
   send.self_describing = message.self_describing;
   send.staging_bytes = schedule::staged_at_sender(message, options_.rule);
+  send.pieces.resize(most_pieces(message.to, send.mapped));
   sends_.push_back(std::move(send));
 }
 
 void Program::add_receive(const schedule::Message& message, std::vector<int>& numbers) {
   if (schedule::is_direct(message, options_.rule)) {
-    append_pair(direct_receives_, pair_from(message.from, options_.rule.block_bytes), options_.chunk_bytes,
+    append_pair(direct_receives_, pair_from(message.from, options_.rule.block_bytes), options_,
                 /*in_phases=*/true);
     return;
   }
@@ -141,6 +180,7 @@ void Program::add_receive(const schedule::Message& message, std::vector<int>& nu
     }
     order.push_back(static_cast<int>(receives_.size()));
   }
+  receive.pieces.resize(most_pieces(message.from, receive.mapped));
   receives_.push_back(std::move(receive));
 }
 

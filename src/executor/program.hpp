@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -30,6 +31,10 @@ struct CompileOptions {
   size_t window_bytes = 0;
   std::vector<int> send_phase;     ///< by peer: planner::direct::phase from this rank to it; negative: the same host
   std::vector<int> receive_phase;  ///< by peer: phase from it to this rank
+  /// Where messages are spread over rails, one to another host travels in up to `max_pieces` pieces of at least
+  /// `least_piece_bytes`, so that each rail carries its share of it.
+  size_t max_pieces = 1;
+  size_t least_piece_bytes = 1;
   /// By peer: number of the first message of the pair from this rank to it, and from it to this rank, among those that
   /// transport::Fabric spreads over rails; the pieces of a pair count on from there. Equal at both ends.
   std::vector<int> send_place;
@@ -40,6 +45,28 @@ struct CompileOptions {
 };
 
 enum class TransferState : uint8_t { kIdle, kPosted, kDone };
+
+/// How an aggregated message is cut: a first piece that holds the whole header, then equal ones. A value that both ends
+/// compute from the message's bytes.
+struct Cut {
+  size_t total = 0;
+  size_t count = 1;
+  size_t first = 0;  ///< bytes of the first piece
+  size_t each = 0;   ///< of the others but the last
+
+  [[nodiscard]] size_t offset(size_t piece) const noexcept {
+    return piece == 0 ? 0 : std::min(total, first + (piece - 1) * each);
+  }
+  [[nodiscard]] size_t bytes(size_t piece) const noexcept { return offset(piece + 1) - offset(piece); }
+};
+[[nodiscard]] Cut cut_message(size_t total, size_t header, size_t most, size_t least_bytes) noexcept;
+
+/// A piece of an aggregated message on its way.
+struct Piece {
+  size_t bytes = 0;
+  TransferState state = TransferState::kIdle;
+  banyan_transport_request request{};
+};
 
 /// A block, or a piece of one, travelling alone from the caller's buffer to the caller's buffer.
 struct DirectTransfer {
@@ -62,9 +89,11 @@ struct DirectPair {
   size_t bytes = 0;
 };
 
-/// Appends the pieces of a pair. The first takes what does not fill a chunk, so that sizes of as many pieces differ in
-/// it. `in_phases`: ordered by phase, else by share.
-void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, size_t chunk_bytes, bool in_phases);
+/// Appends the pieces of a pair, of options.chunk_bytes, or smaller ones, so that there is one for each rail. The first
+/// takes what does not fill a piece, so that sizes of as many pieces differ in it. `in_phases`: ordered by phase, else
+/// by share.
+void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, const CompileOptions& options,
+                 bool in_phases);
 
 /// Where a send finds a block: in the caller's buffer (receive < 0) or as block `index` of a receive.
 struct BlockSource {
@@ -89,7 +118,8 @@ struct AggregatedSend {
 
   int missing = 0;
   TransferState state = TransferState::kIdle;
-  banyan_transport_request request{};
+  size_t num_pieces = 0;  ///< posted
+  std::vector<Piece> pieces;
 };
 
 /// An aggregated receive and its state while the exchange runs.
@@ -113,7 +143,8 @@ struct AggregatedReceive {
   transport::SlotHeader* slot = nullptr;  ///< held while `holders` > 0
   int holders = 0;                        ///< sends that still read from it
   TransferState state = TransferState::kIdle;
-  banyan_transport_request request{};
+  size_t num_pieces = 0;  ///< posted
+  std::vector<Piece> pieces;
 };
 
 /// A rank's schedule, compiled: everything the executor needs, allocated before the first exchange. Not a value: it
@@ -133,6 +164,7 @@ class Program {
  private:
   friend class HostExecutor;
 
+  [[nodiscard]] size_t most_pieces(int peer, bool mapped) const;
   void add_send(const schedule::Message& message, std::vector<int>& numbers);
   void add_receive(const schedule::Message& message, std::vector<int>& numbers);
   void link_sources(const schedule::RankSchedule& part);

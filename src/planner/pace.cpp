@@ -14,6 +14,7 @@ constexpr int kWindow = 2;
 constexpr size_t kMinChunkBytes = size_t{16} << 10;
 constexpr size_t kMaxChunkBytes = size_t{1} << 20;
 constexpr size_t kMinWindowBytes = size_t{8} << 10;
+constexpr size_t kLeastPieceBytes = 512;
 
 /// The largest rate that a rank has to itself while all ranks of its host send.
 double largest_share(const Hosts& hosts, const cost::CostModel& model, double flow_bytes_per_s) {
@@ -43,6 +44,10 @@ Pace choose_pace(const topology::LocalityTree& tree, const Hosts& hosts, const c
   if (pace.window == 0) {
     pace.window = kWindow;
   }
+  // What a flow carries in the time that a message costs its two ends.
+  const auto worth =
+      static_cast<size_t>(std::min(2 * remote.overhead_s * remote.flow_bytes_per_s, 1.0 * kMaxChunkBytes));
+  pace.least_piece_bytes = std::max(worth, kLeastPieceBytes);
   return pace;
 }
 

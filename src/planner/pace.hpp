@@ -15,6 +15,8 @@ struct Pace {
   size_t chunk_bytes = 0;
   int window = 0;
   size_t window_bytes = 0;
+  /// Pieces that exist only to give each of several rails its share are no smaller. Never wished for.
+  size_t least_piece_bytes = 0;
 };
 
 /// Fills in what `wish` leaves open, from the model alone, so all ranks choose alike. The window covers four latencies

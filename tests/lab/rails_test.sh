@@ -51,7 +51,11 @@ within() { # within SHARES LEAST MOST: each of them
 
 all_rails_carry_alike() { within "$(shares A=1 "$UNIFORM" -b 1m -e 1m)" 27 40; }
 one_large_pair_is_spread_too() { within "$(shares A=1 "$VARIABLE" --gen hot:1m,rank=5,factor=100)" 27 40; }
-aggregated_messages_are_spread() { within "$(shares BANYAN_ALGORITHM=hierarchical "$UNIFORM" -b 64k -e 64k)" 20 50; }
+aggregated_messages_are_spread() { within "$(shares BANYAN_ALGORITHM='hierarchical(rail)' "$UNIFORM" -b 64k -e 64k)" 27 40; }
+one_aggregated_message_is_spread() {
+  within "$(shares BANYAN_ALGORITHM='hierarchical(node)' "$UNIFORM" -b 64k -e 64k)" 27 40 &&
+    within "$(shares BANYAN_ALGORITHM='hierarchical(node)' "$VARIABLE" --gen zipf:8k)" 25 42
+}
 one_is_used_if_told() {
   local shares
   shares=$(shares BANYAN_RAILS=1 "$UNIFORM" -b 1m -e 1m)
@@ -67,6 +71,7 @@ raise || exit 1
 run_test all_rails_carry_alike
 run_test one_large_pair_is_spread_too
 run_test aggregated_messages_are_spread
+run_test one_aggregated_message_is_spread
 run_test one_is_used_if_told
 run_test those_that_are_named_are_used
 exit "$FAILED"

@@ -13,10 +13,14 @@ namespace {
 
 using Transfers = std::vector<DirectTransfer>;
 
-Transfers pieces(const std::vector<DirectPair>& pairs, size_t chunk_bytes, bool in_phases) {
+Transfers pieces(const std::vector<DirectPair>& pairs, size_t chunk_bytes, bool in_phases, size_t rails = 1) {
   Transfers transfers;
+  CompileOptions options;
+  options.chunk_bytes = chunk_bytes;
+  options.max_pieces = rails;
+  options.least_piece_bytes = 8;
   for (const DirectPair& pair : pairs) {
-    append_pair(transfers, pair, chunk_bytes, in_phases);
+    append_pair(transfers, pair, options, in_phases);
   }
   std::sort(transfers.begin(), transfers.end(), [](const auto& a, const auto& b) { return a.order < b.order; });
   return transfers;
@@ -54,7 +58,8 @@ TEST(Pieces, CoverEachPairOnceAndInOrder) {
     for (int peer = 0; peer < count; ++peer) {
       pairs.push_back({.peer = peer, .phase = peer, .place = peer, .bytes = *rc::gen::inRange<size_t>(1, 5000)});
     }
-    const Transfers transfers = pieces(pairs, *rc::gen::inRange<size_t>(1, 700), in_phases);
+    const Transfers transfers =
+        pieces(pairs, *rc::gen::inRange<size_t>(1, 700), in_phases, *rc::gen::inRange<size_t>(1, 4));
     std::vector<size_t> sent(pairs.size());
     size_t total = 0;
     const size_t all = std::accumulate(pairs.begin(), pairs.end(), size_t{0},
@@ -71,6 +76,39 @@ TEST(Pieces, CoverEachPairOnceAndInOrder) {
     }
   });
 }
+
+TEST(Pieces, OverSeveralRailsAreAsManyForEach) {
+  const auto count = [](size_t bytes) {
+    return pieces({{.peer = 1, .phase = 2, .bytes = bytes}}, 1000, true, 3).size();
+  };
+  EXPECT_EQ(count(2500), 3U);
+  EXPECT_EQ(count(3500), 6U);
+  EXPECT_EQ(count(900), 3U);  // one would do
+  EXPECT_EQ(count(17), 2U);   // of at least 8 bytes
+  EXPECT_EQ(count(7), 1U);
+}
+
+TEST(Messages, AreCutBehindTheirHeaders) {
+  rc::check("cuts", [] {
+    const auto total = *rc::gen::inRange<size_t>(1, 10000);
+    const auto header = *rc::gen::inRange<size_t>(0, total + 1);
+    const auto most = *rc::gen::inRange<size_t>(1, 17);
+    const auto least = *rc::gen::inRange<size_t>(1, 2000);
+    const Cut cut = cut_message(total, header, most, least);
+    RC_ASSERT(cut.count >= 1U && cut.count <= most);
+    RC_ASSERT(cut.first >= header && cut.bytes(0) == cut.first);
+    size_t sum = 0;
+    for (size_t k = 0; k < cut.count; ++k) {
+      RC_ASSERT(cut.offset(k) == sum);
+      RC_ASSERT(cut.bytes(k) > 0U);
+      sum += cut.bytes(k);
+    }
+    RC_ASSERT(sum == total);
+    RC_ASSERT(total >= 2 * least || cut.count == 1U);
+  });
+}
+
+TEST(Messages, OfNothingAreOnePiece) { EXPECT_EQ(cut_message(0, 0, 4, 100).count, 1U); }
 
 TEST(Pieces, OfAPairTakeRailsInTurn) {
   const Transfers transfers = pieces({{.peer = 1, .phase = 2, .place = 7, .bytes = 30}}, 10, true);

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 TOOL, DATA = sys.argv[1:3]
 SMALL = ["--synthetic", "2:[2,1] nic=10gbit"]
@@ -78,6 +79,56 @@ class BanyanPlan(unittest.TestCase):
     def test_schedule_is_written(self):
         self.expect_output(*SMALL, "-b", "8", "--ir", self.path("plan.ir"))
         self.assertIn("direct" if "direct" in self.read("plan.ir") else "hierarchical", self.read("plan.ir"))
+
+    def test_pictures_and_page_are_well_formed_and_self_contained(self):
+        arguments = ["-s", "2:[3,2] nic=10gbit", "-g", "moe:4k", "-a", "hierarchical(rail)"]
+        for option in ("--loads", "--gantt", "--html"):
+            self.expect_output(*arguments, option, self.path("out"))
+            text = self.read("out")
+            root = xml.etree.ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>"))
+            self.assertTrue(root.tag.endswith("html" if option == "--html" else "svg"), option)
+            for outside in ("src=", "href=", "url(", "@import", "<script"):
+                self.assertNotIn(outside, text, option)
+        for part in ("hierarchical(rail)", "What was compared", "Load of each link", "Messages in time", "moe:4k"):
+            self.assertIn(part, text)
+
+    def test_trace_has_every_message_once_as_sent_and_once_as_received(self):
+        self.expect_output("-s", "2:2 nic=10gbit", "-b", "4k", "-a", "direct", "--trace", self.path("trace.json"))
+        events = json.loads(self.read("trace.json"))["traceEvents"]
+        names = {event["pid"]: event["args"]["name"] for event in events if event["name"] == "process_name"}
+        bars = [event for event in events if event["ph"] == "X"]
+        self.assertEqual(sum(names[bar["pid"]].startswith("rank") for bar in bars), 2 * 4 * 3)
+        crossing = [bar["args"] for bar in bars if names[bar["pid"]] == "node0 egress"]
+        self.assertEqual(sorted((bar["from"], bar["to"]) for bar in crossing), [(0, 2), (0, 3), (1, 2), (1, 3)])
+        self.assertTrue(all(bar["bytes"] == 4096 for bar in crossing))
+        for bar in bars:  # no two overlap on a thread: viewers would drop one
+            for other in bars:
+                if bar is not other and (bar["pid"], bar["tid"]) == (other["pid"], other["tid"]):
+                    self.assertTrue(bar["ts"] + bar["dur"] <= other["ts"] + 2e-4 or
+                                    other["ts"] + other["dur"] <= bar["ts"] + 2e-4)
+
+    def test_simulated_times_are_in_text_and_json(self):
+        arguments = ["-s", "2:2 nic=10gbit", "-b", "64k"]
+        self.assertIn("simulated  ", self.expect_output(*arguments))
+        plan = self.plan(*arguments)
+        self.assertGreaterEqual(plan["simulated_time_s"], plan["lower_bound_s"])
+        self.assertLessEqual(plan["steps"][-1]["simulated_to_s"], plan["simulated_time_s"])
+        text = self.expect_output(*arguments, "--max-messages", "3")
+        self.assertIn("were not simulated; --max-messages 12 does it", text)
+        self.assertNotIn("simulated  ", text)
+        self.expect_failure(1, "--max-messages 12", *arguments, "--max-messages", "3", "--gantt", self.path("g.svg"))
+
+    def test_all_pairs_large_then_messages_of_headers_alone_are_left_out_of_the_timing(self):
+        text = self.expect_output("-s", "2:2 nic=10gbit", "-g", "uniform:4M", "-a", "hierarchical(rail)")
+        self.assertIn("simulated  ", text)
+
+    def test_nothing_to_exchange_then_pictures_all_the_same(self):
+        for arguments in (["-s", "1:1", "-b", "8"], ["-s", "2:1 nic=1gbit", "-b", "0"]):
+            for option in ("--loads", "--gantt", "--trace", "--html"):
+                self.expect_output(*arguments, option, self.path("out"))
+
+    def test_schedule_of_too_many_ranks_is_refused_where_it_is_needed(self):
+        self.expect_failure(1, "--max-ranks 16", "-s", "4:4", "-b", "8", "--max-ranks", "8", "--ir", self.path("x"))
 
     def test_too_many_ranks_for_a_schedule_then_the_choice_alone(self):
         text = self.expect_output("-s", "512:8 nic=400gbit", "-b", "4k")

@@ -11,7 +11,7 @@ namespace banyan::simulator {
 namespace {
 
 /// Events whose times differ by less, relatively, are of one time.
-constexpr double kSameTime = 1e-12;
+constexpr double kSameTime = 1e-10;
 constexpr uint64_t kMessagesPerReport = 1 << 16;
 
 std::vector<double> capacities(const Places& places) {
@@ -102,21 +102,32 @@ void Engine::run_core(int rank) {
   }
 }
 
-/// Sends that are ready come first, as in the executor's loop.
+/// Sends and receives in turn where there are both, as in the executor's loop.
 bool Engine::take_task(int rank) {
+  return cores_[static_cast<size_t>(rank)].sent_last ? take_received(rank) || take_send(rank)
+                                                     : take_send(rank) || take_received(rank);
+}
+
+bool Engine::take_send(int rank) {
   Core& core = cores_[static_cast<size_t>(rank)];
   Transfer transfer;
-  if (source_.next(rank, window_ > 0 && core.in_flight >= window_, transfer)) {
-    core.in_flight += transfer.path == schedule::Path::kMessage ? 1 : 0;
-    const int message = new_message(transfer);
-    begin_task(rank, Core::Task::kSend, message, send_work(transfer));
-    return true;
+  if (!source_.next(rank, window_ > 0 && core.in_flight >= window_, transfer)) {
+    return false;
   }
+  core.in_flight += transfer.path == schedule::Path::kMessage ? 1 : 0;
+  core.sent_last = true;
+  begin_task(rank, Core::Task::kSend, new_message(transfer), send_work(transfer));
+  return true;
+}
+
+bool Engine::take_received(int rank) {
+  Core& core = cores_[static_cast<size_t>(rank)];
   const int message = core.first_received;
   if (message == kNone) {
     return false;
   }
   core.first_received = messages_[static_cast<size_t>(message)].next;
+  core.sent_last = false;
   begin_task(rank, Core::Task::kReceive, message, receive_work(messages_[static_cast<size_t>(message)].transfer));
   return true;
 }

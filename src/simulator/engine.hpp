@@ -39,6 +39,7 @@ class Engine {
     int first_received = kNone;
     int last_received = kNone;
     bool waits_to_run = false;
+    bool sent_last = false;  ///< its last task was a send
   };
   /// Work on a host's behalf that its ranks' tasks queue for.
   struct HostShare {
@@ -60,6 +61,8 @@ class Engine {
   void run_cores();
   void run_core(int rank);
   bool take_task(int rank);
+  bool take_send(int rank);
+  bool take_received(int rank);
   void begin_task(int rank, Core::Task task, int message, const Work& work);
   void end_task(int rank);
   void sent(int message);

@@ -14,12 +14,12 @@
 namespace banyan::simulator {
 
 struct Options {
-  std::optional<int> window;  ///< instead of the source's
-  bool keep_messages = true;  ///< fill Timeline::messages
+  std::optional<int> window{};  ///< instead of the source's
+  bool keep_messages = true;    ///< fill Timeline::messages
   /// Rates are computed again at most this often; 0: whenever a message starts or ends.
   double resolution_s = 0;
   /// Called now and then with the number of messages that are done, and the simulated time.
-  std::function<void(uint64_t done, double now_s)> progress;
+  std::function<void(uint64_t done, double now_s)> progress{};
 };
 
 /// Times an exchange: the semantics of docs/schedule-ir.md "How a schedule runs", the costs of docs/cost-model.md,

@@ -107,7 +107,7 @@ struct Scene {
 };
 
 TEST(Network, FlowsThatComeAndGoThenRatesAreAlwaysFair) {
-  rc::check("max-min fair after every change", [] {
+  EXPECT_TRUE(rc::check("max-min fair after every change", [] {
     Scene scene;
     const int num_links = *rc::gen::inRange(1, 8);
     for (int i = 0; i < num_links; ++i) {
@@ -133,7 +133,7 @@ TEST(Network, FlowsThatComeAndGoThenRatesAreAlwaysFair) {
       network.settle(now_s);
       scene.expect_fair(network);
     }
-  });
+  }));
 }
 
 }  // namespace

@@ -107,7 +107,7 @@ std::vector<uint64_t> bytes_of_messages(const Scene& scene) {
 }
 
 TEST(SimulateProperty, EveryByteCrossesItsLinksAndNoneIsFasterThanTheyAre) {
-  rc::check("conservation and the lower bound", [] {
+  EXPECT_TRUE(rc::check("conservation and the lower bound", [] {
     const Scene scene = random_scene();
     const Timeline timeline = run(scene);
     const std::vector<uint64_t> bytes = bytes_of_messages(scene);
@@ -122,11 +122,11 @@ TEST(SimulateProperty, EveryByteCrossesItsLinksAndNoneIsFasterThanTheyAre) {
       sent += step.bytes;
     }
     RC_ASSERT(sent == std::accumulate(bytes.begin(), bytes.end(), uint64_t{0}));
-  });
+  }));
 }
 
 TEST(SimulateProperty, MessagesThenTheirTimesAreInOrderAndBlocksAreThereBeforeTheyAreSent) {
-  rc::check("causality", [] {
+  EXPECT_TRUE(rc::check("causality", [] {
     const Scene scene = random_scene();
     const Timeline timeline = run(scene);
     const auto& messages = scene.schedule.messages;
@@ -144,11 +144,11 @@ TEST(SimulateProperty, MessagesThenTheirTimesAreInOrderAndBlocksAreThereBeforeTh
         }
       }
     }
-  });
+  }));
 }
 
 TEST(SimulateProperty, WindowThenNoMoreSendsAreInFlight) {
-  rc::check("window", [] {
+  EXPECT_TRUE(rc::check("window", [] {
     Scene scene = random_scene();
     scene.schedule.window = *rc::gen::inRange(1, 4);
     const Timeline timeline = run(scene);
@@ -162,18 +162,18 @@ TEST(SimulateProperty, WindowThenNoMoreSendsAreInFlight) {
       }
       RC_ASSERT(in_flight <= scene.schedule.window);
     }
-  });
+  }));
 }
 
 TEST(SimulateProperty, SameInputThenSameTimeline) {
-  rc::check("determinism", [] {
+  EXPECT_TRUE(rc::check("determinism", [] {
     const Scene scene = random_scene();
     RC_ASSERT(run(scene) == run(scene));
-  });
+  }));
 }
 
 TEST(SimulateProperty, EverythingTwiceAsFastThenHalfTheTime) {
-  rc::check("scaling", [] {
+  EXPECT_TRUE(rc::check("scaling", [] {
     Scene scene = random_scene();
     const double before_s = run(scene).total_s;
     const auto hasten = [](cost::TierCost& tier) {
@@ -191,11 +191,11 @@ TEST(SimulateProperty, EverythingTwiceAsFastThenHalfTheTime) {
     scene.model.copy_bytes_per_s *= 2;
     scene.model.host_copy_bytes_per_s *= 2;
     RC_ASSERT(run(scene).total_s == before_s / 2);  // exact: powers of two
-  });
+  }));
 }
 
 TEST(SimulateProperty, OneMessageThenLatencyAndItsBytesAtTheSlowestRate) {
-  rc::check("a message alone", [] {
+  EXPECT_TRUE(rc::check("a message alone", [] {
     Scene scene = random_scene();
     scene.sizes = Sizes(scene.tree.num_ranks(), 0);
     const int last = scene.tree.num_ranks() - 1;
@@ -218,7 +218,7 @@ TEST(SimulateProperty, OneMessageThenLatencyAndItsBytesAtTheSlowestRate) {
     const double latency_s = std::max(tier.alpha_s, 2 * std::max(tier.overhead_s, tier.gap_s));
     const double expected_s = latency_s + wire_s;
     RC_ASSERT(std::abs(run(scene).total_s - expected_s) <= expected_s * 1e-9);
-  });
+  }));
 }
 
 }  // namespace

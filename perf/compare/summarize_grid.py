@@ -23,15 +23,16 @@ HEAD = ("lab", "traffic", "size(B)", "best MPI(us)", "banyan(us)", "ratio", "bou
         "pred/meas", "algorithm")  # fmt: skip
 
 
-def regret(candidates):
-    """(how much longer Banyan's choice takes than the fastest of its algorithms, the name of that). A choice that was
-    also measured under its own name is the same program twice: the shorter time counts."""
+def regret(candidates, uniform):
+    """(how much longer Banyan's choice takes than the fastest of its algorithms, the name of that). An all-to-all's
+    choice that was also measured under its own name is the same program twice: the shorter time counts. An
+    all-to-all-v's changes while it is repeated, so its own time counts."""
     ours = {name: c for name, c in candidates.items() if name.startswith("banyan:") and figure(c.get("median_s"))}
     if "banyan:auto" not in ours:
         return None, "-"
     auto = ours["banyan:auto"]
     chosen = auto.get("plan", {}).get("algorithm", "")
-    same = [c["median_s"] for name, c in ours.items() if c is auto or name == f"banyan:{chosen}"]
+    same = [c["median_s"] for name, c in ours.items() if c is auto or (uniform and name == f"banyan:{chosen}")]
     fastest = min(ours, key=lambda name: ours[name]["median_s"])
     if fastest == "banyan:auto":
         fastest = f"banyan:{chosen}"
@@ -48,7 +49,7 @@ def summarize(label, point):
     share = bound_s / mine_s if mine_s and bound_s else None
     wanted = BOUND_SHARE_ONE_RANK if point.get("busiest_rank_share", 0) > 0.5 else BOUND_SHARE
     passed = speedup is not None and speedup >= NEVER_BELOW and (speedup >= SPEEDUP or (share or 0) >= wanted)
-    lost, fastest = regret(candidates)
+    lost, fastest = regret(candidates, point.get("kind") == "uniform")
     return {
         "lab": label,
         "traffic": point.get("traffic", "").split(" ")[0],

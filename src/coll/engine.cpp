@@ -69,6 +69,7 @@ Engine::~Engine() {
 
 void Engine::alltoall(const void* sendbuf, void* recvbuf, size_t block_bytes, const Options& options) {
   comm_.check_usable();
+  one_shot_.tuned = false;
   one_shot_.planned = plans_.uniform(block_bytes, options);
   one_shot_.exchange = uniform_exchange(sendbuf, recvbuf, block_bytes);
   run_one_shot("alltoall", options);
@@ -76,7 +77,8 @@ void Engine::alltoall(const void* sendbuf, void* recvbuf, size_t block_bytes, co
 
 void Engine::alltoallv(const void* sendbuf, void* recvbuf, const ByteLayout& layout, const Options& options) {
   comm_.check_usable();
-  one_shot_.planned = plans_.variable(options);
+  one_shot_.tuned = plans_.tunes(options);
+  one_shot_.planned = one_shot_.tuned ? plans_.tuned() : plans_.variable(options);
   one_shot_.exchange = variable_exchange(sendbuf, recvbuf, layout);
   run_one_shot("alltoallv", options);
 }
@@ -103,7 +105,8 @@ std::unique_ptr<Request> Engine::alltoallv_init(const void* sendbuf, void* recvb
                                                 const Options& options) {
   comm_.check_usable();
   auto request = std::make_unique<Request>();
-  request->planned = plans_.make_variable(options);
+  request->tuned = plans_.tunes(options);
+  request->planned = request->tuned ? plans_.tuned() : plans_.make_variable(options);
   request->operation = "alltoallv";
   request->timeout_s = options.timeout_s;
   request->send_bytes.assign(layout.send_bytes.begin(), layout.send_bytes.end());
@@ -130,6 +133,11 @@ void Engine::start(Request& request) {
   active_ = &request;
   request.started = true;
   comm_.control().operation_started(++operation_);
+  if (request.tuned) {
+    request.planned = plans_.tuned();
+    plans_.note_tuned(request.exchange);
+  }
+  started_at_ = std::chrono::steady_clock::now();
   const banyan_status status = executor_.start(request.planned->program, request.exchange, operation_);
   if (status != BANYAN_OK) {
     fail(status, executor_.error());
@@ -145,6 +153,11 @@ bool Engine::advance(Request& request) {
   const banyan_status status = executor_.progress(&events);
   if (status == BANYAN_OK) {
     comm_.control().operation_finished(operation_);
+    if (request.tuned) {
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at_).count();
+      const bool noted = request.exchange.carries_notes;
+      plans_.tuned_finished(seconds, noted ? executor_.notes() : std::span<const uint32_t>());
+    }
     active_ = nullptr;
     request.started = false;
     return true;

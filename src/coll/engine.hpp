@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -83,6 +84,7 @@ class Engine {
   executor::HostExecutor executor_;
   Request one_shot_;
   Request* active_ = nullptr;
+  std::chrono::steady_clock::time_point started_at_;
   Deadline deadline_ = Deadline::in(0);
   Deadline stall_deadline_ = Deadline::in(0);
   double stall_repeat_s_ = 0;

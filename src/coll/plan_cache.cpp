@@ -66,7 +66,10 @@ std::shared_ptr<Planned> PlanCache::make_uniform(size_t block_bytes, const Optio
 }
 
 std::shared_ptr<Planned> PlanCache::make_variable(const Options& options) const {
-  const auto choice = planner::choose_v(situation(), wish(options));
+  return make_variable(planner::choose_v(situation(), wish(options)));
+}
+
+std::shared_ptr<Planned> PlanCache::make_variable(const planner::Choice& choice) const {
   const std::string name = planner::algorithm_name(choice.chosen.algorithm);
   executor::CompileOptions compile;
   compile.num_ranks = comm_.size();
@@ -88,6 +91,40 @@ std::shared_ptr<Planned> PlanCache::make_variable(const Options& options) const 
     part = planner::build_part(hosts_, rank, choice.chosen.algorithm, comm_.mapped(), /*self_describing=*/true);
   }
   return std::make_shared<Planned>(name, part, compile);
+}
+
+bool PlanCache::tunes(const Options& options) const {
+  const std::string_view algorithm = options.algorithm.empty() ? comm_.settings().algorithm : options.algorithm;
+  return comm_.settings().tunes && (algorithm.empty() || algorithm == "auto");
+}
+
+const std::shared_ptr<Planned>& PlanCache::tuned() {
+  if (!tuner_) {
+    ways_ = planner::ways_v(situation(), wish({.algorithm = "auto", .timeout_s = 0}));
+    way_plans_.assign(ways_.size(), nullptr);
+    tuner_.emplace(ways_.size());
+  }
+  auto& planned = way_plans_[tuner_->way()];
+  if (planned == nullptr) {
+    planned = make_variable(ways_[tuner_->way()]);
+  }
+  return planned;
+}
+
+void PlanCache::note_tuned(executor::Exchange& exchange) const {
+  exchange.carries_notes = tuner_ && tuner_->carries_note();
+  exchange.note = exchange.carries_notes ? tuner_->note() : 0;
+}
+
+void PlanCache::tuned_finished(double seconds, std::span<const uint32_t> notes) {
+  if (tuner_) {  // else the model changed meanwhile
+    tuner_->finished(seconds, notes);
+  }
+}
+
+void PlanCache::clear() {
+  kept_.clear();
+  tuner_.reset();
 }
 
 template <typename Make>

@@ -4,13 +4,18 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "coll/options.hpp"
 #include "coll/planned.hpp"
+#include "coll/tuner.hpp"
 #include "comm/communicator.hpp"
+#include "executor/exchange.hpp"
 #include "planner/hosts.hpp"
 #include "planner/select.hpp"
 
@@ -31,8 +36,15 @@ class PlanCache {
   [[nodiscard]] const std::shared_ptr<Planned>& uniform(size_t block_bytes, const Options& options);
   [[nodiscard]] const std::shared_ptr<Planned>& variable(const Options& options);
 
+  /// Whether calls of an all-to-all-v with these options try several ways, and the way that is next.
+  [[nodiscard]] bool tunes(const Options& options) const;
+  [[nodiscard]] const std::shared_ptr<Planned>& tuned();
+  /// What such a call carries, and how it went; `notes`: of all ranks, if it carried them.
+  void note_tuned(executor::Exchange& exchange) const;
+  void tuned_finished(double seconds, std::span<const uint32_t> notes);
+
   /// After the communicator's model changed.
-  void clear() { kept_.clear(); }
+  void clear();
 
   [[nodiscard]] planner::Situation situation() const { return {comm_.tree(), hosts_, comm_.model()}; }
   [[nodiscard]] planner::Wish wish(const Options& options) const;
@@ -51,6 +63,7 @@ class PlanCache {
     }
   };
 
+  [[nodiscard]] std::shared_ptr<Planned> make_variable(const planner::Choice& choice) const;
   template <typename Make>
   const std::shared_ptr<Planned>& kept(const KeyView& key, Make make);
   void set_pace(executor::CompileOptions& compile, const planner::Pace& pace) const;
@@ -58,6 +71,9 @@ class PlanCache {
   comm::Communicator& comm_;
   planner::Hosts hosts_;
   std::map<Key, std::shared_ptr<Planned>, Less> kept_;
+  std::optional<Tuner> tuner_;
+  std::vector<planner::Choice> ways_;
+  std::vector<std::shared_ptr<Planned>> way_plans_;  ///< by way, once it is used
 };
 
 }  // namespace banyan::coll

@@ -15,6 +15,7 @@ struct Request {
   executor::Exchange exchange;
   std::vector<size_t> send_bytes, send_offsets, recv_bytes, recv_offsets;  ///< what `exchange` points to
   const char* operation = "";                                              ///< "alltoall" or "alltoallv", for reports
+  bool tuned = false;  ///< `planned` is to be looked up anew for each start
   double timeout_s = 0;
   bool started = false;
 };

@@ -91,6 +91,7 @@ Settings resolve_settings(const banyan_comm_config* given) {
   settings.aggregate_limit_bytes = config.aggregate_limit_bytes != 0
                                        ? config.aggregate_limit_bytes
                                        : env::get_bytes("BANYAN_AGGREGATE_LIMIT").value_or(0);
+  settings.tunes = !env::get("BANYAN_TUNER") || env::get_flag("BANYAN_TUNER");
   settings.chunk_bytes = env::get_bytes("BANYAN_CHUNK_BYTES").value_or(0);
   settings.window = small_number("BANYAN_WINDOW", 0);
   settings.window_bytes = env::get_bytes("BANYAN_WINDOW_BYTES").value_or(0);

@@ -24,6 +24,7 @@ struct Settings {
   size_t chunk_bytes = 0;            ///< 0: the planner's choice, planner::Pace
   int window = 0;                    ///< likewise
   size_t window_bytes = 0;           ///< likewise
+  bool tunes = true;                 ///< repeated exchanges try several ways (coll::Tuner)
   std::string algorithm;             ///< of every exchange that names none
 };
 

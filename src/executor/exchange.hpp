@@ -17,6 +17,10 @@ struct Exchange {
   std::span<const size_t> send_offsets;
   std::span<const size_t> recv_bytes;
   std::span<const size_t> recv_offsets;
+  /// All-to-all-v with aggregated messages: `note` goes to every rank; HostExecutor::notes has what came. Both are
+  /// equal on all ranks but for the note itself.
+  bool carries_notes = false;
+  uint32_t note = 0;
 
   [[nodiscard]] size_t send_size(int peer) const noexcept {
     return uniform ? block_bytes : send_bytes[static_cast<size_t>(peer)];

@@ -51,6 +51,7 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   unissued_ = program.sends_.size();
   unfinished_ =
       program.sends_.size() + program.receives_.size() + program.direct_sends_.size() + program.direct_receives_.size();
+  notes_[static_cast<size_t>(fabric_.rank)] = exchange.note;
   const size_t own = exchange.send_size(fabric_.rank);
   if (own > 0) {
     std::memcpy(exchange.recv_block(fabric_.rank), exchange.send_block(fabric_.rank), own);

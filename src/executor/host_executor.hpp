@@ -18,7 +18,7 @@ namespace banyan::executor {
 class HostExecutor {
  public:
   /// The fabric is borrowed and must outlive the executor.
-  explicit HostExecutor(transport::Fabric& fabric) : fabric_(fabric) {}
+  explicit HostExecutor(transport::Fabric& fabric) : fabric_(fabric), notes_(static_cast<size_t>(fabric.size())) {}
 
   /// Begins an exchange, number `operation` on its communicator. Nothing of a former exchange may be running.
   [[nodiscard]] banyan_status start(Program& program, const Exchange& exchange, uint64_t operation) noexcept;
@@ -43,6 +43,8 @@ class HostExecutor {
   [[nodiscard]] bool disagrees() const noexcept { return disagrees_; }
   /// What went wrong, after an error status.
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
+  /// By rank, what the last exchange that carried notes brought, the own one included.
+  [[nodiscard]] const std::vector<uint32_t>& notes() const noexcept { return notes_; }
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
  private:
@@ -125,6 +127,7 @@ class HostExecutor {
   size_t bytes_to_receive_ = 0;
   std::string error_;
   bool disagrees_ = false;
+  std::vector<uint32_t> notes_;
   Counters counters_;
 };
 

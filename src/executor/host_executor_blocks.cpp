@@ -27,11 +27,13 @@ size_t HostExecutor::block_size(const BlockSource& source) const noexcept {
 size_t HostExecutor::write_header(const AggregatedSend& send, std::byte* out) noexcept {
   std::byte* end = out;
   for (const BlockSource& source : send.blocks) {
-    const size_t size =
-        source.receive < 0
-            ? block_size(source)
-            : program_->receives_[static_cast<size_t>(source.receive)].listed[static_cast<size_t>(source.index)];
-    end = schedule::list_size(size, end);
+    const bool own = source.receive < 0;
+    const auto* receive = own ? nullptr : &program_->receives_[static_cast<size_t>(source.receive)];
+    const auto index = static_cast<size_t>(source.index);
+    end = schedule::list_size(own ? block_size(source) : receive->listed[index], end);
+    if (exchange_.carries_notes) {
+      end = schedule::list_size(own ? exchange_.note : receive->notes[index], end);
+    }
   }
   return static_cast<size_t>(end - out);
 }
@@ -66,6 +68,11 @@ banyan_status HostExecutor::read_header(AggregatedReceive& receive, const std::b
   size_t offset = 0;
   for (size_t i = 0; i < receive.blocks.size(); ++i) {
     at = schedule::read_size(at, start + bytes, &receive.listed[i]);
+    if (at != nullptr && exchange_.carries_notes) {
+      size_t note = 0;
+      at = schedule::read_size(at, start + bytes, &note);
+      receive.notes[i] = static_cast<uint32_t>(note);
+    }
     if (at == nullptr) {
       return fail(BANYAN_ERR_MISMATCH, "the message from rank " + std::to_string(receive.from) + " has " +
                                            std::to_string(bytes) + " bytes and no header for " +
@@ -76,6 +83,7 @@ banyan_status HostExecutor::read_header(AggregatedReceive& receive, const std::b
     offset += receive.sizes[i];
     const schedule::Block& block = receive.blocks[i];
     if (block.dst == fabric_.rank) {
+      notes_[static_cast<size_t>(block.src)] = receive.notes[i];
       const size_t expected = exchange_.recv_size(block.src);
       if (receive.listed[i] != std::min(expected, schedule::kMaxListedSize)) {
         return fail(BANYAN_ERR_MISMATCH, sizes_differ(block.src, block.dst, receive.listed[i], expected));

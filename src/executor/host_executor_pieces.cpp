@@ -102,8 +102,9 @@ banyan_status HostExecutor::poll_message(AggregatedReceive& receive, int* events
       }
     }
   }
-  const bool all = std::all_of(receive.pieces.begin(), receive.pieces.begin() + static_cast<std::ptrdiff_t>(receive.num_pieces),
-                               [](const Piece& piece) { return piece.state == TransferState::kDone; });
+  const bool all =
+      std::all_of(receive.pieces.begin(), receive.pieces.begin() + static_cast<std::ptrdiff_t>(receive.num_pieces),
+                  [](const Piece& piece) { return piece.state == TransferState::kDone; });
   return all ? finish_receive(receive) : BANYAN_OK;
 }
 

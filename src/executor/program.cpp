@@ -164,6 +164,7 @@ void Program::add_receive(const schedule::Message& message, std::vector<int>& nu
   receive.self_describing = message.self_describing;
   receive.blocks = message.blocks;
   receive.listed.resize(message.self_describing ? message.blocks.size() : 0);
+  receive.notes.resize(receive.listed.size());
   receive.sizes.resize(message.blocks.size());
   receive.offsets.resize(message.blocks.size());
   for (size_t i = 0; i < message.blocks.size(); ++i) {

@@ -137,6 +137,7 @@ struct AggregatedReceive {
   size_t staging_bytes = 0;
 
   std::vector<size_t> listed;             ///< by block, size according to the header
+  std::vector<uint32_t> notes;            ///< by block, of its source, if there are any
   std::vector<size_t> sizes;              ///< by block, bytes in this message
   std::vector<size_t> offsets;            ///< by block, into the data
   const std::byte* data = nullptr;        ///< first block

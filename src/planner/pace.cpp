@@ -10,6 +10,8 @@ namespace banyan::planner {
 namespace {
 
 constexpr double kLatencies = 4;
+/// A piece takes the wire at least this much longer than its message takes a rank.
+constexpr double kOverheads = 3;
 constexpr int kWindow = 2;
 constexpr size_t kMinChunkBytes = size_t{16} << 10;
 constexpr size_t kMaxChunkBytes = size_t{1} << 20;
@@ -27,6 +29,11 @@ double largest_share(const Hosts& hosts, const cost::CostModel& model, double fl
   return largest;
 }
 
+/// What one flow carries in that time; at most kMaxChunkBytes.
+size_t bytes_during(const cost::TierCost& tier, double seconds) {
+  return static_cast<size_t>(std::min(tier.flow_bytes_per_s * seconds, static_cast<double>(kMaxChunkBytes)));
+}
+
 }  // namespace
 
 Pace choose_pace(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
@@ -39,15 +46,14 @@ Pace choose_pace(const topology::LocalityTree& tree, const Hosts& hosts, const c
     pace.window_bytes = std::max(window_bytes, kMinWindowBytes);
   }
   if (pace.chunk_bytes == 0) {
-    pace.chunk_bytes = std::clamp(std::bit_floor(window_bytes / 2), kMinChunkBytes, kMaxChunkBytes);
+    const auto worth_a_message = std::bit_ceil(bytes_during(remote, kOverheads * remote.overhead_s));
+    const size_t wanted = std::max(std::bit_floor(window_bytes / 2), worth_a_message);
+    pace.chunk_bytes = std::clamp(wanted, kMinChunkBytes, kMaxChunkBytes);
   }
   if (pace.window == 0) {
     pace.window = kWindow;
   }
-  // What a flow carries in the time that a message costs its two ends.
-  const auto worth =
-      static_cast<size_t>(std::min(2 * remote.overhead_s * remote.flow_bytes_per_s, 1.0 * kMaxChunkBytes));
-  pace.least_piece_bytes = std::max(worth, kLeastPieceBytes);
+  pace.least_piece_bytes = std::max(bytes_during(remote, 2 * remote.overhead_s), kLeastPieceBytes);
   return pace;
 }
 

@@ -16,6 +16,8 @@ namespace banyan::planner {
 namespace {
 
 constexpr int kMaxRadix = 1024;
+/// The lower limit that is tried is this part of the model's.
+constexpr size_t kLowerLimit = 8;
 /// Hosts from which bruck is compared unasked. With fewer it saves a host at most three messages, for two rounds more.
 constexpr int kLeastBruckHosts = 8;
 
@@ -178,6 +180,30 @@ Choice choose_v(const Situation& situation, const Wish& wish) {
                                   [](const Candidate& c) { return c.algorithm != Algorithm::kDirect; });
   }
   return choice;
+}
+
+std::vector<Choice> ways_v(const Situation& situation, const Wish& wish) {
+  std::vector<Choice> ways = {choose_v(situation, wish)};
+  const Choice first = ways[0];
+  if (first.forced || first.block_limit == 0 || situation.hosts.count() == 1) {
+    return ways;
+  }
+  bool has_bruck = first.chosen.algorithm.kind == Algorithm::kBruck;
+  for (const Candidate& candidate : first.candidates) {
+    const bool is_bruck = candidate.algorithm.kind == Algorithm::kBruck;
+    const bool is_first = candidate.algorithm == first.chosen.algorithm;
+    if (candidate.algorithm != Algorithm::kDirect && !is_first && !(is_bruck && has_bruck)) {
+      ways.push_back(first);
+      ways.back().chosen = candidate;
+      has_bruck = has_bruck || is_bruck;  // one radix, the best by the model
+    }
+  }
+  const size_t lower = std::max(first.block_limit / kLowerLimit, kMinBlockLimit);
+  if (wish.aggregate_limit_bytes == 0 && lower < first.block_limit) {
+    ways.push_back(first);
+    ways.back().block_limit = lower;
+  }
+  return ways;
 }
 
 Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish& wish) {

@@ -66,6 +66,10 @@ struct Situation {
 /// The same choice with predictions for this matrix; for plans and explanations.
 [[nodiscard]] Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish& wish);
 
+/// Ways to make an all-to-all-v that are worth trying where it is repeated, the first being choose_v's: the other
+/// aggregating algorithms that were compared, and a lower limit. Only the first if the caller left no choice.
+[[nodiscard]] std::vector<Choice> ways_v(const Situation& situation, const Wish& wish);
+
 /// Builds the rank's part of a chosen exchange; see the headers in algorithms/. For all-to-all-v this is the
 /// aggregated part; direct pairs follow from sizes.
 [[nodiscard]] schedule::RankSchedule build_part(const Hosts& hosts, int rank, Algorithm algorithm, bool mapped,

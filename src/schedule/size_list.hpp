@@ -6,13 +6,16 @@
 #include <cstdint>
 
 /// The header of a self-describing message: the sizes of its blocks, one after the other, in the order of the blocks.
+/// In some exchanges (executor::Exchange) a note of the block's source follows each size, the same in all its blocks.
 /// Each is written seven bits a byte, low bits first; all bytes but a size's last have their top bit set (LEB128).
 namespace banyan::schedule {
 
 /// Sizes above it are listed as it.
 inline constexpr size_t kMaxListedSize = UINT32_MAX;
-/// Bytes that a size takes at most.
+/// Bytes that a size, or a note, takes at most.
 inline constexpr size_t kMaxListedBytes = 5;
+/// Bytes of a header for each block, at most: a size and a note.
+inline constexpr size_t kMaxHeaderBytes = 2 * kMaxListedBytes;
 
 /// Bytes that a size takes.
 [[nodiscard]] constexpr size_t listed_bytes(size_t size) noexcept {

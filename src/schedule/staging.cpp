@@ -13,7 +13,7 @@ namespace {
 
 /// Of a message, header included.
 size_t largest_bytes(const Message& message, const StagingRule& rule) {
-  const size_t header = message.self_describing ? message.blocks.size() * kMaxListedBytes : 0;
+  const size_t header = message.self_describing ? message.blocks.size() * kMaxHeaderBytes : 0;
   const auto payload = checked::multiply(message.blocks.size(), rule.uniform ? rule.block_bytes : rule.block_limit);
   const auto total = payload ? checked::add(header, *payload) : std::nullopt;
   if (!total) {
@@ -29,7 +29,7 @@ bool uses_slot(const Message& message, const StagingRule& rule) noexcept {
   if (message.path != Path::kMapped || rule.ring_capacity == 0) {
     return false;
   }
-  const size_t each = message.self_describing ? kMaxListedBytes : rule.block_bytes;
+  const size_t each = message.self_describing ? kMaxHeaderBytes : rule.block_bytes;
   const auto bytes = checked::multiply(message.blocks.size(), each);
   return bytes && *bytes <= rule.ring_capacity;
 }

@@ -15,12 +15,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "perf" / "c
 import summarize_grid  # noqa: E402
 
 
-def point(auto_s, others_s, mpi_s=300e-6, bound_s=90e-6, predicted=1.0, share=0.2, wrong=0):
+def point(auto_s, others_s, mpi_s=300e-6, bound_s=90e-6, predicted=1.0, share=0.2, wrong=0, kind="uniform"):
     """Banyan's choice is "direct" and took auto_s; others_s: its algorithms by name."""
     ours = [{"name": "banyan:auto", "median_s": auto_s, "plan": {"algorithm": "direct"}}]
     ours += [{"name": f"banyan:{name}", "median_s": time_s, "plan": {"algorithm": name}} for name, time_s in others_s.items()]
     return {
-        "size_bytes": 512, "traffic": "moe seed 1", "best_openmpi": "openmpi:linear", "bound_s": bound_s,
+        "size_bytes": 512, "traffic": "moe seed 1", "kind": kind, "best_openmpi": "openmpi:linear", "bound_s": bound_s,
         "predicted_ratio": predicted, "wrong_bytes": wrong, "busiest_rank_share": share,
         "candidates": [{"name": "openmpi:linear", "median_s": mpi_s}, *ours],
     }  # fmt: skip
@@ -48,6 +48,8 @@ class GridTest(unittest.TestCase):
         _, _, totals = self.run_on(point(110e-6, {"direct": 100e-6, "hierarchical(rail)": 130e-6}))
         self.assertEqual(totals["regret_most"], 0)
         self.assertTrue(totals["regret_passed"])
+        _, _, totals = self.run_on(point(110e-6, {"direct": 100e-6}, kind="other-v"))
+        self.assertAlmostEqual(totals["regret_most"], 0.1)
 
     def test_a_point_passes_by_speed_or_by_the_bound_but_is_never_slower(self):
         fast = point(100e-6, {}, mpi_s=151e-6, bound_s=10e-6)

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "coll/compile.hpp"
 #include "coll/options.hpp"
 #include "coll/planned.hpp"
 #include "coll/tuner.hpp"
@@ -63,10 +64,9 @@ class PlanCache {
     }
   };
 
-  [[nodiscard]] std::shared_ptr<Planned> make_variable(const planner::Choice& choice) const;
+  [[nodiscard]] Place place() const;
   template <typename Make>
   const std::shared_ptr<Planned>& kept(const KeyView& key, Make make);
-  void set_pace(executor::CompileOptions& compile, const planner::Pace& pace) const;
 
   comm::Communicator& comm_;
   planner::Hosts hosts_;

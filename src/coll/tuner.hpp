@@ -12,11 +12,11 @@ namespace banyan::coll {
 /// no message is spent on it: a call now and then carries a note of 32 bits from every rank to every rank, which says
 /// how long the rank's last trial took. A value; one per communicator and kind of call.
 ///
-/// Way 0 is the model's choice. A trial is a few calls of one way; a way's time is the fastest of them but the first, at
-/// the slowest rank. When all have been tried, the fastest is used (another than way 0 only if it is clearly faster,
+/// Way 0 is the model's choice. A trial is a few calls of one way; a way's time is the fastest of them but the first,
+/// at the slowest rank. When all have been tried, the fastest is used (another than way 0 only if it is clearly faster,
 /// since a caller who computes between start and wait hides what a way takes) until the next trials, which come ever
-/// more seldom; the first of them leave out what was far behind. So a wrong prediction costs a few calls, and a change of traffic is
-/// noticed.
+/// more seldom; the first of them leave out what was far behind. So a wrong prediction costs a few calls, and a change
+/// of traffic is noticed.
 class Tuner {
  public:
   explicit Tuner(size_t num_ways);
@@ -52,7 +52,7 @@ class Tuner {
   size_t reported_ = 0;  ///< the way whose trial the notes of the next call are about
   bool reports_ = false;
   uint32_t note_ = 0;
-  int calls_ = 0;        ///< of this trial
+  int calls_ = 0;  ///< of this trial
   double fastest_s_ = 0;
   uint64_t pause_ = kFirstPause;
   uint64_t left_ = 0;  ///< calls until the next trials

@@ -23,7 +23,11 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   operation_ = operation;
   error_.clear();
   disagrees_ = false;
-  if (!program.options_.rule.uniform) {
+  if (program.options_.rule.uniform) {
+    for (auto& transfer : program.direct_sends_) {
+      transfer.state = TransferState::kIdle;
+    }
+  } else {
     try {
       begin_direct();
     } catch (const std::bad_alloc&) {
@@ -42,9 +46,6 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
     receive.holders = static_cast<int>(receive.feeds.size());
     receive.slot = nullptr;
     receive.num_pieces = 0;
-  }
-  for (auto& transfer : program.direct_sends_) {
-    transfer.state = TransferState::kIdle;
   }
   std::fill(program.ring_next_.begin(), program.ring_next_.end(), 0);
   std::fill(program.ring_sent_.begin(), program.ring_sent_.end(), 0);

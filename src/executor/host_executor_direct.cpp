@@ -1,45 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 // Blocks that travel alone: which they are, and when they may go.
 #include <algorithm>
-#include <numeric>
 
 #include "executor/host_executor.hpp"
 
 namespace banyan::executor {
 
-/// All-to-all-v: the pairs above the limit travel directly; both ends know which they are.
+/// All-to-all-v: the pairs above the limit travel directly; both ends know which they are. Those inside the host, which
+/// the lists of peers have last, stay last.
 void HostExecutor::begin_direct() {
   Program& program = *program_;
-  program.direct_sends_.clear();
-  program.direct_receives_.clear();
-  const CompileOptions& options = program.options_;
-  for (const int peer : options.direct_send_order) {
-    if (exchange_.send_size(peer) > options.rule.block_limit) {
-      append_pair(program.direct_sends_, program.pair_to(peer, exchange_.send_size(peer)), options,
-                  /*in_phases=*/false);
+  const auto lay_out = [&](const std::vector<int>& peers, std::vector<DirectTransfer>& transfers, RemotePieces& remote,
+                           auto pair_with) {
+    program.pairs_.clear();
+    size_t num_remote = 0;
+    remote = {};
+    for (const int peer : peers) {
+      const DirectPair pair = pair_with(peer);
+      if (pair.bytes > program.options_.rule.block_limit) {
+        program.pairs_.push_back(pair);
+        num_remote += pair.phase >= 0 ? 1 : 0;
+        remote.bytes += pair.phase >= 0 ? pair.bytes : 0;
+      }
     }
-  }
-  for (const int peer : options.direct_receive_order) {
-    if (exchange_.recv_size(peer) > options.rule.block_limit) {
-      append_pair(program.direct_receives_, program.pair_from(peer, exchange_.recv_size(peer)), options,
-                  /*in_phases=*/false);
+    const std::span<const DirectPair> pairs = program.pairs_;
+    program.share_order_.lay_out(pairs.first(num_remote), program.options_, transfers);
+    remote.count = transfers.size();
+    for (const DirectPair& pair : pairs.subspan(num_remote)) {
+      append_in_phases(transfers, pair, program.options_);
     }
-  }
-  for (auto* transfers : {&program.direct_sends_, &program.direct_receives_}) {
-    // Those inside the host come last, and stay as they are.
-    const auto local = std::find_if(transfers->begin(), transfers->end(), [](const auto& t) { return t.phase < 0; });
-    std::sort(transfers->begin(), local, [](const auto& a, const auto& b) { return a.order < b.order; });
-  }
+  };
+  lay_out(program.options_.direct_send_order, program.direct_sends_, program.remote_sends_,
+          [&](int peer) { return program.pair_to(peer, exchange_.send_size(peer)); });
+  lay_out(program.options_.direct_receive_order, program.direct_receives_, program.remote_receives_,
+          [&](int peer) { return program.pair_from(peer, exchange_.recv_size(peer)); });
 }
 
 /// Forgets how far the last exchange came.
 void HostExecutor::rewind_direct() noexcept {
-  const auto count_remote = [](const std::vector<DirectTransfer>& transfers) {
-    return static_cast<size_t>(std::count_if(transfers.begin(), transfers.end(),
-                                             [](const DirectTransfer& transfer) { return transfer.phase >= 0; }));
-  };
-  remote_count_ = count_remote(program_->direct_sends_);
-  remote_receives_ = count_remote(program_->direct_receives_);
+  remote_count_ = program_->remote_sends_.count;
+  remote_receives_ = program_->remote_receives_.count;
+  bytes_to_send_ = program_->remote_sends_.bytes;
+  bytes_to_receive_ = program_->remote_receives_.bytes;
   next_sent_ = 0;
   next_remote_ = 0;
   next_local_ = remote_count_;
@@ -48,13 +50,6 @@ void HostExecutor::rewind_direct() noexcept {
   next_missing_ = 0;
   sent_bytes_ = 0;
   received_bytes_ = 0;
-  const auto remote_bytes = [](const std::vector<DirectTransfer>& transfers) {
-    return std::accumulate(
-        transfers.begin(), transfers.end(), size_t{0},
-        [](size_t sum, const DirectTransfer& transfer) { return sum + (transfer.phase >= 0 ? transfer.bytes : 0); });
-  };
-  bytes_to_send_ = remote_bytes(program_->direct_sends_);
-  bytes_to_receive_ = remote_bytes(program_->direct_receives_);
 }
 
 banyan_status HostExecutor::post_direct_receives() noexcept {

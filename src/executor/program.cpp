@@ -23,73 +23,16 @@ int next_number(std::vector<int>& numbers, const schedule::Message& message, int
   return next++;
 }
 
-uint64_t by_phase(int phase, size_t chunk) {
-  return (static_cast<uint64_t>(static_cast<uint32_t>(phase)) << 32) | static_cast<uint32_t>(chunk);
-}
-
-/// The middle of the piece's part of its pair, in 2^-40 of the pair; then the phase, of which there are fewer than
-/// 2^24.
-uint64_t by_share(int phase, size_t chunk, size_t count) {
-  constexpr double kOne = static_cast<double>(uint64_t{1} << 40);
-  const double middle = (static_cast<double>(chunk) + 0.5) / static_cast<double>(count);
-  return (static_cast<uint64_t>(middle * kOne) << 24) | (static_cast<uint32_t>(phase) & 0xFFFFFFU);
-}
-
-/// Pieces in which a pair travels: as large as they may be, but as many for each rail.
-size_t num_pieces(const DirectPair& pair, const CompileOptions& options) {
-  if (pair.phase < 0 || pair.bytes == 0) {
-    return 1;
+RemotePieces remote_of(const std::vector<DirectTransfer>& transfers) {
+  RemotePieces remote;
+  for (const DirectTransfer& transfer : transfers) {
+    remote.count += transfer.phase >= 0 ? 1 : 0;
+    remote.bytes += transfer.phase >= 0 ? transfer.bytes : 0;
   }
-  const size_t needed = options.chunk_bytes == 0 ? 1 : (pair.bytes - 1) / options.chunk_bytes + 1;
-  const size_t rails = options.max_pieces;
-  const size_t even = (needed + rails - 1) / rails * rails;
-  const size_t most = std::max(needed, pair.bytes / std::max<size_t>(1, options.least_piece_bytes));
-  return rails == 1 ? needed : std::clamp(even, size_t{1}, std::max<size_t>(1, most));
-}
-
-/// All pieces but the first. Over several rails they are about equal, in whole cache lines.
-size_t piece_bytes(size_t bytes, size_t count, const CompileOptions& options) {
-  if (options.max_pieces == 1) {
-    return options.chunk_bytes;
-  }
-  const size_t even = bytes / count;
-  constexpr size_t kLine = schedule::kStagingAlignment;
-  return even >= kLine ? even / kLine * kLine : even;
+  return remote;
 }
 
 }  // namespace
-
-void append_pair(std::vector<DirectTransfer>& transfers, const DirectPair& pair, const CompileOptions& options,
-                 bool in_phases) {
-  const size_t count = num_pieces(pair, options);
-  const size_t each = count == 1 ? pair.bytes : piece_bytes(pair.bytes, count, options);
-  // 0: the only piece. Else 1 to 127 in the low bits, which never are 0, and the rest above.
-  constexpr size_t kLow = schedule::kMaxMessagesPerPair - 1;
-  const int tag = count == 1 ? 0 : static_cast<int>((count / kLow) * schedule::kMaxMessagesPerPair + 1 + count % kLow);
-  size_t offset = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const size_t size = i == 0 ? pair.bytes - (count - 1) * each : each;
-    transfers.push_back({.peer = pair.peer,
-                         .phase = pair.phase,
-                         .order = in_phases ? by_phase(pair.phase, i) : by_share(pair.phase, i, count),
-                         .place = pair.place + static_cast<int>(i),
-                         .tag = tag,
-                         .offset = offset,
-                         .bytes = size});
-    offset += size;
-  }
-}
-
-Cut cut_message(size_t total, size_t header, size_t most, size_t least_bytes) noexcept {
-  const size_t wanted = std::clamp<size_t>(total / std::max<size_t>(1, least_bytes), 1, most);
-  const size_t first = std::max((total + wanted - 1) / wanted, header);
-  if (wanted == 1 || first >= total) {
-    return {.total = total, .count = 1, .first = total, .each = 0};
-  }
-  const size_t rest = total - first;
-  const size_t each = (rest + wanted - 2) / (wanted - 1);
-  return {.total = total, .count = 1 + (rest + each - 1) / each, .first = first, .each = each};
-}
 
 size_t Program::most_pieces(int peer, bool mapped) const {
   const bool remote = options_.send_phase[static_cast<size_t>(peer)] >= 0;
@@ -123,6 +66,8 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
   for (const auto& message : part.receives) {
     add_receive(message, numbers);
   }
+  remote_sends_ = remote_of(direct_sends_);
+  remote_receives_ = remote_of(direct_receives_);
   link_sources(part);
   if (options_.rule.uniform) {
     lay_out_uniform();
@@ -134,8 +79,7 @@ Program::Program(const schedule::RankSchedule& part, const CompileOptions& optio
 
 void Program::add_send(const schedule::Message& message, std::vector<int>& numbers) {
   if (schedule::is_direct(message, options_.rule)) {
-    append_pair(direct_sends_, pair_to(message.to, options_.rule.block_bytes), options_,
-                /*in_phases=*/true);
+    append_in_phases(direct_sends_, pair_to(message.to, options_.rule.block_bytes), options_);
     return;
   }
   AggregatedSend send;
@@ -152,8 +96,7 @@ void Program::add_send(const schedule::Message& message, std::vector<int>& numbe
 
 void Program::add_receive(const schedule::Message& message, std::vector<int>& numbers) {
   if (schedule::is_direct(message, options_.rule)) {
-    append_pair(direct_receives_, pair_from(message.from, options_.rule.block_bytes), options_,
-                /*in_phases=*/true);
+    append_in_phases(direct_receives_, pair_from(message.from, options_.rule.block_bytes), options_);
     return;
   }
   AggregatedReceive receive;

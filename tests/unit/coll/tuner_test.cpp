@@ -64,7 +64,9 @@ TEST(Tuner, WithoutAClearGainKeepsTheModelsChoice) {
 }
 
 TEST(Tuner, TheFirstCallOfATrialIsNotTimed) {
-  Job job(2, 2, [](size_t, size_t way, uint64_t call) { return way == 1 && call == Tuner::kTrialCalls ? 1.0 : 1.0 / static_cast<double>(1 + way); });
+  Job job(2, 2, [](size_t, size_t way, uint64_t call) {
+    return way == 1 && call == Tuner::kTrialCalls ? 1.0 : 1.0 / static_cast<double>(1 + way);
+  });
   static_cast<void>(job.run(2 * Tuner::kTrialCalls + 1));
   EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
 }

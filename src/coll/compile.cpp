@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coll/compile.hpp"
+
+#include <string>
+#include <vector>
+
+#include "planner/algorithms/direct.hpp"
+
+namespace banyan::coll {
+namespace {
+
+/// FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/, parameters as published there.
+uint32_t fingerprint_of(const std::string& text) {
+  uint32_t hash = 2166136261U;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  }
+  return hash;
+}
+
+void append(std::vector<int>& to, const std::vector<int>& from) { to.insert(to.end(), from.begin(), from.end()); }
+
+executor::CompileOptions options_of(const Place& place, const planner::Pace& pace) {
+  executor::CompileOptions options;
+  options.num_ranks = place.hosts.num_ranks();
+  options.rule.ring_capacity = place.ring_capacity;
+  options.chunk_bytes = pace.chunk_bytes;
+  options.window = pace.window;
+  options.window_bytes = pace.window_bytes;
+  options.max_pieces = place.num_rails;
+  options.least_piece_bytes = pace.least_piece_bytes;
+  const auto& hosts = place.hosts;
+  for (int peer = 0; peer < options.num_ranks; ++peer) {
+    const bool local = hosts.host_of(peer) == hosts.host_of(place.rank);
+    options.send_phase.push_back(local ? -1 : planner::direct::phase(hosts, place.rank, peer));
+    options.receive_phase.push_back(local ? -1 : planner::direct::phase(hosts, peer, place.rank));
+    // One after the other for a rank from phase to phase, and for the ranks of a host in one phase.
+    options.send_place.push_back(local ? 0 : options.send_phase.back() + hosts.local_index(place.rank));
+    options.receive_place.push_back(local ? 0 : options.receive_phase.back() + hosts.local_index(peer));
+  }
+  return options;
+}
+
+}  // namespace
+
+std::shared_ptr<Planned> compile_uniform(const Place& place, const planner::Choice& choice, size_t block_bytes) {
+  const std::string name = planner::algorithm_name(choice.chosen.algorithm);
+  executor::CompileOptions options = options_of(place, choice.pace);
+  options.rule.block_bytes = block_bytes;
+  options.fingerprint = fingerprint_of("alltoall " + name + " " + std::to_string(block_bytes) + " " +
+                                       std::to_string(options.chunk_bytes));
+  const auto part = planner::build_part(place.hosts, place.rank, choice.chosen.algorithm, place.mapped,
+                                        /*self_describing=*/false);
+  return std::make_shared<Planned>(name, part, options);
+}
+
+std::shared_ptr<Planned> compile_variable(const Place& place, const planner::Choice& choice) {
+  const std::string name = planner::algorithm_name(choice.chosen.algorithm);
+  executor::CompileOptions options = options_of(place, choice.pace);
+  options.rule.uniform = false;
+  options.rule.block_limit = choice.block_limit;
+  options.fingerprint = fingerprint_of("alltoallv " + name + " " + std::to_string(choice.block_limit) + " " +
+                                       std::to_string(options.chunk_bytes));
+  append(options.direct_send_order, planner::direct::remote_send_order(place.hosts, place.rank));
+  append(options.direct_send_order, planner::direct::local_send_order(place.hosts, place.rank));
+  append(options.direct_receive_order, planner::direct::remote_receive_order(place.hosts, place.rank));
+  append(options.direct_receive_order, planner::direct::local_receive_order(place.hosts, place.rank));
+  schedule::RankSchedule part;
+  part.rank = place.rank;
+  if (choice.chosen.algorithm != planner::Algorithm::kDirect) {
+    part = planner::build_part(place.hosts, place.rank, choice.chosen.algorithm, place.mapped,
+                               /*self_describing=*/true);
+  }
+  return std::make_shared<Planned>(name, part, options);
+}
+
+}  // namespace banyan::coll

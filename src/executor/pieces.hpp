@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "banyan/transport_plugin.h"
+#include "schedule/staging.hpp"
+
+/// In which pieces data travels between hosts, and in which order: functions of sizes that both ends know.
+namespace banyan::executor {
+
+/// What a program is compiled for; equal on all ranks.
+struct CompileOptions {
+  int num_ranks = 0;
+  /// Sizes, and where messages lie. Blocks larger than its limit travel directly.
+  schedule::StagingRule rule;
+  /// Direct pairs of ranks of different hosts travel in pieces of at most this size; 0: whole.
+  size_t chunk_bytes = 0;
+  /// Pieces are ordered by phase and place in their pair; of an all-to-all-v by the share of their pair that is before
+  /// them, and by phase where that is equal, so that all pairs advance in proportion to their sizes and the link with
+  /// the most to carry is busy from begin to end. A rank sends at most `window` pieces, or `window_bytes` if
+  /// that is more, beyond the first piece that it has not received. So the receivers set the pace, no link is sent more
+  /// than its share for long, and queues stay short. In an all-to-all-v it also sends while the share it has sent is
+  /// not beyond the share it has received, so that one large receive does not hold up all sends. Never a deadlock: of
+  /// all that is missing anywhere, the first in order is never held back. At least 1.
+  int window = 1;
+  size_t window_bytes = 0;
+  std::vector<int> send_phase;     ///< by peer: planner::direct::phase from this rank to it; negative: the same host
+  std::vector<int> receive_phase;  ///< by peer: phase from it to this rank
+  /// Where messages are spread over rails, one to another host travels in up to `max_pieces` pieces of at least
+  /// `least_piece_bytes`, so that each rail carries its share of it.
+  size_t max_pieces = 1;
+  size_t least_piece_bytes = 1;
+  /// By peer: number of the first message of the pair from this rank to it, and from it to this rank, among those that
+  /// transport::Fabric spreads over rails; the pieces of a pair count on from there. Equal at both ends.
+  std::vector<int> send_place;
+  std::vector<int> receive_place;
+  uint32_t fingerprint = 0;               ///< of algorithm and sizes, so that disagreeing ranks never match
+  std::vector<int> direct_send_order;     ///< all-to-all-v: peers in the order in which large pairs are sent
+  std::vector<int> direct_receive_order;  ///< all-to-all-v: the same for receiving
+};
+
+enum class TransferState : uint8_t { kIdle, kPosted, kDone };
+
+/// How an aggregated message is cut: a first piece that holds the whole header, then equal ones. A value that both ends
+/// compute from the message's bytes.
+struct Cut {
+  size_t total = 0;
+  size_t count = 1;
+  size_t first = 0;  ///< bytes of the first piece
+  size_t each = 0;   ///< of the others but the last
+
+  [[nodiscard]] size_t offset(size_t piece) const noexcept {
+    return piece == 0 ? 0 : std::min(total, first + (piece - 1) * each);
+  }
+  [[nodiscard]] size_t bytes(size_t piece) const noexcept { return offset(piece + 1) - offset(piece); }
+};
+[[nodiscard]] Cut cut_message(size_t total, size_t header, size_t most, size_t least_bytes) noexcept;
+
+/// A piece of an aggregated message on its way.
+struct Piece {
+  size_t bytes = 0;
+  TransferState state = TransferState::kIdle;
+  banyan_transport_request request{};
+};
+
+/// A block, or a piece of one, travelling alone from the caller's buffer to the caller's buffer.
+struct DirectTransfer {
+  int peer = 0;
+  int phase = -1;      ///< negative: the same host
+  uint64_t order = 0;  ///< among pieces between hosts; equal at both ends
+  int place = 0;       ///< among the messages that are spread over rails
+  int tag = 0;  ///< of its kind and of how many pieces there are, so that ranks that disagree on that never match
+  size_t offset = 0;
+  size_t bytes = 0;
+  TransferState state = TransferState::kIdle;
+  banyan_transport_request request{};
+};
+
+/// A pair of ranks whose block travels alone.
+struct DirectPair {
+  int peer = 0;
+  int phase = -1;
+  int place = 0;
+  size_t bytes = 0;
+};
+
+/// How a pair is cut: into pieces of options.chunk_bytes, or smaller ones, so that there is one for each rail. The
+/// first takes what does not fill a piece, so that sizes of as many pieces differ in it.
+class Pieces {
+ public:
+  Pieces(const DirectPair& pair, const CompileOptions& options);
+
+  [[nodiscard]] size_t count() const noexcept { return count_; }
+  [[nodiscard]] DirectTransfer piece(size_t number, uint64_t order) const;
+
+ private:
+  DirectPair pair_;
+  size_t count_;
+  size_t each_ = 0;
+  int tag_ = 0;
+};
+
+/// Appends a pair's pieces, ordered by phase.
+void append_in_phases(std::vector<DirectTransfer>& transfers, const DirectPair& pair, const CompileOptions& options);
+
+/// Orders the pieces of unequal pairs by the share of their pair that is before them. Keeps its memory.
+class ShareOrder {
+ public:
+  /// `pairs`, of other hosts, in order of phase; `transfers` are replaced by their pieces in order.
+  void lay_out(std::span<const DirectPair> pairs, const CompileOptions& options,
+               std::vector<DirectTransfer>& transfers);
+
+ private:
+  std::vector<size_t> next_;  ///< by share: where its next piece goes
+};
+
+/// Of the pieces to, or from, other hosts, which come first.
+struct RemotePieces {
+  size_t count = 0;
+  size_t bytes = 0;
+};
+
+}  // namespace banyan::executor

@@ -33,7 +33,7 @@ BASE_PUBLIC = {"status.h", "types.h"}
 # Programs that may link layers of the library, and which.
 PLANNING = {"planner", "simulator", "cost", "schedule", "topology", "base"}  # what needs no communicator
 PRIVILEGED_TOOLS = {"tools/planning": PLANNING, "tools/banyan-plan": PLANNING, "tools/banyan-sim": PLANNING,
-                    "perf/common": {"planner"}, "perf/micro": {"base", "transport"}}
+                    "perf/common": {"planner"}, "perf/micro": {"base", "transport", "coll", "cost", "executor"}}
 
 # Outside libraries and the folders that wrap them.
 WRAPPED = [

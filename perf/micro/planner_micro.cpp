@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // planner_micro: what planning costs a rank. "Call" is everything between a call of all-to-all-v with new counts, whose
-// plan is in the cache, and the posts to the transport, whose own work is left out: finding out which pairs travel alone,
-// in which pieces and order, and packing what is aggregated. "Plan" is what the first call does besides.
+// plan is in the cache, and the posts to the transport, whose own work is left out: finding out which pairs travel
+// alone, in which pieces and order, and packing what is aggregated. "Plan" is what the first call does besides.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -54,10 +54,8 @@ class Rank {
     fabric_.peers.resize(static_cast<size_t>(num_ranks));
     fabric_.transports = {transport_.get()};
     for (int peer = 0; peer < num_ranks; ++peer) {
-      fabric_.peers[static_cast<size_t>(peer)] = {.transport = transport_.get(),
-                                                  .ring_out = nullptr,
-                                                  .ring_in = nullptr,
-                                                  .same_host = peer < kRanksPerHost};
+      fabric_.peers[static_cast<size_t>(peer)] = {
+          .transport = transport_.get(), .ring_out = nullptr, .ring_in = nullptr, .same_host = peer < kRanksPerHost};
     }
     executor_ = std::make_unique<executor::HostExecutor>(fabric_);
   }
@@ -145,7 +143,11 @@ void plan(benchmark::State& state) {
   }
 }
 
-BENCHMARK(call)->Name("call")->ArgNames({"ranks", "mean_bytes"})->ArgsProduct({{64, 4096}, {64, 4096, 65536}})->Unit(benchmark::kMicrosecond);
+BENCHMARK(call)
+    ->Name("call")
+    ->ArgNames({"ranks", "mean_bytes"})
+    ->ArgsProduct({{64, 4096}, {64, 4096, 65536}})
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK(plan)->Name("plan")->ArgName("ranks")->Arg(64)->Arg(4096)->Unit(benchmark::kMillisecond);
 
 }  // namespace

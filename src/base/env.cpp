@@ -36,6 +36,8 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_LOCAL_SIZE", "", "Number of ranks on this host; set by banyan-run."},
     Variable{"BANYAN_LOG", "warn", "Log level on stderr: off, error, warn, info, debug, trace."},
     Variable{"BANYAN_NODE_RANK", "", "Number of this host in the job; set by banyan-run."},
+    Variable{"BANYAN_OWN_RAIL", "0",
+             "1: a rank sends over one network, that of its place in its host, instead of over all."},
     Variable{"BANYAN_PLUGIN_PATH", "", "Colon separated folders searched for plugins before the installed one."},
     Variable{"BANYAN_PMIX_LIBRARY", "libpmix.so.2", "PMIx library to load under launchers that offer PMIx."},
     Variable{"BANYAN_PROFILE", "", "Measured profile to use, a file written by banyan-profile."},

@@ -27,7 +27,8 @@ executor::CompileOptions options_of(const Place& place, const planner::Pace& pac
   options.chunk_bytes = pace.chunk_bytes;
   options.window = pace.window;
   options.window_bytes = pace.window_bytes;
-  options.max_pieces = place.num_rails;
+  options.max_pieces = place.own_rail ? 1 : place.num_rails;
+  options.place_step = place.own_rail ? 0 : 1;
   options.least_piece_bytes = pace.least_piece_bytes;
   const auto& hosts = place.hosts;
   for (int peer = 0; peer < options.num_ranks; ++peer) {
@@ -35,8 +36,11 @@ executor::CompileOptions options_of(const Place& place, const planner::Pace& pac
     options.send_phase.push_back(local ? -1 : planner::direct::phase(hosts, place.rank, peer));
     options.receive_phase.push_back(local ? -1 : planner::direct::phase(hosts, peer, place.rank));
     // One after the other for a rank from phase to phase, and for the ranks of a host in one phase.
-    options.send_place.push_back(local ? 0 : options.send_phase.back() + hosts.local_index(place.rank));
-    options.receive_place.push_back(local ? 0 : options.receive_phase.back() + hosts.local_index(peer));
+    const auto first = [&](int phase, int from) {
+      return local ? 0 : hosts.local_index(from) + (place.own_rail ? 0 : phase);
+    };
+    options.send_place.push_back(first(options.send_phase.back(), place.rank));
+    options.receive_place.push_back(first(options.receive_phase.back(), peer));
   }
   return options;
 }

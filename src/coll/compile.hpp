@@ -17,6 +17,7 @@ struct Place {
   bool mapped = false;       ///< ranks that share memory write into it
   size_t ring_capacity = 0;  ///< transport::Fabric's
   size_t num_rails = 1;      ///< length of transport::Fabric's pattern; 1 without
+  bool own_rail = false;     ///< a rank sends over one rail, that of its place in its host
 };
 
 /// The rank's program of a chosen all-to-all of `block_bytes` per pair, or all-to-all-v. Error{LIMIT}: more memory than

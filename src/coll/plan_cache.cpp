@@ -26,7 +26,8 @@ Place PlanCache::place() const {
           .rank = comm_.rank(),
           .mapped = comm_.mapped(),
           .ring_capacity = fabric.ring_capacity,
-          .num_rails = std::max<size_t>(1, fabric.rail_pattern.size())};
+          .num_rails = std::max<size_t>(1, fabric.rail_pattern.size()),
+          .own_rail = comm_.settings().own_rail};
 }
 
 std::shared_ptr<Planned> PlanCache::make_uniform(size_t block_bytes, const Options& options) const {

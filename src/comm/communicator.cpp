@@ -101,6 +101,7 @@ void Communicator::agree_on_settings(Deadline deadline) {
        {"BANYAN_CHUNK_BYTES", std::to_string(settings_.chunk_bytes)},
        {"BANYAN_WINDOW", std::to_string(settings_.window)},
        {"BANYAN_WINDOW_BYTES", std::to_string(settings_.window_bytes)},
+       {"BANYAN_OWN_RAIL", settings_.own_rail ? "1" : "0"},
        {"BANYAN_TUNER", settings_.tunes ? "1" : "0"},
        {"BANYAN_RAILS", std::to_string(settings_.rails)},
        {"BANYAN_ALGORITHM", settings_.algorithm}});

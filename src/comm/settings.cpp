@@ -84,6 +84,7 @@ Settings resolve_settings(const banyan_comm_config* given) {
   }
   settings.interface_name = text(config.interface_name, "BANYAN_INTERFACE");
   settings.rails = static_cast<size_t>(small_number("BANYAN_RAILS", 0));
+  settings.own_rail = env::get_flag("BANYAN_OWN_RAIL");
   settings.topology_file = text(config.topology_file, "BANYAN_TOPOLOGY_FILE");
   settings.profile_file = text(config.profile_file, "BANYAN_PROFILE");
   settings.host_id = text(config.host_id, "BANYAN_HOST_ID");

@@ -16,7 +16,8 @@ struct Settings {
   std::vector<std::string> transports = {"shm", "ucx"};
   bool transports_named = false;  ///< by the caller or the environment: each must exist
   std::string interface_name;
-  size_t rails = 0;  ///< most networks to spread messages to other hosts over; 0: no limit
+  size_t rails = 0;       ///< most networks to spread messages to other hosts over; 0: no limit
+  bool own_rail = false;  ///< a rank's messages to other hosts take one of them
   std::string topology_file;
   std::string profile_file;
   std::string host_id;

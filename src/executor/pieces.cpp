@@ -49,7 +49,8 @@ size_t piece_bytes(size_t bytes, size_t count, const CompileOptions& options) {
 
 }  // namespace
 
-Pieces::Pieces(const DirectPair& pair, const CompileOptions& options) : pair_(pair), count_(num_pieces(pair, options)) {
+Pieces::Pieces(const DirectPair& pair, const CompileOptions& options)
+    : pair_(pair), count_(num_pieces(pair, options)), place_step_(options.place_step) {
   each_ = count_ == 1 ? pair.bytes : piece_bytes(pair.bytes, count_, options);
   // 0: the only piece. Else 1 to 127 in the low bits, which never are 0, and the rest above.
   constexpr size_t kLow = schedule::kMaxMessagesPerPair - 1;
@@ -61,7 +62,7 @@ DirectTransfer Pieces::piece(size_t number, uint64_t order) const {
   return {.peer = pair_.peer,
           .phase = pair_.phase,
           .order = order,
-          .place = pair_.place + static_cast<int>(number),
+          .place = pair_.place + static_cast<int>(number) * place_step_,
           .tag = tag_,
           .offset = number == 0 ? 0 : first + (number - 1) * each_,
           .bytes = number == 0 ? first : each_};

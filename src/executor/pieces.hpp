@@ -39,6 +39,7 @@ struct CompileOptions {
   /// transport::Fabric spreads over rails; the pieces of a pair count on from there. Equal at both ends.
   std::vector<int> send_place;
   std::vector<int> receive_place;
+  int place_step = 1;                     ///< from message to message of a pair; 0: all on one rail
   uint32_t fingerprint = 0;               ///< of algorithm and sizes, so that disagreeing ranks never match
   std::vector<int> direct_send_order;     ///< all-to-all-v: peers in the order in which large pairs are sent
   std::vector<int> direct_receive_order;  ///< all-to-all-v: the same for receiving
@@ -101,6 +102,7 @@ class Pieces {
  private:
   DirectPair pair_;
   size_t count_;
+  int place_step_;
   size_t each_ = 0;
   int tag_ = 0;
 };

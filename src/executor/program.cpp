@@ -85,7 +85,7 @@ void Program::add_send(const schedule::Message& message, std::vector<int>& numbe
   AggregatedSend send;
   send.to = message.to;
   send.number = next_number(numbers, message, message.to);
-  send.place = options_.send_place[static_cast<size_t>(message.to)] + send.number;
+  send.place = options_.send_place[static_cast<size_t>(message.to)] + send.number * options_.place_step;
   send.mapped = schedule::uses_slot(message, options_.rule);
   send.ring_index = send.mapped ? ring_sent_[static_cast<size_t>(message.to)]++ : 0;
   send.self_describing = message.self_describing;
@@ -102,7 +102,7 @@ void Program::add_receive(const schedule::Message& message, std::vector<int>& nu
   AggregatedReceive receive;
   receive.from = message.from;
   receive.number = next_number(numbers, message, message.from);
-  receive.place = options_.receive_place[static_cast<size_t>(message.from)] + receive.number;
+  receive.place = options_.receive_place[static_cast<size_t>(message.from)] + receive.number * options_.place_step;
   receive.mapped = schedule::uses_slot(message, options_.rule);
   receive.self_describing = message.self_describing;
   receive.blocks = message.blocks;

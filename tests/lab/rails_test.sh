@@ -56,6 +56,13 @@ one_aggregated_message_is_spread() {
   within "$(shares BANYAN_ALGORITHM='hierarchical(node)' "$UNIFORM" -b 64k -e 64k)" 27 40 &&
     within "$(shares BANYAN_ALGORITHM='hierarchical(node)' "$VARIABLE" --gen zipf:8k)" 20 46
 }
+# Rank 0 sends all that leaves node0.
+a_rank_keeps_to_its_own_if_told() {
+  local shares
+  shares=$(shares BANYAN_OWN_RAIL=1 "$VARIABLE" --matrix "$WORK/matrix")
+  [[ $shares == "100 0 0" ]] || fail "shares of the rails: $shares" || return 1
+  within "$(shares A=1 "$VARIABLE" --matrix "$WORK/matrix")" 27 40
+}
 one_is_used_if_told() {
   local shares
   shares=$(shares BANYAN_RAILS=1 "$UNIFORM" -b 1m -e 1m)
@@ -67,11 +74,13 @@ those_that_are_named_are_used() {
   [[ ${shares#* } == "0 "* ]] && within "${shares/ 0 / }" 45 55
 }
 
+{ echo "0 0 0 1M 1M 1M" && for _ in 1 2 3 4 5; do echo "0 0 0 0 0 0"; done; } >"$WORK/matrix"
 raise || exit 1
 run_test all_rails_carry_alike
 run_test one_large_pair_is_spread_too
 run_test aggregated_messages_are_spread
 run_test one_aggregated_message_is_spread
+run_test a_rank_keeps_to_its_own_if_told
 run_test one_is_used_if_told
 run_test those_that_are_named_are_used
 exit "$FAILED"

@@ -32,7 +32,7 @@ void expect_formulas_add_up(const topology::LocalityTree& tree, uint64_t bytes) 
 }
 
 TEST(Loads, OfEqualPairsByFormulaAreThoseAddedUp) {
-  rc::check("hosts", [] { 
+  rc::check("hosts", [] {
     const auto sizes = *rc::gen::container<std::vector<int>>(*rc::gen::inRange<size_t>(1, 6), rc::gen::inRange(1, 5));
     expect_formulas_add_up(tree_of(sizes), *rc::gen::inRange<uint64_t>(1, 1000));
   });

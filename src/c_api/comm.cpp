@@ -11,13 +11,13 @@ namespace banyan::c_api {
 std::unique_ptr<banyan_comm> wrap(std::unique_ptr<comm::Communicator> communicator) {
   auto handle = std::make_unique<banyan_comm>();
   handle->engine = std::make_unique<coll::Engine>(*communicator);
-  handle->topology.graph = communicator->graph();
   handle->communicator = std::move(communicator);
   refresh_profile(*handle);
   return handle;
 }
 
 void refresh_profile(banyan_comm& comm) {
+  comm.topology.graph = comm.communicator->graph();
   comm.profile.reset();
   if (comm.communicator->profile()) {
     comm.profile = banyan_profile{*comm.communicator->profile()};

@@ -7,6 +7,7 @@
 #include "c_api/boundary.hpp"
 #include "c_api/handles.hpp"
 #include "comm/fabric_builder.hpp"
+#include "cost/inferred_racks.hpp"
 #include "planner/hosts.hpp"
 #include "schedule/text.hpp"
 
@@ -29,8 +30,11 @@ planner::Demand demand_of(int num_ranks, size_t bytes_per_pair, const uint64_t* 
 }
 
 planner::Plan plan_for(const banyan_plan_config& config) {
-  const auto& topology = require(config.topology, "config.topology");
-  const auto tree = topology::LocalityTree::derive(topology.graph);
+  topology::Graph graph = require(config.topology, "config.topology").graph;
+  if (config.profile != nullptr) {
+    static_cast<void>(cost::add_inferred_racks(graph, config.profile->profile));
+  }
+  const auto tree = topology::LocalityTree::derive(graph);
   if (tree.num_ranks() == 0) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "config.topology has no ranks");
   }

@@ -61,7 +61,7 @@ class Engine {
   /// The plan that alltoall (matrix empty) or alltoallv would use, for all ranks.
   [[nodiscard]] planner::Plan plan(const planner::Demand& demand, const Options& options);
 
-  /// After the communicator's model changed: plans made so far are forgotten (requests keep theirs).
+  /// After the communicator's tree or model changed: plans made so far are forgotten (requests keep theirs).
   void forget_plans();
 
   [[nodiscard]] const executor::Counters& counters() const noexcept { return executor_.counters(); }

@@ -70,6 +70,7 @@ void PlanCache::tuned_finished(double seconds, std::span<const uint32_t> notes) 
 void PlanCache::clear() {
   kept_.clear();
   tuner_.reset();
+  hosts_ = planner::Hosts(comm_.tree());
 }
 
 template <typename Make>

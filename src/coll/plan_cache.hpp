@@ -44,7 +44,7 @@ class PlanCache {
   void note_tuned(executor::Exchange& exchange) const;
   void tuned_finished(double seconds, std::span<const uint32_t> notes);
 
-  /// After the communicator's model changed.
+  /// After the communicator's tree or model changed.
   void clear();
 
   [[nodiscard]] planner::Situation situation() const { return {comm_.tree(), hosts_, comm_.model()}; }

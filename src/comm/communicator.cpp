@@ -13,6 +13,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "comm/agree.hpp"
+#include "cost/inferred_racks.hpp"
 #include "topology/discover.hpp"
 
 namespace banyan::comm {
@@ -77,7 +78,7 @@ Communicator::Communicator(Parts parts)
   if (!texts[0].empty()) {
     profile_ = cost::profile_from_json(texts[0]).value("rank 0's profile");
   }
-  model_ = profile_ ? cost::measured_model(tree_, *profile_) : cost::nominal_model(tree_);
+  derive();
   BANYAN_LOG(kInfo, "comm", "rank {} of {}, {} hosts, transports {}, model {}", rank(), size(),
              tree_.at_tier(topology::Tier::kNode).size(), transports(), model_.source);
 }
@@ -123,7 +124,7 @@ void Communicator::make_topology(Deadline deadline) {
     }
     parts.push_back(entry->second);
   }
-  graph_ = topology::merge(parts);
+  discovered_ = topology::merge(parts);
   const auto files = exchange_or_fail(watched_, deadline, [&] {
     if (rank() != 0 || settings_.topology_file.empty()) {
       return std::string();
@@ -133,9 +134,9 @@ void Communicator::make_topology(Deadline deadline) {
     return text;
   });
   if (!files[0].empty()) {
-    topology::overlay_switches(graph_, topology::from_text(files[0]).value("rank 0's topology file"));
+    topology::overlay_switches(discovered_, topology::from_text(files[0]).value("rank 0's topology file"));
   }
-  tree_ = topology::LocalityTree::derive(graph_);
+  derive();
 }
 
 void Communicator::set_profile(const std::optional<cost::Profile>& profile) {
@@ -147,6 +148,15 @@ void Communicator::set_profile(const std::optional<cost::Profile>& profile) {
   if (!texts[0].empty()) {
     profile_ = cost::profile_from_json(texts[0]).value("rank 0's profile");
   }
+  derive();
+}
+
+void Communicator::derive() {
+  graph_ = discovered_;
+  if (profile_ && cost::add_inferred_racks(graph_, *profile_)) {
+    BANYAN_LOG(kInfo, "comm", "the profile's racks, inferred from rates, are used");
+  }
+  tree_ = topology::LocalityTree::derive(graph_);
   model_ = profile_ ? cost::measured_model(tree_, *profile_) : cost::nominal_model(tree_);
 }
 

@@ -57,7 +57,8 @@ class Communicator {
   [[nodiscard]] bootstrap::Bootstrap& bootstrap() noexcept { return watched_; }
   [[nodiscard]] bootstrap::Control& control() noexcept { return *control_; }
 
-  /// Collective: rank 0's profile (none: nominal) replaces the model everywhere.
+  /// Collective: rank 0's profile (none: nominal) replaces the model everywhere. Racks that it inferred come and go
+  /// with it: graph() and tree() change too.
   void set_profile(const std::optional<cost::Profile>& profile);
 
   /// Throws the cause if the communicator was aborted.
@@ -69,6 +70,8 @@ class Communicator {
 
  private:
   void make_topology(Deadline deadline);
+  /// Derives tree and model from what was discovered and the profile.
+  void derive();
   void agree_on_settings(Deadline deadline);
 
   std::unique_ptr<bootstrap::Bootstrap> bootstrap_;
@@ -76,7 +79,8 @@ class Communicator {
   WatchedBootstrap watched_;
   Settings settings_;
   std::shared_ptr<transport::InprocHub> hub_;
-  topology::Graph graph_;
+  topology::Graph discovered_;  ///< with a topology file's switches, if any
+  topology::Graph graph_;       ///< and with the racks that the profile inferred
   topology::LocalityTree tree_;
   std::optional<cost::Profile> profile_;
   cost::CostModel model_;

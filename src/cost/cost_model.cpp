@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "cost/inferred_racks.hpp"
 #include "cost/profile.hpp"
 
 namespace banyan::cost {
@@ -115,6 +116,17 @@ bool apply(const LocalityTree& tree, Tier tier, const std::vector<HostProfile>& 
   return any;
 }
 
+/// The uplinks of inferred racks, by the keys that add_inferred_racks gives.
+std::vector<HostProfile> inferred_uplinks(const Profile& profile) {
+  std::vector<HostProfile> uplinks;
+  for (size_t rack = 0; profile.inferred_racks && rack < profile.inferred_racks->size(); ++rack) {
+    const InferredRack& of = (*profile.inferred_racks)[rack];
+    const std::string key = inferred_rack_key(rack);
+    uplinks.push_back({key, key, 0, of.egress_bytes_per_s, of.ingress_bytes_per_s});
+  }
+  return uplinks;
+}
+
 /// `own` if it was measured, else `neighbour` as an estimate, else what `target` has.
 bool take(TierCost& target, const TierCost& own, const TierCost& neighbour) {
   if (own.measured) {
@@ -168,6 +180,8 @@ CostModel measured_model(const LocalityTree& tree, const Profile& profile) {
   bool any = apply_tiers(profile, model);
   any |= apply(tree, Tier::kNode, profile.hosts, model);
   any |= apply(tree, Tier::kRack, profile.racks, model);
+  const bool inferred = apply(tree, Tier::kRack, inferred_uplinks(profile), model);
+  any |= inferred;
   if (profile.copy_bytes_per_s > 0) {
     model.copy_bytes_per_s = profile.copy_bytes_per_s;
     any = true;
@@ -178,8 +192,8 @@ CostModel measured_model(const LocalityTree& tree, const Profile& profile) {
   }
   model.measured = any;
   if (any) {
-    model.source =
-        "profile of " + std::to_string(profile.num_ranks) + " ranks over " + profile.transport + ", " + profile.created;
+    model.source = "profile of " + std::to_string(profile.num_ranks) + " ranks over " + profile.transport + ", " +
+                   profile.created + (inferred ? ", racks inferred" : "");
   }
   return model;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,15 @@ struct HostProfile {
   bool operator==(const HostProfile&) const = default;
 };
 
+/// Hosts that share uplinks, inferred from rates, and what these carry to and from all other hosts together.
+struct InferredRack {
+  std::vector<int> hosts;          ///< positions in Profile::hosts, ascending
+  double egress_bytes_per_s = 0;   ///< 0: no limit beyond the hosts' NICs was found
+  double ingress_bytes_per_s = 0;  ///< 0: no limit beyond the hosts' NICs was found
+
+  bool operator==(const InferredRack&) const = default;
+};
+
 /// What banyan-profile measured; the file's content. A value.
 struct Profile {
   std::string created;    ///< UTC, ISO 8601
@@ -32,6 +42,9 @@ struct Profile {
   TierCost local_message{};
   std::vector<HostProfile> hosts;  ///< in order of smallest rank
   std::vector<HostProfile> racks;  ///< where there are several
+  /// Each host is in one, in order of their first; empty: no uplink is a limit. None: not looked for, since the
+  /// topology told the racks or the profile is of one host, or of too many.
+  std::optional<std::vector<InferredRack>> inferred_racks;
   /// [hosts, hosts] row-major, row to column, in rounds of disjoint pairs; 0: unmeasured.
   std::vector<double> host_pair_bytes_per_s;
   double copy_bytes_per_s = 0;

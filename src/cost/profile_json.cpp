@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "base/json.hpp"
@@ -53,6 +55,21 @@ Value write_pairs(const Profile& profile) {
     rows.push_back(std::move(row));
   }
   return rows;
+}
+
+Value write_inferred_racks(const Profile& profile) {
+  Value array = Value::array();
+  for (const InferredRack& rack : *profile.inferred_racks) {
+    Value keys = Value::array();
+    for (const int host : rack.hosts) {
+      keys.push_back(profile.hosts.at(static_cast<size_t>(host)).key);
+    }
+    Value item = {{"hosts", std::move(keys)}};
+    write_rate(item, "egress_bytes_per_s", rack.egress_bytes_per_s);
+    write_rate(item, "ingress_bytes_per_s", rack.ingress_bytes_per_s);
+    array.push_back(std::move(item));
+  }
+  return array;
 }
 
 /// Thrown by Reader, caught in profile_from_json; never leaves this file.
@@ -191,6 +208,55 @@ std::vector<HostProfile> read_hosts(const Reader& reader, const char* name) {
   return hosts;
 }
 
+/// The hosts of one rack by key; `free`: the hosts that are in none yet.
+std::vector<int> read_rack_hosts(const Value& value, const std::string& path, std::map<std::string, int>& free) {
+  std::vector<int> hosts;
+  for (const Value& key : array_of(value, path, kMaxProfileHosts)) {
+    const std::string at = path + "[" + std::to_string(hosts.size()) + "]";
+    const auto host = key.is_string() ? free.find(key.get_ref<const std::string&>()) : free.end();
+    if (host == free.end()) {
+      reject(at, "expected the key of one of hosts that is in no rack yet");
+    }
+    hosts.push_back(host->second);
+    free.erase(host);
+  }
+  if (hosts.empty()) {
+    reject(path, "is empty");
+  }
+  std::sort(hosts.begin(), hosts.end());
+  return hosts;
+}
+
+std::optional<std::vector<InferredRack>> read_inferred_racks(const Reader& reader,
+                                                             const std::vector<HostProfile>& hosts) {
+  constexpr const char* kName = "inferred_racks";
+  const Value* value = reader.find(kName);
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  std::map<std::string, int> free;
+  for (const HostProfile& host : hosts) {
+    free.emplace(host.key, static_cast<int>(free.size()));
+  }
+  std::vector<InferredRack> racks;
+  for (const Value& item : array_of(*value, kName, kMaxProfileHosts)) {
+    const std::string path = std::string(kName) + "[" + std::to_string(racks.size()) + "]";
+    const Reader inside(item, path);
+    racks.push_back({.hosts = read_rack_hosts(inside.need("hosts"), inside.at("hosts"), free),
+                     .egress_bytes_per_s = inside.optional_rate("egress_bytes_per_s"),
+                     .ingress_bytes_per_s = inside.optional_rate("ingress_bytes_per_s")});
+  }
+  if (!racks.empty() && !free.empty()) {
+    reject(kName, "has no rack with host " + free.begin()->first);
+  }
+  if (racks.size() == 1) {
+    reject(kName, "has one rack; an uplink leads from one to another");
+  }
+  std::sort(racks.begin(), racks.end(),
+            [](const InferredRack& a, const InferredRack& b) { return a.hosts.front() < b.hosts.front(); });
+  return racks;
+}
+
 std::vector<double> read_pairs(const Reader& reader, size_t num_hosts) {
   constexpr const char* kName = "host_pair_bytes_per_s";
   std::vector<double> pairs;
@@ -231,6 +297,7 @@ Profile read_profile(const Value& value) {
   }
   profile.hosts = read_hosts(reader, "hosts");
   profile.racks = read_hosts(reader, "racks");
+  profile.inferred_racks = read_inferred_racks(reader, profile.hosts);
   profile.host_pair_bytes_per_s = read_pairs(reader, profile.hosts.size());
   profile.copy_bytes_per_s = reader.optional_rate("copy_bytes_per_s");
   profile.host_copy_bytes_per_s = reader.optional_rate("host_copy_bytes_per_s");
@@ -257,6 +324,9 @@ std::string to_json(const Profile& profile) {
   root["hosts"] = write_hosts(profile.hosts);
   if (!profile.racks.empty()) {
     root["racks"] = write_hosts(profile.racks);
+  }
+  if (profile.inferred_racks) {
+    root["inferred_racks"] = write_inferred_racks(profile);
   }
   const size_t num_pairs = profile.hosts.size() * profile.hosts.size();
   if (!profile.host_pair_bytes_per_s.empty() && profile.host_pair_bytes_per_s.size() == num_pairs) {

@@ -88,6 +88,29 @@ std::string capacities_text(const char* title, const std::vector<HostProfile>& h
   return table.text();
 }
 
+/// "node0, node1", at most so many.
+std::string host_names(const Profile& profile, const std::vector<int>& hosts) {
+  constexpr size_t kMostNames = 8;
+  std::string names;
+  for (size_t i = 0; i < hosts.size() && i < kMostNames; ++i) {
+    names += (i == 0 ? "" : ", ") + printable(profile.hosts.at(static_cast<size_t>(hosts[i])).name);
+  }
+  return hosts.size() > kMostNames ? names + fmt::format(" and {} more", hosts.size() - kMostNames) : names;
+}
+
+std::string uplinks_text(const Profile& profile) {
+  if (profile.inferred_racks->empty()) {
+    return "  no shared uplink: hosts keep their rates, whichever others are at work\n";
+  }
+  const auto limit = [](double rate) { return rate > 0 ? show_rate(rate) : std::string("no limit"); };
+  Table table;
+  table.add({"hosts", "out", "in"});
+  for (const InferredRack& rack : *profile.inferred_racks) {
+    table.add({host_names(profile, rack.hosts), limit(rack.egress_bytes_per_s), limit(rack.ingress_bytes_per_s)});
+  }
+  return table.text();
+}
+
 std::string matrix_text(const Profile& profile) {
   const size_t n = profile.hosts.size();
   if (n > kMaxMatrixHosts) {
@@ -125,6 +148,9 @@ std::string render_profile_text(const Profile& profile) {
   }
   if (!profile.racks.empty()) {
     text += "\nAll ranks of a rack at once\n" + capacities_text("rack", profile.racks);
+  }
+  if (profile.inferred_racks) {
+    text += "\nUplinks that hosts share, inferred from rates\n" + uplinks_text(profile);
   }
   if (!profile.host_pair_bytes_per_s.empty() &&
       profile.host_pair_bytes_per_s.size() == profile.hosts.size() * profile.hosts.size()) {

@@ -241,6 +241,8 @@ void append_switches(std::string& text, const GraphIndex& index) {
                           bytes_per_s > 0 ? bit_rate_text(bytes_per_s) : "unknown rate", switches,
                           switches == 1 ? "" : "es");
     }
+    const std::string& source = attribute(vertices[v], "source");
+    what += source.empty() ? "" : ", " + source;
     if (groups.empty() || groups.back().first != what) {
       groups.push_back({what, {}});
     }

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "cost/inferred_racks.hpp"
 #include "cost/profile.hpp"
 #include "planner/traffic_generators.hpp"
 #include "planner/traffic_matrix.hpp"
@@ -65,9 +66,10 @@ std::string run_profile(std::string_view text) {
   }
   const std::string written = cost::to_json(result.value("text"));
   expect(cost::to_json(cost::profile_from_json(written).value("written")) == written, "the profile does not come back");
-  const auto tree = topology::LocalityTree::derive(topology::from_synthetic("2:[2,2] nic=10gbit").value("synthetic"));
+  auto graph = topology::from_synthetic("2:[2,2] nic=10gbit").value("synthetic");
   try {
-    static_cast<void>(cost::measured_model(tree, result.value("text")));
+    static_cast<void>(cost::add_inferred_racks(graph, result.value("text")));
+    static_cast<void>(cost::measured_model(topology::LocalityTree::derive(graph), result.value("text")));
   } catch (const Error& error) {  // a profile of other machines
     expect(error.status() != BANYAN_ERR_INTERNAL, "a profile broke an invariant");
   }

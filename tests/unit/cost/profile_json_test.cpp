@@ -39,6 +39,22 @@ std::vector<HostProfile> any_hosts(const char* prefix) {
   return hosts;
 }
 
+/// Any partition of the hosts into several, or none.
+std::optional<std::vector<InferredRack>> any_inferred_racks(size_t num_hosts) {
+  std::vector<InferredRack> racks;
+  if (num_hosts == 0 || *rc::gen::arbitrary<bool>()) {
+    return std::nullopt;
+  }
+  for (size_t host = 0; host < num_hosts; ++host) {
+    const size_t rack = *rc::gen::inRange<size_t>(0, racks.size() + 1);
+    if (rack == racks.size()) {
+      racks.push_back({{}, *rc::gen::element(0.0, *positive()), *rc::gen::element(0.0, *positive())});
+    }
+    racks[rack].hosts.push_back(static_cast<int>(host));
+  }
+  return racks.size() > 1 ? racks : std::vector<InferredRack>{};
+}
+
 Profile any_profile() {
   Profile profile;
   profile.created = "2026-11-22T03:40:00Z";
@@ -50,6 +66,7 @@ Profile any_profile() {
   profile.local_message = any_tier();
   profile.hosts = any_hosts("host:");
   profile.racks = any_hosts("switch:");
+  profile.inferred_racks = any_inferred_racks(profile.hosts.size());
   if (!profile.hosts.empty() && *rc::gen::arbitrary<bool>()) {
     for (size_t i = 0; i < profile.hosts.size() * profile.hosts.size(); ++i) {
       profile.host_pair_bytes_per_s.push_back(*rc::gen::element(0.0, *positive()));
@@ -62,13 +79,16 @@ Profile any_profile() {
 
 std::string sample_text() { return file::read(BANYAN_TEST_PROFILES "/two_hosts.json"); }
 
-/// The sample with the first `from` replaced.
-std::string sample_with(const std::string& from, const std::string& to) {
-  std::string text = sample_text();
+std::string racks_text() { return file::read(BANYAN_TEST_PROFILES "/inferred_racks.json"); }
+
+/// The text with the first `from` replaced.
+std::string with(std::string text, const std::string& from, const std::string& to) {
   const size_t at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   return text.replace(at, from.size(), to);
 }
+std::string sample_with(const std::string& from, const std::string& to) { return with(sample_text(), from, to); }
+std::string racks_with(const std::string& from, const std::string& to) { return with(racks_text(), from, to); }
 
 std::string error_of(const std::string& text) {
   const auto result = profile_from_json(text);
@@ -95,8 +115,39 @@ TEST(ProfileJson, SampleFileThenItsNumbers) {
   EXPECT_FALSE(profile.tiers[static_cast<size_t>(topology::Tier::kCluster)].measured);
 }
 
+TEST(ProfileJson, InferredRacksThenHostsByPosition) {
+  const Profile profile = profile_from_json(racks_text()).value("inferred_racks.json");
+  ASSERT_TRUE(profile.inferred_racks);
+  EXPECT_EQ(*profile.inferred_racks, (std::vector<InferredRack>{{{0, 2}, 5.8e6, 6e6}, {{1, 3}, 5.9e6, 0}}));
+  EXPECT_FALSE(profile_from_json(sample_text()).value("two_hosts.json").inferred_racks) << "not looked for";
+  const auto none = profile_from_json(sample_with("\"created\"", "\"inferred_racks\": [], \"created\""));
+  EXPECT_TRUE(none.value("none").inferred_racks->empty()) << "looked for, and none found";
+}
+
+TEST(ProfileJson, BadInferredRacksThenTheErrorNamesThem) {
+  const std::string first = "[\"host:node0\", \"host:node2\"]";
+  EXPECT_THAT(error_of(racks_with(first, "[\"host:node0\"]")),
+              HasSubstr("inferred_racks: has no rack with host host:node2"));
+  EXPECT_THAT(error_of(racks_with(first, "[\"host:node0\", \"host:node9\"]")),
+              HasSubstr("inferred_racks[0].hosts[1]: expected the key of one of hosts that is in no rack yet"));
+  EXPECT_THAT(error_of(racks_with(first, "[\"host:node0\", \"host:node0\"]")), HasSubstr("hosts[1]: expected the key"));
+  EXPECT_THAT(error_of(racks_with(first, "[0, 2]")), HasSubstr("inferred_racks[0].hosts[0]: expected the key"));
+  EXPECT_THAT(error_of(racks_with(first, "[]")), HasSubstr("inferred_racks[0].hosts: is empty"));
+  EXPECT_THAT(error_of(racks_with(first, "7")), HasSubstr("inferred_racks[0].hosts: expected an array"));
+  EXPECT_THAT(error_of(racks_with("\"hosts\": " + first + ", ", "")), HasSubstr("inferred_racks[0].hosts: is missing"));
+  EXPECT_THAT(error_of(racks_with("5800000", "0")), HasSubstr("inferred_racks[0].egress_bytes_per_s: expected a rate"));
+  EXPECT_THAT(error_of(racks_with("6000000", "-1")), HasSubstr("inferred_racks[0].ingress_bytes_per_s"));
+  EXPECT_THAT(error_of(racks_with("\"inferred_racks\": [", "\"inferred_racks\": [1, ")),
+              HasSubstr("inferred_racks[0]: expected an object"));
+  EXPECT_THAT(error_of(sample_with("\"created\"", "\"inferred_racks\": {}, \"created\"")),
+              HasSubstr("inferred_racks: expected an array"));
+  EXPECT_THAT(error_of(sample_with("\"created\"",
+                                   "\"inferred_racks\": [{\"hosts\": [\"host:b0\", \"host:b1\"]}], \"created\"")),
+              HasSubstr("inferred_racks: has one rack"));
+}
+
 TEST(ProfileJson, NoTruncationIsAccepted) {
-  std::string text = sample_text();
+  std::string text = racks_text();
   while (!text.empty() && text.back() != '}') {
     text.pop_back();
   }
@@ -107,7 +158,7 @@ TEST(ProfileJson, NoTruncationIsAccepted) {
 }
 
 TEST(ProfileJson, AnyByteChangedThenNoCrashAndAnyAcceptedProfileIsUsable) {
-  const std::string text = sample_text();
+  const std::string text = racks_text();
   EXPECT_TRUE(rc::check([&] {
     std::string changed = text;
     changed[*rc::gen::inRange<size_t>(0, text.size())] = *rc::gen::arbitrary<char>();

@@ -85,6 +85,18 @@ TEST(RenderText, SampleThenTiersHostsAndPairs) {
   EXPECT_THAT(text, Not(HasSubstr("cluster"))) << "not measured, so not shown";
 }
 
+TEST(RenderText, InferredRacksThenTheirHostsAndLimits) {
+  Profile profile = of_hosts(12);
+  EXPECT_THAT(render_profile_text(profile), Not(HasSubstr("Uplinks")));
+  profile.inferred_racks.emplace();
+  EXPECT_THAT(render_profile_text(profile), HasSubstr("no shared uplink"));
+  profile.inferred_racks = {{{0, 1}, 5e6, 0}, {{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 0, 6e6}};
+  const std::string text = render_profile_text(profile);
+  EXPECT_THAT(text, HasSubstr("node0, node1  "));
+  EXPECT_THAT(text, HasSubstr("node9 and 2 more"));
+  EXPECT_THAT(text, HasSubstr("5.00 MB/s   no limit"));
+}
+
 TEST(RenderText, EmptyProfileThenStillText) { EXPECT_THAT(render_profile_text({}), HasSubstr("0 hosts")); }
 
 TEST(RenderText, HostileNamesThenNoControlCharactersAndBounded) {

@@ -29,7 +29,7 @@ constexpr size_t kMostMaxBytes = size_t{1} << 30;
 constexpr double kMostProbeS = 2;
 constexpr double kLeastProbeS = 1e-3;
 /// Part of resume_key: files of a version that measured otherwise are stale.
-constexpr const char* kMethod = "method 2";
+constexpr const char* kMethod = "method 3";
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
@@ -110,39 +110,53 @@ Start read_start(const std::string& text) {
 /// Runs what is not measured yet, in the time that is left.
 class Conductor {
  public:
-  Conductor(Runner& runner, const MeasureOptions& options, const Start& start, std::vector<Probe> probes,
-            Results& results)
-      : runner_(runner), options_(options), start_(start), probes_(std::move(probes)), results_(results) {
-    for (const Probe& probe : probes_) {
-      const auto found = results_.find(probe.name);
-      if (found != results_.end() && found->second.size() != probe.num_numbers) {
-        results_.erase(found);
-      }
-      left_ += results_.count(probe.name) == 0 ? 1 : 0;
-    }
-  }
+  Conductor(Runner& runner, const MeasureOptions& options, const Start& start, Survey& survey, Results& results)
+      : runner_(runner), options_(options), start_(start), survey_(survey), results_(results) {}
 
   void run() {
-    for (size_t i = 0; i < probes_.size(); ++i) {
-      report(i, probes_[i].name.c_str());
-      if (results_.count(probes_[i].name) > 0) {
-        continue;
+    append(survey_.probes());
+    expected_ = survey_.expected_probes();
+    size_t next = 0;
+    while (next < probes_.size()) {
+      for (; next < probes_.size(); ++next) {
+        run(next);
       }
-      results_[probes_[i].name] = probes_[i].run(agree_on_target());
-      --left_;
-      ++finished_;
-      save();
+      append(survey_.next_probes());
+      expected_ = 0;
     }
     report(probes_.size(), "done");
   }
 
  private:
+  void append(std::vector<Probe> probes) {
+    for (Probe& probe : probes) {
+      const auto found = results_.find(probe.name);
+      if (found != results_.end() && found->second.size() != probe.num_numbers) {
+        results_.erase(found);
+      }
+      left_ += results_.count(probe.name) == 0 ? 1 : 0;
+      probes_.push_back(std::move(probe));
+    }
+  }
+
+  void run(size_t index) {
+    const Probe& probe = probes_[index];
+    report(index, probe.name.c_str());
+    if (results_.count(probe.name) > 0) {
+      return;
+    }
+    results_[probe.name] = probe.run(agree_on_target());
+    --left_;
+    ++finished_;
+    save();
+  }
+
   [[nodiscard]] bool is_root() const { return runner_.engine().communicator().rank() == 0; }
   [[nodiscard]] double elapsed_s() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
 
   /// Rank 0's share of the time for the next probe.
   double agree_on_target() {
-    const double share = is_root() ? (budget_of(options_) - elapsed_s()) / std::max(1, left_) : 0;
+    const double share = is_root() ? (budget_of(options_) - elapsed_s()) / std::max(1, left_ + expected_) : 0;
     return std::clamp(runner_.gather(share).front(), kLeastProbeS, kMostProbeS);
   }
 
@@ -171,10 +185,12 @@ class Conductor {
   Runner& runner_;
   const MeasureOptions& options_;
   const Start& start_;
-  std::vector<Probe> probes_;
+  Survey& survey_;
   Results& results_;
+  std::vector<Probe> probes_;
   const Clock::time_point begin_ = Clock::now();
-  int left_ = 0;
+  int left_ = 0;      ///< probes without results
+  int expected_ = 0;  ///< about how many will follow from them
   int finished_ = 0;
 };
 
@@ -190,7 +206,7 @@ cost::Profile measure(coll::Engine& engine, const MeasureOptions& options) {
   Results results = start.results;
   Runner runner(engine, start.max_bytes);
   Survey survey(runner, results);
-  Conductor(runner, options, start, survey.probes(), results).run();
+  Conductor(runner, options, start, survey, results).run();
   cost::Profile profile = survey.profile();
   profile.created = start.created;
   comm::require_equal(comm.bootstrap(), deadline(), {{"the measured profile", hash_of(cost::to_json(profile))}});

@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <array>
 
+#include "base/log.hpp"
 #include "comm/communicator.hpp"
+#include "cost/inferred_racks.hpp"
 #include "profiler/copy_rate.hpp"
 #include "profiler/domain.hpp"
+#include "topology/racks.hpp"
 
 namespace banyan::profiler {
 namespace {
@@ -57,7 +60,9 @@ Survey::Survey(Runner& runner, const Results& results)
       tree_(comm_.tree()),
       hosts_(nodes_at(tree_, Tier::kNode)),
       racks_(nodes_at(tree_, Tier::kRack)),
-      rounds_(tournament(static_cast<int>(hosts_.size()))) {
+      rounds_(tournament(static_cast<int>(hosts_.size()))),
+      infers_(racks_.size() == 1 && racks_.front()->key == topology::kFabricKey),
+      uplinks_(runner, results, hosts_, [this] { return nic_rates(); }) {
   find_targets();
 }
 
@@ -109,8 +114,18 @@ std::vector<Probe> Survey::probes() {
                       [this, target](double target_s) { return std::vector{flow_rate(target, target_s)}; }});
   }
   add_capacity_probes(probes);
+  if (infers_ && num_hosts() > UplinkSurvey::kMostHosts && comm_.rank() == 0) {
+    BANYAN_LOG(kWarn, "profiler", "{} hosts: shared uplinks are looked for among at most {}", num_hosts(),
+               UplinkSurvey::kMostHosts);
+  }
+  if (infers_) {
+    const auto rounds = uplinks_.rounds();
+    probes.insert(probes.end(), rounds.begin(), rounds.end());
+  }
   return probes;
 }
+
+std::vector<Probe> Survey::next_probes() { return infers_ ? uplinks_.next_probes() : std::vector<Probe>{}; }
 
 void Survey::add_pair_probes(std::vector<Probe>& probes) {
   for (size_t round = 0; round < rounds_.size(); ++round) {
@@ -261,29 +276,35 @@ double Survey::host_capacity(int host, Direction direction) const {
 
 /// All hosts of a rack with hosts of the others, each pair in proportion to what both can do.
 double Survey::rack_rate(int rack, Direction direction, double target_s) {
-  const bool egress = direction == Direction::kEgress;
-  const auto inside = [&](int host) {
-    return tree_.ancestor(ranks(host).front(), Tier::kRack) ==
-           tree_.ancestor(racks_[static_cast<size_t>(rack)]->ranks.front(), Tier::kRack);
-  };
-  std::vector<int> others;
+  std::vector<double> outside(hosts_.size());
   for (int host = 0; host < num_hosts(); ++host) {
-    if (!inside(host)) {
-      others.push_back(host);
+    const bool inside = tree_.ancestor(ranks(host).front(), Tier::kRack) ==
+                        tree_.ancestor(racks_[static_cast<size_t>(rack)]->ranks.front(), Tier::kRack);
+    outside[static_cast<size_t>(host)] = inside ? 0 : 1;
+  }
+  return group_rate(runner_, hosts_, host_capacities(), outside, direction, target_s);
+}
+
+std::vector<HostRate> Survey::host_capacities() const {
+  std::vector<HostRate> rates;
+  for (int host = 0; host < num_hosts(); ++host) {
+    rates.push_back({host_capacity(host, Direction::kEgress), host_capacity(host, Direction::kIngress)});
+  }
+  return rates;
+}
+
+/// The most that was seen of each host: with a slow uplink, what its neighbours in the rack got or gave.
+std::vector<HostRate> Survey::nic_rates() const {
+  std::vector<HostRate> rates = host_capacities();
+  const std::vector<double> pairs = host_pairs();
+  for (size_t from = 0; from < hosts_.size(); ++from) {
+    for (size_t to = 0; to < hosts_.size(); ++to) {
+      const double rate = pairs[from * hosts_.size() + to];
+      rates[from].egress_bytes_per_s = std::max(rates[from].egress_bytes_per_s, rate);
+      rates[to].ingress_bytes_per_s = std::max(rates[to].ingress_bytes_per_s, rate);
     }
   }
-  const size_t step = (others.size() + kMaxPartners - 1) / kMaxPartners;
-  Flows flows;
-  for (int host = 0; host < num_hosts(); ++host) {
-    for (size_t i = 0; inside(host) && i < others.size(); i += step) {
-      const double weight =
-          egress ? host_capacity(host, Direction::kEgress) * host_capacity(others[i], Direction::kIngress)
-                 : host_capacity(host, Direction::kIngress) * host_capacity(others[i], Direction::kEgress);
-      add_host_flows(flows, ranks(host), ranks(others[i]), weight, 0);
-    }
-  }
-  normalise(flows);
-  return runner_.rates(egress ? flows : reversed(flows), target_s).front();
+  return rates;
 }
 
 cost::TierCost Survey::tier_cost(const Target& target) const {
@@ -292,6 +313,25 @@ cost::TierCost Survey::tier_cost(const Target& target) const {
           .gap_s = target.tier >= Tier::kRack ? number(latency_name(target.name), 2) : 0,
           .flow_bytes_per_s = number(flow_name(target.name)),
           .measured = true};
+}
+
+/// The racks that the profile in use inferred, with what was measured of them now.
+std::vector<cost::InferredRack> Survey::known_racks() const {
+  std::vector<cost::InferredRack> racks;
+  for (const TreeNode* rack : racks_) {
+    if (racks_.size() == 1) {
+      break;  // a part of one rack: its uplinks have no other end here
+    }
+    cost::InferredRack& known = racks.emplace_back();
+    for (int host = 0; host < num_hosts(); ++host) {
+      if (std::binary_search(rack->ranks.begin(), rack->ranks.end(), ranks(host).front())) {
+        known.hosts.push_back(host);
+      }
+    }
+    known.egress_bytes_per_s = number("rack " + rack->key + " egress");
+    known.ingress_bytes_per_s = number("rack " + rack->key + " ingress");
+  }
+  return racks;
 }
 
 cost::Profile Survey::profile() const {
@@ -320,8 +360,13 @@ cost::Profile Survey::profile() const {
                                      several ? host_capacity(host, Direction::kEgress) : 0,
                                      several ? host_capacity(host, Direction::kIngress) : 0));
   }
+  if (infers_) {
+    profile.inferred_racks = uplinks_.racks();
+  } else if (cost::is_inferred_rack_key(racks_.front()->key)) {
+    profile.inferred_racks = known_racks();
+  }
   for (const TreeNode* rack : racks_) {
-    if (racks_.size() > 1) {
+    if (racks_.size() > 1 && !profile.inferred_racks) {
       profile.racks.push_back(
           describe(*rack, number("rack " + rack->key + " egress"), number("rack " + rack->key + " ingress")));
     }

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "cost/profile.hpp"
-#include "profiler/results.hpp"
+#include "profiler/probe.hpp"
 #include "profiler/runner.hpp"
+#include "profiler/uplinks.hpp"
 
 namespace banyan::profiler {
-
-/// One thing to measure, in a given time, as a fixed number of numbers.
-struct Probe {
-  std::string name;
-  size_t num_numbers = 1;
-  std::function<std::vector<double>(double target_s)> run;
-};
 
 /// The probes of a communicator, in an order in which later ones may use the results of earlier ones, and the profile
 /// that the results add up to. Equal on all ranks.
@@ -26,6 +19,10 @@ class Survey {
   Survey(Runner& runner, const Results& results);
 
   [[nodiscard]] std::vector<Probe> probes();
+  /// After those: what follows from the results so far and has none yet; until it is empty.
+  [[nodiscard]] std::vector<Probe> next_probes();
+  /// About how many those will be.
+  [[nodiscard]] int expected_probes() const { return infers_ ? uplinks_.expected_probes() : 0; }
   /// Once all probes have results; `created` is left to the caller.
   [[nodiscard]] cost::Profile profile() const;
 
@@ -37,7 +34,6 @@ class Survey {
     int a = 0;
     int b = 0;
   };
-  enum class Direction : uint8_t { kEgress, kIngress };
 
   void find_targets();
   void add_target(const char* name, topology::Tier tier);
@@ -54,6 +50,9 @@ class Survey {
   [[nodiscard]] double host_rate(int host, Direction direction, double target_s);
   [[nodiscard]] double rack_rate(int rack, Direction direction, double target_s);
   [[nodiscard]] double host_capacity(int host, Direction direction) const;
+  [[nodiscard]] std::vector<HostRate> host_capacities() const;
+  [[nodiscard]] std::vector<HostRate> nic_rates() const;
+  [[nodiscard]] std::vector<cost::InferredRack> known_racks() const;
   [[nodiscard]] cost::TierCost tier_cost(const Target& target) const;
 
   Runner& runner_;
@@ -64,6 +63,8 @@ class Survey {
   std::vector<const topology::TreeNode*> racks_;
   std::vector<std::vector<std::pair<int, int>>> rounds_;
   std::vector<Target> targets_;
+  bool infers_;  ///< nobody told of racks
+  UplinkSurvey uplinks_;
 };
 
 }  // namespace banyan::profiler

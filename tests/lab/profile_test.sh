@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # profile_test.sh BANYAN_PROFILE - in labs of 2 to 4 hosts, banyan-profile finds the rates of NICs and uplinks.
-# Prints "ok - name" or "not ok - name" per test; exits 0, 1, or 77 if it cannot run here. Takes about a minute; touches only
+# Prints "ok - name" or "not ok - name" per test; exits 0, 1, or 77 if it cannot run here. Takes about two minutes; touches only
 # labs of its own names.
 # shellcheck disable=SC2317  # the tests are called by name
 set -u
@@ -96,10 +96,65 @@ racks_share_their_uplinks() {
     BANYAN_TOPOLOGY_FILE=$WORK/switches.conf measure 6 || return 1
     python3 - "$WORK/profile.json" <<'PYTHON' && return 0
 import json, sys
-racks = json.load(open(sys.argv[1]))["racks"]
+profile = json.load(open(sys.argv[1]))
+assert "inferred_racks" not in profile, "a file told the racks"
+racks = profile["racks"]
 rates = [rack[way] / 12.5e6 for rack in racks for way in ("egress_bytes_per_s", "ingress_bytes_per_s")]
 print([f"{rate:.2f}" for rate in rates])
 sys.exit(len(racks) != 2 or not all(0.85 < rate < 1.1 for rate in rates))
+PYTHON
+  done
+  return 1
+}
+
+# Compares the racks that $WORK/profile.json inferred with the lab's leaves, and their capacities with its spine.
+racks_are_the_leaves() {
+  lab "$LAB" describe --json >"$WORK/truth.json" || return 1
+  python3 - "$WORK/truth.json" "$WORK/profile.json" <<'PYTHON'
+import json, sys
+truth, profile = (json.load(open(path)) for path in sys.argv[1:3])
+names = {host["key"]: host["name"] for host in profile["hosts"]}
+leaf_of = {node["hostname"]: node["leaf"] for node in truth["nodes"]}
+leaves = sorted(sorted(name for name in leaf_of if leaf_of[name] == leaf) for leaf in set(leaf_of.values()))
+racks = {tuple(sorted(names[key] for key in rack["hosts"])): rack for rack in profile["inferred_racks"]}
+spine = truth["leaves"][0]["spine_rate_bytes_per_s"][0] if len(leaves) > 1 else 0
+rates = [rack.get(way, 0) / spine for rack in racks.values() for way in ("egress_bytes_per_s", "ingress_bytes_per_s")]
+print(f"found {sorted(racks)} of {leaves}, capacities", [f"{rate:.2f}" for rate in rates])
+right = sorted(map(list, racks)) == leaves if len(leaves) > 1 else not racks
+sys.exit(not right or not all(0.85 <= rate <= 1.15 for rate in rates))
+PYTHON
+}
+
+finds_the_racks() { # finds_the_racks LAB'S ARGUMENTS...: nobody tells banyan-profile of leaves
+  local attempt
+  lab "$LAB" up --ranks 1 --rate 200mbit "$@" || return 1
+  for attempt in 1 2 3; do
+    measure 4 || return 1
+    ! racks_are_the_leaves || return 0
+  done
+  return 1
+}
+
+one_switch_then_no_shared_uplink() {
+  finds_the_racks --nodes 4 && grep -q 'no shared uplink' "$WORK/tables"
+}
+two_racks_are_found() { finds_the_racks --nodes 4 --leaves 2 --spine 100mbit; }
+three_racks_are_found() { finds_the_racks --nodes 6 --leaves 3 --spine 100mbit; }
+uneven_racks_are_found() { finds_the_racks --nodes 5 --leaves 3,2 --spine 100mbit; }
+
+# All that leaves three nodes enters the fourth: nothing tells its leaf's uplink from its NIC.
+node_alone_behind_an_uplink_is_a_slow_node() {
+  local attempt
+  lab "$LAB" up --ranks 1 --rate 200mbit --nodes 4 --leaves 3,1 --spine 100mbit || return 1
+  for attempt in 1 2 3; do
+    measure 4 || return 1
+    python3 - "$WORK/profile.json" <<'PYTHON' && return 0
+import json, sys
+profile = json.load(open(sys.argv[1]))
+node = profile["hosts"][3]
+rates = [node[way] / 12.5e6 for way in ("egress_bytes_per_s", "ingress_bytes_per_s")]
+print(profile["inferred_racks"], [f"{rate:.2f}" for rate in rates])
+sys.exit(profile["inferred_racks"] != [] or not all(0.85 <= rate <= 1.15 for rate in rates))
 PYTHON
   done
   return 1
@@ -114,6 +169,11 @@ resumed_run_measures_nothing_again() {
 run_test two_hosts_of_two_speeds
 run_test uneven_hosts
 run_test racks_share_their_uplinks
+run_test one_switch_then_no_shared_uplink
+run_test two_racks_are_found
+run_test three_racks_are_found
+run_test uneven_racks_are_found
+run_test node_alone_behind_an_uplink_is_a_slow_node
 run_test resumed_run_measures_nothing_again
 run_test four_hosts_of_three_speeds
 echo "1..$COUNT"

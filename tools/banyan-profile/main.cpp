@@ -20,7 +20,9 @@ constexpr const char* kUsage =
     "usage: banyan-profile [options]          under a launcher: mpirun, srun, torchrun, banyan-run, banyan-lab run\n"
     "       banyan-profile --file FILE [options]\n"
     "Measures latency, time per message, the rate of one flow and of all ranks of a host at once, from host to host,\n"
-    "and of copies. Rank 0 prints tables and writes the profile that BANYAN_PROFILE and the tools' --profile read.\n";
+    "and of copies. From four hosts on it infers which hosts share uplinks, and what these carry, unless "
+    "BANYAN_TOPOLOGY_FILE\n"
+    "tells the racks. Rank 0 prints tables and writes the profile that BANYAN_PROFILE and the tools' --profile read.\n";
 
 constexpr const char* kExamples =
     "\nExamples:\n"

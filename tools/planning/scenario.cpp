@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/parse.hpp"
 #include "common/tool.hpp"
+#include "cost/inferred_racks.hpp"
 #include "planner/traffic_generators.hpp"
 #include "topology/discover.hpp"
 
@@ -28,9 +29,16 @@ int parse_window(const std::string& text) {
   return static_cast<int>(*window);
 }
 
-topology::LocalityTree load_tree(const ScenarioRequest& request) {
+std::optional<cost::Profile> load_profile(const ScenarioRequest& request) {
+  if (request.profile_file.empty()) {
+    return std::nullopt;
+  }
+  return cost::profile_from_json(file::read(request.profile_file)).value(request.profile_file);
+}
+
+topology::LocalityTree load_tree(const ScenarioRequest& request, const std::optional<cost::Profile>& profile) {
   const bool from_file = !request.topology_file.empty();
-  const topology::Graph graph =
+  topology::Graph graph =
       from_file ? topology::from_text(file::read(request.topology_file)).value(request.topology_file)
                 : topology::from_synthetic(request.synthetic).value("\"" + request.synthetic + "\"");
   const std::string& name = from_file ? request.topology_file : request.synthetic;
@@ -43,15 +51,14 @@ topology::LocalityTree load_tree(const ScenarioRequest& request) {
                     " has no ranks, so there is nobody to exchange with; Slurm's topology.conf has none: write what "
                     "banyan-topo --ranks sees of the job to a file, or describe it with --synthetic");
   }
+  if (profile) {
+    static_cast<void>(cost::add_inferred_racks(graph, *profile));
+  }
   return topology::LocalityTree::derive(graph);
 }
 
-cost::CostModel load_model(const ScenarioRequest& request, const topology::LocalityTree& tree) {
-  if (request.profile_file.empty()) {
-    return cost::nominal_model(tree);
-  }
-  return cost::measured_model(tree,
-                              cost::profile_from_json(file::read(request.profile_file)).value(request.profile_file));
+cost::CostModel load_model(const std::optional<cost::Profile>& profile, const topology::LocalityTree& tree) {
+  return profile ? cost::measured_model(tree, *profile) : cost::nominal_model(tree);
 }
 
 planner::TrafficMatrix load_matrix(const ScenarioRequest& request, int num_ranks) {
@@ -125,9 +132,9 @@ std::string scenario_help() {
 }
 
 Scenario::Scenario(const ScenarioRequest& request)
-    : tree_(load_tree(request)),
+    : tree_(load_tree(request, load_profile(request))),
       hosts_(tree_),
-      model_(load_model(request, tree_)),
+      model_(load_model(load_profile(request), tree_)),
       matrix_(load_matrix(request, tree_.num_ranks())),
       bytes_per_pair_(request.bytes_per_pair.value_or(0)) {}
 

@@ -38,9 +38,9 @@ std::optional<cost::Profile> load_profile(const ScenarioRequest& request) {
 
 topology::LocalityTree load_tree(const ScenarioRequest& request, const std::optional<cost::Profile>& profile) {
   const bool from_file = !request.topology_file.empty();
-  topology::Graph graph =
-      from_file ? topology::from_text(file::read(request.topology_file)).value(request.topology_file)
-                : topology::from_synthetic(request.synthetic).value("\"" + request.synthetic + "\"");
+  topology::Graph graph = from_file
+                              ? topology::from_text(file::read(request.topology_file)).value(request.topology_file)
+                              : topology::from_synthetic(request.synthetic).value("\"" + request.synthetic + "\"");
   const std::string& name = from_file ? request.topology_file : request.synthetic;
   if (const std::string problem = topology::check(graph); !problem.empty()) {
     throw Error(BANYAN_ERR_FORMAT, name + ": " + problem);

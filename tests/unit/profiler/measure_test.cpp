@@ -164,6 +164,34 @@ TEST(Measure, UnevenHostsThenNoPairIsMissing) {
   }
 }
 
+TEST(Measure, FourHostsThenSharedUplinksAreLookedForAndAllRanksAgree) {
+  LocalRanks ranks({"a", "b", "c", "d", "d"});
+  const auto profiles = ranks.measure(kQuick);
+  for (const auto& profile : profiles) {
+    EXPECT_EQ(profile, profiles[0]);
+  }
+  // Memory has no uplinks, but on a busy machine rates may look as if.
+  ASSERT_TRUE(profiles[0].inferred_racks);
+  EXPECT_EQ(cost::profile_from_json(cost::to_json(profiles[0])).value("profile"), profiles[0]);
+}
+
+TEST(Measure, FewerHostsThenNoneCanBeTold) {
+  const auto of_three = LocalRanks({"a", "b", "c"}).measure(kQuick)[0].inferred_racks;
+  EXPECT_EQ(of_three, std::vector<cost::InferredRack>{});
+  EXPECT_EQ(LocalRanks({"a", "a"}).measure(kQuick)[0].inferred_racks, std::nullopt);
+}
+
+TEST(Measure, FourHostsResumedThenTheirRoundsComeBack) {
+  const TemporaryFile file;
+  LocalRanks ranks({"a", "b", "c", "d"});
+  MeasureOptions options = kQuick;
+  options.resume_file = file.path();
+  const auto first = ranks.measure(options)[0];
+  auto second = ranks.measure(options)[0];
+  second.created = first.created;
+  EXPECT_EQ(second, first);
+}
+
 TEST(Measure, OneRankThenOnlyCopies) {
   LocalRanks ranks({"a"});
   const auto profile = ranks.measure(kQuick)[0];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planner/hosts.hpp"
 
+#include <algorithm>
+
 namespace banyan::planner {
 
 Hosts::Hosts(const topology::LocalityTree& tree)
@@ -14,6 +16,19 @@ Hosts::Hosts(const topology::LocalityTree& tree)
       host_of_[rank] = host;
       local_index_[rank] = static_cast<int>(i);
       domain_of_[rank] = tree.ancestor(ranks_.back()[i], topology::Tier::kDomain);
+    }
+  }
+  rack_of_host_.resize(ranks_.size());
+  rack_index_.resize(host_of_.size());
+  const std::vector<int> racks = tree.at_tier(topology::Tier::kRack);
+  rack_ranks_.resize(racks.size());
+  for (int host = 0; host < count(); ++host) {
+    const int node = tree.ancestor(ranks(host)[0], topology::Tier::kRack);
+    const auto rack = static_cast<size_t>(std::find(racks.begin(), racks.end(), node) - racks.begin());
+    rack_of_host_[static_cast<size_t>(host)] = static_cast<int>(rack);
+    for (const int rank : ranks(host)) {
+      rack_index_[static_cast<size_t>(rank)] = static_cast<int>(rack_ranks_[rack].size());
+      rack_ranks_[rack].push_back(rank);
     }
   }
 }

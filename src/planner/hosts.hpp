@@ -7,7 +7,7 @@
 
 namespace banyan::planner {
 
-/// The hosts of a communicator as planners walk them: ranks by host, and each rank's place. A value.
+/// The hosts of a communicator as planners walk them: ranks by host and by rack, and each rank's place. A value.
 class Hosts {
  public:
   explicit Hosts(const topology::LocalityTree& tree);
@@ -23,6 +23,13 @@ class Hosts {
   [[nodiscard]] bool share_memory(int a, int b) const {
     return domain_of_[static_cast<size_t>(a)] == domain_of_[static_cast<size_t>(b)];
   }
+  [[nodiscard]] int num_racks() const noexcept { return static_cast<int>(rack_ranks_.size()); }
+  [[nodiscard]] int rack_of_host(int host) const { return rack_of_host_[static_cast<size_t>(host)]; }
+  [[nodiscard]] int rack_of(int rank) const { return rack_of_host(host_of(rank)); }
+  /// A rack's ranks, host by host.
+  [[nodiscard]] const std::vector<int>& rack_ranks(int rack) const { return rack_ranks_[static_cast<size_t>(rack)]; }
+  /// The rank's position among them.
+  [[nodiscard]] int rack_index(int rank) const { return rack_index_[static_cast<size_t>(rank)]; }
   /// Index of the host's node in LocalityTree::nodes().
   [[nodiscard]] int tree_node(int host) const { return tree_node_[static_cast<size_t>(host)]; }
   /// The host `distance` further round the ring of hosts.
@@ -35,6 +42,9 @@ class Hosts {
   std::vector<int> local_index_;
   std::vector<int> domain_of_;
   std::vector<int> tree_node_;
+  std::vector<int> rack_of_host_;
+  std::vector<std::vector<int>> rack_ranks_;
+  std::vector<int> rack_index_;
 };
 
 }  // namespace banyan::planner

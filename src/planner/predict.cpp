@@ -3,79 +3,12 @@
 
 #include <algorithm>
 
-#include "planner/algorithms/bruck.hpp"
+#include "planner/predict_terms.hpp"
 
 namespace banyan::planner {
 namespace {
 
 using topology::Tier;
-
-/// The busiest link of the tree for the bytes of `loads` plus `extra` per remote byte's share, and its time.
-struct BusiestLink {
-  double time_s = 0;
-  std::string name;
-};
-
-BusiestLink busiest_link(const topology::LocalityTree& tree, const cost::CostModel& model, const Loads& loads,
-                         double inflation) {
-  BusiestLink busiest;
-  for (size_t i = 0; i < model.subtrees.size() && i < loads.subtree_egress.size(); ++i) {
-    const auto& capacity = model.subtrees[i];
-    const auto consider = [&](uint64_t bytes, double rate, const char* direction) {
-      const double time = rate > 0 ? static_cast<double>(bytes) * inflation / rate : 0;
-      if (time > busiest.time_s) {
-        busiest = {time, tree.nodes()[i].name + " " + direction};
-      }
-    };
-    consider(loads.subtree_egress[i], capacity.egress_bytes_per_s, "egress");
-    consider(loads.subtree_ingress[i], capacity.ingress_bytes_per_s, "ingress");
-  }
-  return busiest;
-}
-
-/// Of messages inside a host: of the slowest that it has.
-const cost::TierCost& local_tier(const topology::LocalityTree& tree, const cost::CostModel& model) {
-  const bool several_domains = tree.at_tier(Tier::kDomain).size() > tree.at_tier(Tier::kNode).size();
-  return model.tiers[static_cast<size_t>(several_domains ? Tier::kNode : Tier::kDomain)];
-}
-
-double over(double bytes, double rate) { return rate > 0 ? bytes / rate : 0; }
-
-int largest_host(const Hosts& hosts) {
-  int largest = 0;
-  for (int host = 0; host < hosts.count(); ++host) {
-    largest = std::max(largest, hosts.size(host));
-  }
-  return largest;
-}
-
-int smallest_host(const Hosts& hosts) {
-  int smallest = hosts.num_ranks();
-  for (int host = 0; host < hosts.count(); ++host) {
-    smallest = std::min(smallest, hosts.size(host));
-  }
-  return smallest;
-}
-
-/// Copies inside a host: a rank's own share on its core, or all ranks' on the host's memory, whichever is slower.
-double copy_time(const cost::CostModel& model, double rank_bytes, double host_bytes) {
-  return std::max(over(rank_bytes, model.copy_bytes_per_s), over(host_bytes, model.host_copy_bytes_per_s));
-}
-
-/// Messages of the busiest rank, and of the busiest host, one way.
-struct Messages {
-  int rank = 0;
-  int host = 0;
-};
-
-/// Sending and receiving messages to and from other hosts, beyond what the latency of one of them holds.
-double message_time(const cost::TierCost& tier, const Messages& messages) {
-  if (messages.rank == 0) {
-    return 0;
-  }
-  return 2 * std::max(tier.overhead_s * (messages.rank - Prediction::kInLatency),
-                      tier.gap_s * (messages.host - Prediction::kInLatency));
-}
 
 /// What the steps of algorithms/hierarchical.hpp send to other hosts.
 Messages hierarchical_messages(const Hosts& hosts, hierarchical::Fan fan) {
@@ -99,11 +32,6 @@ Messages hierarchical_messages(const Hosts& hosts, hierarchical::Fan fan) {
     most.host = std::max({most.host, of_host, remote_hosts * size});
   }
   return most;
-}
-
-template <typename Number>
-Number largest(const std::vector<Number>& values) {
-  return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
 }
 
 }  // namespace
@@ -134,8 +62,7 @@ Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts
   // Local messages are served between remote ones, on the same core.
   result.overhead_s =
       message_time(remote, {loads.rank_messages_max, loads.host_messages_max}) + (in_host - local.alpha_s);
-  result.wire_s = std::max(busiest.time_s, flow);
-  result.busiest = flow > busiest.time_s ? "one rank's flow" : busiest.name;
+  set_wire(result, busiest, flow);
   return result;
 }
 
@@ -148,7 +75,7 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
   const double steps_in_host = fan == hierarchical::Fan::kNode ? 2 : 1;
   const double local_messages = steps_in_host * std::max(0, ranks - 1);
   const auto rank_bytes = static_cast<double>(loads.rank_remote_max);
-  const double host_out = static_cast<double>(largest(loads.subtree_egress));
+  const double host_out = busiest_host_bytes(hosts, loads);
   const double host_local = static_cast<double>(largest(loads.host_local));
   // Written to the forwarder, packed, unpacked (and handed out): each remote byte 3 (4) times, each local byte twice.
   const double touches = 2.0 + steps_in_host;
@@ -171,47 +98,7 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
   const double flow_bytes =
       fan == hierarchical::Fan::kNode ? static_cast<double>(loads.host_pair_max) : rank_bytes / remote_hosts;
   const double flow = over(flow_bytes, remote.flow_bytes_per_s);
-  result.wire_s = std::max(busiest.time_s, flow);
-  result.busiest = flow > busiest.time_s ? "one rank's flow" : busiest.name;
-  return result;
-}
-
-Prediction predict_bruck(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
-                         const Loads& loads, int radix, double header_bytes_per_block) {
-  const bruck::Digits digits(hosts.count(), radix);
-  const auto& local = local_tier(tree, model);
-  const auto& remote = remote_tier(tree, model);
-  const int ranks = largest_host(hosts);
-  const double local_step_s = ranks > 1 ? local.alpha_s + 2 * local.overhead_s * (ranks - 1) : 0;
-  Prediction result;
-  result.latency_s = local_step_s;
-  int pairs = 0;  // of hosts, in the largest message
-  for (int round = 0; round < digits.num_rounds(); ++round) {
-    int messages = 0;  // of a host, one way; dealt over its ranks
-    while (messages + 1 < radix && digits.used(round, messages + 1)) {
-      pairs = std::max(pairs, digits.num_pairs(round, ++messages));
-    }
-    result.latency_s += remote.alpha_s + local_step_s;
-    result.overhead_s += message_time(remote, {(messages + smallest_host(hosts) - 1) / smallest_host(hosts), messages});
-  }
-  double hops = 0;  // of a block, on average
-  for (int distance = 1; distance < hosts.count(); ++distance) {
-    hops += digits.num_hops(distance) / static_cast<double>(hosts.count() - 1);
-  }
-  const double host_out = static_cast<double>(largest(loads.subtree_egress));
-  const double blocks = static_cast<double>(ranks) * (hosts.num_ranks() - ranks);
-  const double headers = host_out > 0 ? 1.0 + header_bytes_per_block * blocks / host_out : 1.0;
-  const BusiestLink busiest = busiest_link(tree, model, loads, headers * hops);
-  // Packed and unpacked on each hop, and gathered and handed out; carriers may be one rank a host.
-  const double touches = 2.0 * hops + (ranks > 1 ? 2.0 : 0.0);
-  const double local_bytes = 2.0 * static_cast<double>(largest(loads.host_local));
-  result.copy_s = copy_time(model, touches * host_out / std::min(ranks, radix - 1), touches * host_out + local_bytes);
-  if (hosts.count() > 1) {
-    result.copy_s *= Prediction::kCopiesNotOverlapped;
-  }
-  const double flow = over(static_cast<double>(loads.host_pair_max) * pairs, remote.flow_bytes_per_s);
-  result.wire_s = std::max(busiest.time_s, flow);
-  result.busiest = hosts.count() == 1 ? "memory" : flow > busiest.time_s ? "one rank's flow" : busiest.name;
+  set_wire(result, busiest, flow);
   return result;
 }
 

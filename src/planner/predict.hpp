@@ -57,6 +57,10 @@ struct Prediction {
                                        const cost::CostModel& model, const Loads& loads, int radix,
                                        double header_bytes_per_block);
 
+/// The steps of algorithms/racks.hpp; `header_bytes_per_block` as above. From formulas, not fitted.
+[[nodiscard]] Prediction predict_racks(const topology::LocalityTree& tree, const Hosts& hosts,
+                                       const cost::CostModel& model, const Loads& loads, double header_bytes_per_block);
+
 /// Both at once: all-to-all-v with small pairs aggregated and large ones direct. `whole`: all pairs direct, whose wire
 /// time is that of the link with the largest sum; the busiest link of each part may be another.
 [[nodiscard]] Prediction combine(const Prediction& aggregated, const Prediction& direct, const Prediction& whole);

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "planner/algorithms/bruck.hpp"
 #include "planner/algorithms/direct.hpp"
+#include "planner/algorithms/racks.hpp"
 #include "schedule/size_list.hpp"
 
 namespace banyan::planner {
@@ -48,6 +49,9 @@ bool wanted(const std::string& wish, Algorithm algorithm) {
 /// hosts on a radix is hierarchical(node).
 std::vector<Algorithm> algorithms_for(const Hosts& hosts, const std::string& wish) {
   std::vector<Algorithm> algorithms = {Algorithm::kDirect, Algorithm::kHierarchicalRail, Algorithm::kHierarchicalNode};
+  if (racks::differs_from_rail(hosts)) {
+    algorithms.emplace_back(Algorithm::kHierarchicalRack);
+  }
   const int two_rounds = static_cast<int>(std::ceil(std::sqrt(hosts.count())));
   for (const int radix : {2, 4, two_rounds}) {
     const Algorithm bruck(Algorithm::kBruck, radix);
@@ -67,10 +71,12 @@ void check_wish(const std::string& wish, const std::vector<Algorithm>& algorithm
   if (std::any_of(algorithms.begin(), algorithms.end(), [&](Algorithm a) { return wanted(wish, a); })) {
     return;
   }
-  throw Error(BANYAN_ERR_NOT_FOUND, "no algorithm is named \"" + wish +
-                                        "\"; there are: auto, direct, hierarchical, hierarchical(rail), "
-                                        "hierarchical(node), bruck, bruck(R) of radix R from 2 to " +
-                                        std::to_string(kMaxRadix));
+  throw Error(
+      BANYAN_ERR_NOT_FOUND,
+      "no algorithm is named \"" + wish +
+          "\"; there are: auto, direct, hierarchical, hierarchical(rail), "
+          "hierarchical(node), hierarchical(rack) where there are racks, bruck, bruck(R) of radix R from 2 to " +
+          std::to_string(kMaxRadix));
 }
 
 void pick(Choice& choice, const Situation& situation, const Wish& wish) {
@@ -90,6 +96,9 @@ void pick(Choice& choice, const Situation& situation, const Wish& wish) {
 Prediction predict(const Situation& situation, Algorithm algorithm, const Loads& loads, double header_bytes) {
   if (algorithm == Algorithm::kDirect) {
     return predict_direct(situation.tree, situation.hosts, situation.model, loads);
+  }
+  if (algorithm == Algorithm::kHierarchicalRack) {
+    return predict_racks(situation.tree, situation.hosts, situation.model, loads, header_bytes);
   }
   if (algorithm.kind == Algorithm::kBruck) {
     return predict_bruck(situation.tree, situation.hosts, situation.model, loads, algorithm.radix, header_bytes);
@@ -140,6 +149,8 @@ std::string algorithm_name(Algorithm algorithm) {
       return "hierarchical(rail)";
     case Algorithm::kHierarchicalNode:
       return "hierarchical(node)";
+    case Algorithm::kHierarchicalRack:
+      return "hierarchical(rack)";
     case Algorithm::kBruck:
       return "bruck(" + std::to_string(algorithm.radix) + ")";
   }
@@ -239,6 +250,9 @@ schedule::RankSchedule build_part(const Hosts& hosts, int rank, Algorithm algori
                                   bool self_describing) {
   if (algorithm == Algorithm::kDirect) {
     return direct::build(hosts, rank, mapped);
+  }
+  if (algorithm == Algorithm::kHierarchicalRack) {
+    return racks::build(hosts, rank, {.mapped = mapped, .self_describing = self_describing});
   }
   if (algorithm.kind == Algorithm::kBruck) {
     return bruck::build(hosts, rank, {.radix = algorithm.radix, .mapped = mapped, .self_describing = self_describing});

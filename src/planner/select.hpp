@@ -13,7 +13,7 @@ namespace banyan::planner {
 
 /// An algorithm of docs/algorithms.md with its parameters. A value.
 struct Algorithm {
-  enum Kind : uint8_t { kDirect, kHierarchicalRail, kHierarchicalNode, kBruck };
+  enum Kind : uint8_t { kDirect, kHierarchicalRail, kHierarchicalNode, kHierarchicalRack, kBruck };
 
   constexpr Algorithm(Kind of_kind = kDirect, int of_radix = 0)  // NOLINT(google-explicit-constructor): a kind is one
       : kind(of_kind), radix(of_radix) {}
@@ -23,7 +23,7 @@ struct Algorithm {
   int radix;  ///< kBruck: at least 2; else 0
 };
 
-/// "direct", "hierarchical(rail)", "hierarchical(node)", "bruck(4)".
+/// "direct", "hierarchical(rail)", "hierarchical(node)", "hierarchical(rack)", "bruck(4)".
 [[nodiscard]] std::string algorithm_name(Algorithm algorithm);
 
 /// A candidate and its prediction.

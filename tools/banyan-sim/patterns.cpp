@@ -386,6 +386,8 @@ std::unique_ptr<Pattern> make_pattern(const Hosts& hosts, planner::Algorithm alg
       return std::make_unique<RailPattern>(hosts, block_bytes);
     case planner::Algorithm::kHierarchicalNode:
       return std::make_unique<NodePattern>(hosts, block_bytes);
+    case planner::Algorithm::kHierarchicalRack:
+      break;
     case planner::Algorithm::kBruck:
       return std::make_unique<BruckPattern>(hosts, block_bytes, algorithm.radix);
   }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <vector>
+
+#include "planner/predict_terms.hpp"
+
+namespace banyan::planner {
+namespace {
+
+using topology::Tier;
+
+/// What of the hosts of each rack's bytes for other racks crosses the rack first, and so each host's network once more,
+/// both ways: all but the share that is at the right host by chance.
+Loads with_hops_in_racks(const topology::LocalityTree& tree, const Hosts& hosts, const Loads& loads) {
+  Loads result = loads;
+  for (int host = 0; host < hosts.count(); ++host) {
+    const auto node = static_cast<size_t>(hosts.tree_node(host));
+    const auto rack = static_cast<size_t>(tree.ancestor(hosts.ranks(host)[0], Tier::kRack));
+    const uint64_t hosts_in_rack = tree.nodes()[rack].children.size();
+    const uint64_t share = loads.subtree_egress[rack] / hosts_in_rack;
+    result.subtree_egress[node] += share - share / hosts_in_rack;
+    result.subtree_ingress[node] += share - share / hosts_in_rack;
+  }
+  return result;
+}
+
+/// Hosts of the largest rack, and messages between racks of the busiest rank and of the busiest host.
+struct Shape {
+  int hosts_in_rack = 0;
+  Messages between_racks;
+};
+
+Shape shape_of(const Hosts& hosts) {
+  Shape shape;
+  std::vector<int> sizes(static_cast<size_t>(hosts.num_racks()));
+  for (int host = 0; host < hosts.count(); ++host) {
+    shape.hosts_in_rack = std::max(shape.hosts_in_rack, ++sizes[static_cast<size_t>(hosts.rack_of_host(host))]);
+  }
+  for (int rack = 0; rack < hosts.num_racks(); ++rack) {
+    const auto own = static_cast<int>(hosts.rack_ranks(rack).size());
+    int of_rank = 0;
+    for (int other = 0; other < hosts.num_racks(); ++other) {
+      const auto theirs = static_cast<int>(hosts.rack_ranks(other).size());
+      of_rank += other == rack ? 0 : (theirs + own - 1) / own;
+    }
+    shape.between_racks.rank = std::max(shape.between_racks.rank, of_rank);
+  }
+  shape.between_racks.host = shape.between_racks.rank * largest_host(hosts);
+  return shape;
+}
+
+}  // namespace
+
+Prediction predict_racks(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
+                         const Loads& loads, double header_bytes_per_block) {
+  const auto& local = local_tier(tree, model);
+  const auto& in_rack = model.tiers[static_cast<size_t>(Tier::kRack)];
+  const auto& between_racks = model.tiers[static_cast<size_t>(Tier::kCluster)];
+  const int ranks = largest_host(hosts);
+  const Shape shape = shape_of(hosts);
+  const int peers = (shape.hosts_in_rack - 1) * ((ranks + smallest_host(hosts) - 1) / smallest_host(hosts));
+  Prediction result;
+  result.latency_s = local.alpha_s + in_rack.alpha_s + between_racks.alpha_s;
+  result.overhead_s = 2 * local.overhead_s * std::max(0, ranks - 1) + message_time(in_rack, {peers, peers * ranks}) +
+                      message_time(between_racks, shape.between_racks);
+  // Gathered, packed and unpacked in the rack, packed and unpacked between racks.
+  constexpr double kTouches = 5;
+  const double host_out = busiest_host_bytes(hosts, loads);
+  const auto rank_bytes = static_cast<double>(loads.rank_remote_max);
+  result.copy_s = Prediction::kCopiesNotOverlapped *
+                  copy_time(model, kTouches * rank_bytes + 2.0 * static_cast<double>(loads.rank_local_max),
+                            kTouches * host_out + 2.0 * static_cast<double>(largest(loads.host_local)));
+  const double headers = header_bytes_per_block * ranks * (hosts.num_ranks() - ranks);
+  const BusiestLink busiest = busiest_link(tree, model, with_hops_in_racks(tree, hosts, loads),
+                                           host_out > 0 ? 1.0 + headers / host_out : 1.0);
+  set_wire(result, busiest, over(rank_bytes, between_racks.flow_bytes_per_s));
+  return result;
+}
+
+}  // namespace banyan::planner

@@ -112,14 +112,14 @@ std::vector<Probe> UplinkSurvey::next_probes() {
   const Clusters racks = found();
   std::vector<Probe> probes = capacity_probes(racks, false);
   const auto is_done = [&](const Probe& probe) { return has(probe.name); };
-  if (racks.size() > 2 && std::all_of(probes.begin(), probes.end(), is_done) && differ(racks)) {
+  if (std::all_of(probes.begin(), probes.end(), is_done)) {
     probes = capacity_probes(racks, true);
   }
   std::erase_if(probes, is_done);
   return probes;
 }
 
-int UplinkSurvey::expected_probes() const { return num_rounds() == 0 ? 0 : std::max(4, num_hosts() / 4); }
+int UplinkSurvey::expected_probes() const { return num_rounds() == 0 ? 0 : std::max(8, num_hosts() / 2); }
 
 /// A host alone in its rack has no uplink that can be told from its NICs.
 std::vector<Probe> UplinkSurvey::capacity_probes(const Clusters& racks, bool again) {
@@ -178,18 +178,19 @@ bool UplinkSurvey::differ(const Clusters& racks) const {
   return false;
 }
 
-/// Weights of the hosts outside the rack, 0 for those inside: 1, or again: such that each other rack gets its max-min
-/// fair share of what this one can do, lest the slowest hold the others up.
+/// Weights of the hosts outside the rack, 0 for those inside: 1, or again, if racks differ: such that each other rack
+/// gets its max-min fair share of what this one can do, lest the slowest hold the others up.
 std::vector<double> UplinkSurvey::weights(const Clusters& racks, size_t rack, Direction direction, bool again) const {
   const Direction back = opposite(direction);
+  const bool fitted = again && racks.size() > 2 && differ(racks);
   std::vector<double> limits(racks.size());
-  for (size_t other = 0; again && other < racks.size(); ++other) {
+  for (size_t other = 0; fitted && other < racks.size(); ++other) {
     limits[other] = other == rack ? 0 : capacity(racks[other], back);
   }
   const std::vector<double> shares = fair_shares(nics(racks[rack], direction), limits);
   std::vector<double> weights(hosts_.size());
   for (size_t other = 0; other < racks.size(); ++other) {
-    const double weight = other == rack ? 0 : again ? shares[other] / nics(racks[other], back) : 1;
+    const double weight = other == rack ? 0 : fitted ? shares[other] / nics(racks[other], back) : 1;
     for (const int host : racks[other]) {
       weights[at(host)] = weight;
     }

@@ -35,8 +35,8 @@ class UplinkSurvey {
 
   /// Rounds of pairs, a probe each; none for few or too many hosts.
   [[nodiscard]] std::vector<Probe> rounds();
-  /// What follows from the results so far and has none yet: the capacities of what the rounds found; then, where racks
-  /// differ much, again with loads that fit them. Empty at the end.
+  /// What follows from the results so far and has none yet: the capacities of what the rounds found, then again, where
+  /// racks differ much with loads that fit them. Empty at the end.
   [[nodiscard]] std::vector<Probe> next_probes();
   /// About how many probes next_probes will add.
   [[nodiscard]] int expected_probes() const;

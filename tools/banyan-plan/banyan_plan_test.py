@@ -76,6 +76,10 @@ class BanyanPlan(unittest.TestCase):
         arguments = ["-s", "2:2", "-b", "64k", "-p", os.path.join(DATA, "profiles", "two_hosts.json")]
         self.assertIn("speeds     profile of ", self.expect_output(*arguments))
 
+    def test_racks_that_a_profile_inferred_are_planned_with(self):
+        profile = os.path.join(DATA, "profiles", "inferred_racks.json")
+        self.assertIn("at rack0 egress", self.expect_output("-s", "4:1", "-b", "64k", "-p", profile))
+
     def test_schedule_is_written(self):
         self.expect_output(*SMALL, "-b", "8", "--ir", self.path("plan.ir"))
         self.assertIn("direct" if "direct" in self.read("plan.ir") else "hierarchical", self.read("plan.ir"))

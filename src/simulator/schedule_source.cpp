@@ -35,7 +35,7 @@ std::vector<Arrival> sorted_arrivals(const schedule::Schedule& schedule) {
 
 /// Whether all its blocks are one run of the receiver's buffer.
 bool lands_in_place(const Message& message) {
-  if (message.self_describing || message.path == schedule::Path::kMapped) {
+  if (message.blocks.empty() || message.self_describing || message.path == schedule::Path::kMapped) {
     return false;
   }
   const int first = message.blocks.front().src;
@@ -72,14 +72,14 @@ void ScheduleSource::check() const {
                 "a schedule of " + std::to_string(ranks) + " ranks needs sizes for as many");
   }
   for (const Message& message : schedule_.messages) {
-    bool fits = in_range(message.from) && in_range(message.to) && message.from != message.to && !message.blocks.empty();
+    bool fits = in_range(message.from) && in_range(message.to) && message.from != message.to;
     for (const Block& block : message.blocks) {
       fits = fits && in_range(block.src) && in_range(block.dst);
     }
     if (!fits) {
       throw Error(BANYAN_ERR_INVALID_ARGUMENT, "a message from " + std::to_string(message.from) + " to " +
                                                    std::to_string(message.to) +
-                                                   " has no blocks or a rank out of range; verify the schedule");
+                                                   " has a rank out of range or is to itself; verify the schedule");
     }
   }
 }

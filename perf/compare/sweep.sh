@@ -63,14 +63,15 @@ mode_options() {
   esac
 }
 
-# MODE SIZE, the largest: the grid's traffics, and the algorithms that Banyan's choice is held against.
+# LAB MODE SIZE, the largest: the grid's traffics, and the algorithms that Banyan's choice is held against.
 add_grid_options() {
-  [[ $1 == uniform ]] || options+=(--gen "$1")
-  options+=(-b 16 -e "$2" -f 16 --round-ms 6 --point-s 2)
+  [[ $2 == uniform ]] || options+=(--gen "$2")
+  options+=(-b 16 -e "$3" -f 16 --round-ms 6 --point-s 2)
   local algorithm
   for algorithm in direct 'hierarchical(rail)' 'hierarchical(node)' 'bruck(2)'; do
     options+=(--algorithm "$algorithm")
   done
+  [[ $1 != racks-* ]] || options+=(--algorithm 'hierarchical(rack)') # with racks that banyan-profile inferred
 }
 
 say() { echo "sweep: $*" >&2; }
@@ -153,9 +154,9 @@ run_mode() { # LAB MODE
     # shellcheck disable=SC2207  # a list of words
     options+=(--bars $(mode_options "$2"))
   elif [[ $1 == *10g ]]; then
-    add_grid_options "$2" 1m
+    add_grid_options "$1" "$2" 1m
   else # 1 MiB takes seconds
-    add_grid_options "$2" 64k
+    add_grid_options "$1" "$2" 64k
   fi
   ((budget_s == 0)) || options+=(--budget-s "$((budget_s - SECONDS))")
   # shellcheck disable=SC2086  # a list of words

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/log.hpp"
+
 namespace banyan::coll {
 namespace {
 
@@ -62,8 +64,13 @@ void PlanCache::note_tuned(executor::Exchange& exchange) const {
 }
 
 void PlanCache::tuned_finished(double seconds, std::span<const uint32_t> notes) {
-  if (tuner_) {  // else the model changed meanwhile
-    tuner_->finished(seconds, notes);
+  if (!tuner_ || !tuner_->finished(seconds, notes)) {  // none: the model changed meanwhile
+    return;
+  }
+  for (size_t way = 0; way < ways_.size(); ++way) {
+    BANYAN_LOG(kDebug, "coll", "rank {}: all-to-all-v by {} up to {} bytes took {:.1f} us{}", comm_.rank(),
+               planner::algorithm_name(ways_[way].chosen.algorithm), ways_[way].block_limit, 1e6 * tuner_->time_s(way),
+               way == tuner_->way() ? ", chosen" : "");
   }
 }
 

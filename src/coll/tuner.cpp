@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace banyan::coll {
 namespace {
@@ -27,39 +26,58 @@ Tuner::Tuner(size_t num_ways) : slowest_(num_ways), tried_(num_ways, true), tria
 }
 
 void Tuner::begin_trials() noexcept {
-  trial_ = std::numeric_limits<size_t>::max();
-  next_trial();
+  for (size_t way = 0; way < slowest_.size(); ++way) {
+    slowest_[way] = tried_[way] ? 0 : slowest_[way];
+  }
+  round_ = 0;
+  trial_ = 0;
+  begin_trial();
 }
 
-void Tuner::next_trial() noexcept {
-  do {
+void Tuner::begin_trial() noexcept {
+  while (trial_ < slowest_.size() && !tried_[trial_]) {
     ++trial_;
-  } while (trial_ < slowest_.size() && !tried_[trial_]);
+  }
+  if (trial_ == slowest_.size() && ++round_ < kRounds) {
+    trial_ = 0;  // which always is tried
+  }
   calls_ = 0;
-  fastest_s_ = std::numeric_limits<double>::infinity();
+  sum_s_ = 0;
   way_ = trial_ < slowest_.size() ? trial_ : way_;
 }
 
-void Tuner::finished(double seconds, std::span<const uint32_t> notes) noexcept {
+void Tuner::take(std::span<const uint32_t> notes) noexcept {
+  uint32_t& slowest = slowest_[reported_];
+  const uint32_t now = notes.empty() ? 0 : *std::max_element(notes.begin(), notes.end());
+  slowest = slowest == 0 ? now : std::min(slowest, now);
+  reports_ = false;
+}
+
+bool Tuner::finished(double seconds, std::span<const uint32_t> notes) noexcept {
+  const bool last_report = reports_ && trial_ == slowest_.size();
   if (reports_) {
-    slowest_[reported_] = notes.empty() ? 0 : *std::max_element(notes.begin(), notes.end());
-    reports_ = false;
-    if (trial_ == slowest_.size()) {
-      choose();
-      return;
-    }
+    take(notes);
+  }
+  if (last_report) {
+    choose();
+    return true;
   }
   if (trial_ < slowest_.size()) {
-    fastest_s_ = calls_ > 0 ? std::min(fastest_s_, seconds) : fastest_s_;
+    sum_s_ += calls_ > 0 ? seconds : 0;
     if (++calls_ == kTrialCalls) {
       reports_ = true;
-      reported_ = trial_;
-      note_ = note_of(fastest_s_);
-      next_trial();
+      reported_ = trial_++;
+      note_ = note_of(sum_s_ / (kTrialCalls - 1));
+      begin_trial();
     }
   } else if (slowest_.size() > 1 && --left_ == 0) {
     begin_trials();
   }
+  return false;
+}
+
+double Tuner::time_s(size_t way) const noexcept {
+  return slowest_[way] == 0 ? 0 : kSmallest_s * std::exp2((slowest_[way] - 1) / kStepsPerDoubling);
 }
 
 void Tuner::choose() noexcept {

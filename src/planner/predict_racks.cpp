@@ -70,8 +70,8 @@ Prediction predict_racks(const topology::LocalityTree& tree, const Hosts& hosts,
                   copy_time(model, kTouches * rank_bytes + 2.0 * static_cast<double>(loads.rank_local_max),
                             kTouches * host_out + 2.0 * static_cast<double>(largest(loads.host_local)));
   const double headers = header_bytes_per_block * ranks * (hosts.num_ranks() - ranks);
-  const BusiestLink busiest = busiest_link(tree, model, with_hops_in_racks(tree, hosts, loads),
-                                           host_out > 0 ? 1.0 + headers / host_out : 1.0);
+  const BusiestLink busiest =
+      busiest_link(tree, model, with_hops_in_racks(tree, hosts, loads), host_out > 0 ? 1.0 + headers / host_out : 1.0);
   set_wire(result, busiest, over(rank_bytes, between_racks.flow_bytes_per_s));
   return result;
 }

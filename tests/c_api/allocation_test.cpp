@@ -37,8 +37,8 @@ __attribute__((visibility("default"))) void operator delete(void* memory, size_t
 namespace {
 
 constexpr int kRanks = 4;
-constexpr int kWarmUps = 30;          // all ways of the tuner are tried
-constexpr int kCounted = 150;         // and some again
+constexpr int kWarmUps = 80;          // all ways of the tuner are tried
+constexpr int kCounted = 250;         // and some again
 constexpr size_t kMostBytes = 40000;  // some pairs are aggregated, some travel alone, in several pieces
 
 /// An allgather among threads.

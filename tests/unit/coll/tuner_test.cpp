@@ -46,14 +46,19 @@ class Job {
   uint64_t noted_ = 0;
 };
 
-constexpr uint64_t kTrials = 3 * Tuner::kTrialCalls + 1;  // of three ways, and the call with the last notes
+constexpr uint64_t kTrials =
+    3 * Tuner::kTrialCalls * Tuner::kRounds + 1;  // of three ways, and the call with the last notes
 
 TEST(Tuner, TriesEachWayAndKeepsTheFastestAtTheSlowestRank) {
   const double times[2][3] = {{5e-5, 3e-5, 1e-5}, {5e-5, 3e-5, 9e-5}};
   Job job(2, 3, [&](size_t rank, size_t way, uint64_t) { return times[rank][way]; });
   const auto trials = job.run(kTrials);
-  EXPECT_EQ(std::vector<size_t>(trials.begin(), trials.begin() + 12),
-            std::vector<size_t>({0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2}));
+  std::vector<size_t> expected;
+  for (size_t call = 0; call + 1 < kTrials; ++call) {
+    expected.push_back(call / Tuner::kTrialCalls % 3);
+  }
+  expected.push_back(2);  // the call that carries the last notes
+  EXPECT_EQ(trials, expected);
   EXPECT_EQ(job.run(Tuner::kFirstPause), std::vector<size_t>(Tuner::kFirstPause, 1));
 }
 
@@ -65,15 +70,32 @@ TEST(Tuner, WithoutAClearGainKeepsTheModelsChoice) {
 
 TEST(Tuner, TheFirstCallOfATrialIsNotTimed) {
   Job job(2, 2, [](size_t, size_t way, uint64_t call) {
-    return way == 1 && call == Tuner::kTrialCalls ? 1.0 : 1.0 / static_cast<double>(1 + way);
+    return way == 1 && call % Tuner::kTrialCalls == 0 ? 1.0 : 1.0 / static_cast<double>(1 + way);
   });
-  static_cast<void>(job.run(2 * Tuner::kTrialCalls + 1));
+  static_cast<void>(job.run(2 * Tuner::kTrialCalls * Tuner::kRounds + 1));
   EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
+}
+
+TEST(Tuner, AHiccupInOneTrialDoesNotCount) {
+  Job job(2, 2, [](size_t, size_t way, uint64_t call) {
+    return call == Tuner::kTrialCalls + 2 ? 1.0 : way == 1 ? 1e-5 : 2e-5;
+  });
+  static_cast<void>(job.run(2 * Tuner::kTrialCalls * Tuner::kRounds + 1));
+  EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
+}
+
+TEST(Tuner, RanksThatAreLateInTurnDoNotMakeAWayLookFast) {
+  // Way 1: each rank has a short call after a long one.
+  Job job(2, 2, [](size_t rank, size_t way, uint64_t call) {
+    return way == 0 ? 3e-5 : (call + rank) % 2 == 0 ? 9e-5 : 1e-6;
+  });
+  static_cast<void>(job.run(2 * Tuner::kTrialCalls * Tuner::kRounds + 1));
+  EXPECT_EQ(job.run(1), std::vector<size_t>({0}));
 }
 
 TEST(Tuner, LeavesOutWhatWasFarBehindUntilAPauseIsLong) {
   Job job(2, 3, [](size_t, size_t way, uint64_t) { return way == 2 ? 1e-3 : 1e-4; });
-  const auto ways = job.run(2000);
+  const auto ways = job.run(6000);
   const auto first = ways.begin() + kTrials;
   EXPECT_EQ(std::count(first, first + 300, 2U), 0);
   EXPECT_GT(std::count(first, ways.end(), 2U), 0);
@@ -89,8 +111,8 @@ TEST(Tuner, SpendsFewCallsOnTrials) {
   Job job(3, 4, [](size_t, size_t way, uint64_t) { return way == 0 ? 1e-5 : 3e-5; });
   constexpr uint64_t kCalls = 100000;
   const auto ways = job.run(kCalls);
-  EXPECT_LT(std::count_if(ways.begin(), ways.end(), [](size_t way) { return way != 0; }), 200);
-  EXPECT_LT(job.noted(), 100U);
+  EXPECT_LT(std::count_if(ways.begin(), ways.end(), [](size_t way) { return way != 0; }), 500);
+  EXPECT_LT(job.noted(), 150U);
 }
 
 TEST(Tuner, OfOneWayNeverCarriesNotes) {

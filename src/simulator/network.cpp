@@ -71,8 +71,10 @@ int Network::start(const Route& route, double bytes, double limit_bytes_per_s, d
 }
 
 void Network::settle(double now_s) {
-  // A bundle's rate changes from now on; what is new had its rate from its beginning.
-  for (const int bundle : shares_.settle()) {
+  const std::vector<int>& changed = shares_.settle();
+  const bool many = changed.size() > by_end_.size() / 4;  // then the heap is built anew, in linear time
+  for (const int bundle : changed) {
+    // A bundle's rate changes from now on; what is new had its rate from its beginning.
     Progress& progress = progress_[static_cast<size_t>(bundle)];
     if (progress.place == kNowhere) {
       by_end_.push_back(static_cast<uint32_t>(bundle));
@@ -82,7 +84,15 @@ void Network::settle(double now_s) {
       progress.since = std::max(progress.since, now_s);
     }
     progress.rate = shares_.rate_bytes_per_s(bundle);
-    find_end(static_cast<uint32_t>(bundle));
+    update_end(progress);
+    if (!many) {
+      sift(progress.place);
+    }
+  }
+  for (size_t place = many ? by_end_.size() / kArity + 1 : 0; place-- > 0;) {
+    if (place < by_end_.size()) {
+      sift_down(place);
+    }
   }
 }
 
@@ -107,12 +117,20 @@ int Network::end_next(double now_s) {
   return label;
 }
 
-void Network::find_end(uint32_t bundle) {
-  Progress& progress = progress_[bundle];
+void Network::update_end(Progress& progress) noexcept {
   const double left = std::max(0.0, progress.goals.front().served - progress.served);
   progress.end = progress.since + (left > 0 ? left / progress.rate : 0);
-  sift_up(progress.place);
-  sift_down(progress.place);
+}
+
+void Network::find_end(uint32_t bundle) {
+  update_end(progress_[bundle]);
+  sift(progress_[bundle].place);
+}
+
+void Network::sift(size_t place) noexcept {
+  const uint32_t bundle = by_end_[place];
+  sift_up(place);
+  sift_down(progress_[bundle].place);
 }
 
 bool Network::before(uint32_t a, uint32_t b) const noexcept {

@@ -76,9 +76,11 @@ class Network {
   [[nodiscard]] static double served_at(const Progress& progress, double now_s) noexcept;
   void begin_use(const Route& route, double bytes, double now_s);
   void end_use(const Route& route, double now_s);
+  static void update_end(Progress& progress) noexcept;
   void find_end(uint32_t bundle);
   /// The heap of bundles by end.
   [[nodiscard]] bool before(uint32_t a, uint32_t b) const noexcept;
+  void sift(size_t place) noexcept;
   void sift_up(size_t place) noexcept;
   void sift_down(size_t place) noexcept;
   void put(size_t place, uint32_t bundle) noexcept;

@@ -54,9 +54,9 @@ po::options_description own_options() {
       "sends between hosts that a rank has in flight; 0: no limit. Default: no limit, or for direct and where there is "
       "no schedule, what covers two latencies")(
       "resolution", po::value<double>(),
-      "seconds; rates of messages are found at most so often, 0: at each change. Default: 1/10000 of the bound; 0 up "
-      "to 20000 messages")("max-ranks", po::value<int>()->default_value(sim::Settings().max_ranks),
-                           "schedules are built for so many ranks; beyond, messages are made when needed")(
+      "seconds; rates of messages are found at most so often, 0: at each change. Default: 1/10000 of the bound or "
+      "more; 0 up to 20000 messages")("max-ranks", po::value<int>()->default_value(sim::Settings().max_ranks),
+                                      "schedules are built for so many ranks; beyond, messages are made when needed")(
       "output,o", text()->default_value("-"), "the report as text")("json", text(),
                                                                     "the same for programs, with all links")(
       "links", po::value<int>()->default_value(8), "rows in the table of busiest links")("help,h",

@@ -18,8 +18,11 @@ using simulator::Timeline;
 
 constexpr int kMinWindow = 2;
 constexpr int kMaxWindow = 64;
-/// Rates are found again at most so often in the time that the links need at least; docs/simulator.md has the error.
+/// Rates are found again at most so often in the time that the links need at least; without a schedule, so often for
+/// each message of a rank, within limits. docs/simulator.md has the error.
 constexpr double kResolutions = 10000;
+constexpr double kLeastResolutions = 2000;
+constexpr double kResolutionsPerMessage = 10;
 /// Schedules of more messages are simulated at that resolution too.
 constexpr size_t kExactMessages = 20000;
 
@@ -35,6 +38,25 @@ double message_bytes(const planner::Plan& outline, Algorithm algorithm) {
     default:
       return block * ranks * ranks;
   }
+}
+
+/// Messages between hosts that a rank sends, about.
+double messages_per_rank(const planner::Plan& outline, Algorithm algorithm) {
+  const double ranks = static_cast<double>(outline.num_ranks) / outline.num_hosts;
+  const double hosts = outline.num_hosts - 1;
+  switch (algorithm.kind) {
+    case Algorithm::kDirect:
+      return hosts * ranks;
+    case Algorithm::kHierarchicalRail:
+      return hosts;
+    default:
+      return hosts / ranks;
+  }
+}
+
+double default_resolution_s(const planner::Plan& outline, const Run& run) {
+  const double wanted = kResolutionsPerMessage * messages_per_rank(outline, run.candidate.algorithm);
+  return outline.lower_bound_s / (run.scheduled ? kResolutions : std::clamp(wanted, kLeastResolutions, kResolutions));
 }
 
 void simulate_schedule(const tool::Scenario& scenario, const planner::Wish& wish, const Settings& settings, Run& run) {
@@ -75,7 +97,7 @@ Run simulate(const tool::Scenario& scenario, const planner::Plan& outline, const
   const bool unlimited = run.scheduled && (candidate.algorithm != Algorithm::kDirect || !outline.uniform);
   run.in_flight = settings.in_flight.value_or(
       unlimited ? 0 : covering_window(situation, message_bytes(outline, candidate.algorithm)));
-  run.resolution_s = settings.resolution_s.value_or(outline.lower_bound_s / kResolutions);
+  run.resolution_s = settings.resolution_s.value_or(default_resolution_s(outline, run));
   if (run.scheduled) {
     simulate_schedule(scenario, wish, settings, run);
     return run;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <vector>
 
 #include "planner/predict_terms.hpp"
@@ -8,19 +9,35 @@ namespace {
 
 using topology::Tier;
 
-/// What of the hosts of each rack's bytes for other racks crosses the rack first, and so each host's network once more,
-/// both ways: all but the share that is at the right host by chance.
-Loads with_hops_in_racks(const topology::LocalityTree& tree, const Hosts& hosts, const Loads& loads) {
-  Loads result = loads;
+/// What crosses links in the steps in racks, and between them. A rack's bytes for other racks leave its hosts in equal
+/// shares; before that they cross the rack, all but the part that is at the right host by chance.
+struct Steps {
+  Loads in_racks;
+  Loads between_racks;
+};
+
+Steps steps_of(const topology::LocalityTree& tree, const Hosts& hosts, const Loads& loads) {
+  Steps steps{loads, loads};
+  for (const int node : tree.at_tier(Tier::kRack)) {
+    steps.in_racks.subtree_egress[static_cast<size_t>(node)] = 0;
+    steps.in_racks.subtree_ingress[static_cast<size_t>(node)] = 0;
+  }
   for (int host = 0; host < hosts.count(); ++host) {
     const auto node = static_cast<size_t>(hosts.tree_node(host));
     const auto rack = static_cast<size_t>(tree.ancestor(hosts.ranks(host)[0], Tier::kRack));
     const uint64_t hosts_in_rack = tree.nodes()[rack].children.size();
-    const uint64_t share = loads.subtree_egress[rack] / hosts_in_rack;
-    result.subtree_egress[node] += share - share / hosts_in_rack;
-    result.subtree_ingress[node] += share - share / hosts_in_rack;
+    const auto set = [&](std::vector<uint64_t> Loads::*way) {
+      const uint64_t share = (loads.*way)[rack] / hosts_in_rack;
+      const uint64_t in_rack = (loads.*way)[node] - std::min((loads.*way)[node], share);
+      // What crosses the rack first leaves its hosts, and enters those whence it leaves the rack.
+      const uint64_t hops = loads.subtree_egress[rack] / hosts_in_rack;
+      (steps.in_racks.*way)[node] = in_rack + hops - hops / hosts_in_rack;
+      (steps.between_racks.*way)[node] = share;
+    };
+    set(&Loads::subtree_egress);
+    set(&Loads::subtree_ingress);
   }
-  return result;
+  return steps;
 }
 
 /// Hosts of the largest rack, and messages between racks of the busiest rank and of the busiest host.
@@ -70,8 +87,12 @@ Prediction predict_racks(const topology::LocalityTree& tree, const Hosts& hosts,
                   copy_time(model, kTouches * rank_bytes + 2.0 * static_cast<double>(loads.rank_local_max),
                             kTouches * host_out + 2.0 * static_cast<double>(largest(loads.host_local)));
   const double headers = header_bytes_per_block * ranks * (hosts.num_ranks() - ranks);
-  const BusiestLink busiest =
-      busiest_link(tree, model, with_hops_in_racks(tree, hosts, loads), host_out > 0 ? 1.0 + headers / host_out : 1.0);
+  const double inflation = host_out > 0 ? 1.0 + headers / host_out : 1.0;
+  const Steps steps = steps_of(tree, hosts, loads);
+  // One after the other: a rank's message for another rack waits for all that its rack has for it.
+  const BusiestLink first = busiest_link(tree, model, steps.in_racks, inflation);
+  const BusiestLink second = busiest_link(tree, model, steps.between_racks, inflation);
+  const BusiestLink busiest{first.time_s + second.time_s, first.time_s > second.time_s ? first.name : second.name};
   set_wire(result, busiest, over(rank_bytes, between_racks.flow_bytes_per_s));
   return result;
 }

@@ -182,6 +182,10 @@ def check_c_family(path, lines):
         if f"#ifndef {guard}" not in lines:
             yield 1, f"no include guard {guard}"
     yield from check_includes(path, lines)
+    if path.startswith("tests/"):
+        for number, line in enumerate(lines, 1):
+            if re.match(r"\s*rc::check\(", line):
+                yield number, "drops the result of rc::check, so it cannot fail; EXPECT_TRUE it"
     if not path.startswith("tests/"):
         yield from check_function_sizes(lines)
     for number, line in enumerate(lines, 1):

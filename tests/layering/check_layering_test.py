@@ -78,6 +78,10 @@ class OtherRules(unittest.TestCase):
         found = problems(path, text, spdx)
         self.assertTrue(any(part in problem for problem in found), found)
 
+    def test_property_whose_result_is_dropped_is_found(self):
+        self.assert_found("tests/unit/base/a.cpp", 'TEST(A, B) {\n  rc::check("c", [] {});\n}\n', "rc::check")
+        self.assertEqual(problems("tests/unit/base/a.cpp", '  EXPECT_TRUE(rc::check("c", [] {}));\n'), [])
+
     def test_missing_licence_is_found(self):
         self.assert_found("tools/test.sh", "echo\n", "SPDX", spdx="")
 

@@ -46,10 +46,10 @@ TEST(ParseSize, AnythingElseIsRefused) {
 }
 
 TEST(ParseSize, ReadsBackWhatFormatSizeWrites) {
-  rc::check("parse_size(format_size(n)) == n", [] {
+  EXPECT_TRUE(rc::check("parse_size(format_size(n)) == n", [] {
     const auto bytes = *rc::gen::arbitrary<size_t>();
     RC_ASSERT(parse_size(format_size(bytes)) == bytes);
-  });
+  }));
 }
 
 TEST(ParseRate, DecimalUnitsOfBitsAndBytes) {
@@ -110,7 +110,7 @@ TEST(SweepSizes, TooManySizesAreRefused) {
 }
 
 TEST(SweepSizes, AnySweepEndsAscendingWithinItsLimits) {
-  rc::check("ascending, from -b to -e", [] {
+  EXPECT_TRUE(rc::check("ascending, from -b to -e", [] {
     SweepOptions options;
     options.min_size.bytes = *rc::gen::inRange<size_t>(0, 1U << 20);
     options.max_size.bytes = options.min_size.bytes + *rc::gen::inRange<size_t>(0, 1U << 30);
@@ -119,7 +119,7 @@ TEST(SweepSizes, AnySweepEndsAscendingWithinItsLimits) {
     RC_ASSERT(sizes.front() == options.min_size.bytes);
     RC_ASSERT(sizes.back() <= options.max_size.bytes);
     RC_ASSERT(std::adjacent_find(sizes.begin(), sizes.end(), std::greater_equal<>()) == sizes.end());
-  });
+  }));
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ TEST(Percentile, OfOneSampleIsThatSample) {
 }
 
 TEST(Percentile, LiesBetweenSmallestAndLargestAndGrows) {
-  rc::check("ordered by fraction", [] {
+  EXPECT_TRUE(rc::check("ordered by fraction", [] {
     const auto samples = *rc::gen::nonEmpty(rc::gen::container<std::vector<double>>(
         rc::gen::map(rc::gen::inRange(-1000000, 1000000), [](int v) { return v / 16.0; })));
     const auto p50 = median(samples);
@@ -42,7 +42,7 @@ TEST(Percentile, LiesBetweenSmallestAndLargestAndGrows) {
     RC_ASSERT(*std::min_element(samples.begin(), samples.end()) <= *p50);
     RC_ASSERT(*p50 <= *p99);
     RC_ASSERT(*p99 <= *std::max_element(samples.begin(), samples.end()));
-  });
+  }));
 }
 
 TEST(SlowestRank, IsTheMaximumOverRanksPerIteration) {

@@ -122,7 +122,7 @@ TEST(Tuner, OfOneWayNeverCarriesNotes) {
 }
 
 TEST(Tuner, AllRanksDecideAlikeWhateverTheTimes) {
-  rc::check("agreement", [](uint32_t seed) {
+  EXPECT_TRUE(rc::check("agreement", [](uint32_t seed) {
     const auto ranks = *rc::gen::inRange<size_t>(1, 5);
     const auto ways = *rc::gen::inRange<size_t>(1, 6);
     Job job(ranks, ways, [&](size_t rank, size_t way, uint64_t call) {
@@ -132,7 +132,7 @@ TEST(Tuner, AllRanksDecideAlikeWhateverTheTimes) {
     });
     static_cast<void>(job.run(1500));
     RC_ASSERT(!::testing::Test::HasFailure());
-  });
+  }));
 }
 
 TEST(Tuner, NotesGrowWithTime) {

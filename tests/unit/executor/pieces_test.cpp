@@ -58,7 +58,7 @@ TEST(Pieces, OfEqualPairsTakeTurnsByPhase) {
 }
 
 TEST(Pieces, CoverEachPairOnceAndInOrder) {
-  rc::check("pieces", [](bool in_phases) {
+  EXPECT_TRUE(rc::check("pieces", [](bool in_phases) {
     std::vector<DirectPair> pairs;
     const int count = *rc::gen::inRange(1, 6);
     for (int peer = 0; peer < count; ++peer) {
@@ -80,7 +80,7 @@ TEST(Pieces, CoverEachPairOnceAndInOrder) {
     for (const auto& pair : pairs) {
       RC_ASSERT(sent[static_cast<size_t>(pair.peer)] == pair.bytes);
     }
-  });
+  }));
 }
 
 TEST(Pieces, OverSeveralRailsAreAsManyForEach) {
@@ -95,7 +95,7 @@ TEST(Pieces, OverSeveralRailsAreAsManyForEach) {
 }
 
 TEST(Messages, AreCutBehindTheirHeaders) {
-  rc::check("cuts", [] {
+  EXPECT_TRUE(rc::check("cuts", [] {
     const auto total = *rc::gen::inRange<size_t>(1, 10000);
     const auto header = *rc::gen::inRange<size_t>(0, total + 1);
     const auto most = *rc::gen::inRange<size_t>(1, 17);
@@ -111,7 +111,7 @@ TEST(Messages, AreCutBehindTheirHeaders) {
     }
     RC_ASSERT(sum == total);
     RC_ASSERT(total >= 2 * least || cut.count == 1U);
-  });
+  }));
 }
 
 TEST(Messages, OfNothingAreOnePiece) { EXPECT_EQ(cut_message(0, 0, 4, 100).count, 1U); }

@@ -113,7 +113,7 @@ TEST(Algorithms, BruckWithARadixOfAllHostsThenTheMessagesOfNode) {
 }
 
 TEST(Algorithms, DirectThenEachPhaseHasOneSendAndReceivePerRankAndOneHostPairPerHost) {
-  rc::check("phases", [] {
+  EXPECT_TRUE(rc::check("phases", [] {
     const auto sizes = *rc::gen::container<std::vector<int>>(*rc::gen::inRange(2, 6), rc::gen::inRange(1, 7));
     const auto tree = tree_of(sizes);
     const Hosts hosts(tree);
@@ -139,7 +139,7 @@ TEST(Algorithms, DirectThenEachPhaseHasOneSendAndReceivePerRankAndOneHostPairPer
       RC_ASSERT(direct::remote_send_order(hosts, from).size() + static_cast<size_t>(hosts.size(hosts.host_of(from))) ==
                 static_cast<size_t>(hosts.num_ranks()));
     }
-  });
+  }));
 }
 
 TEST(Algorithms, RailThenOneMessagePerRankAndRailPeer) {

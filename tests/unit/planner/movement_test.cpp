@@ -121,7 +121,7 @@ TEST(Movement, PairsOfNoBytesThenNoMessages) {
 }
 
 TEST(Movement, AnyScheduleThenLinksCarryAtLeastWhatMustCrossAndAddUp) {
-  rc::check("sums", [] {
+  EXPECT_TRUE(rc::check("sums", [] {
     const auto sizes = *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(1, 5)));
     const auto tree = tree_of(sizes);
     TrafficSpec spec = parse_traffic_spec("zeros:4k,fraction=0.5");
@@ -150,7 +150,7 @@ TEST(Movement, AnyScheduleThenLinksCarryAtLeastWhatMustCrossAndAddUp) {
       in_steps += step.remote_bytes + step.local_bytes;
     }
     RC_ASSERT(payload == in_steps);
-  });
+  }));
 }
 
 }  // namespace

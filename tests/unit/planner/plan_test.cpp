@@ -32,7 +32,7 @@ TEST(MakePlan, WhenEveryPairOfAMessageIsLargeThenItIsStillSent) {
 }
 
 TEST(MakePlan, MoeShapedTrafficOnUnevenHostsThenThePlanHolds) {
-  rc::check("verified for every algorithm and size", [] {
+  EXPECT_TRUE(rc::check("verified for every algorithm and size", [] {
     const auto sizes = *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(1, 5)));
     const auto tree = tree_of(sizes);
     TrafficSpec spec = parse_traffic_spec("moe");
@@ -44,7 +44,7 @@ TEST(MakePlan, MoeShapedTrafficOnUnevenHostsThenThePlanHolds) {
     const Plan plan = plan_of(tree, matrix.bytes, algorithm);
     RC_ASSERT(plan.wire_bytes >= plan.logical_bytes);
     RC_ASSERT(schedule::parse(schedule::print(plan.schedule)).value("IR") == plan.schedule);
-  });
+  }));
 }
 
 TEST(MakePlan, SmallPairsOneWayAndLargeOnesTheOtherThenTheWireTimesDoNotAdd) {

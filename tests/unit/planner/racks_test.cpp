@@ -53,28 +53,53 @@ TEST(Racks, EvenOnesThenMessagesAndBytesFollowTheFormulas) {
   EXPECT_EQ(blocks[2], size_t{ranks} * 1 * 12);     // R - 1 messages of h m blocks
 }
 
-TEST(Racks, AnyThenVerified) {
-  rc::check("every byte arrives once in any racks", [] {
-    std::string hosts;
-    std::string racks;
-    int count = 0;
-    const int num_racks = *rc::gen::inRange(1, 5);
-    for (int rack = 0; rack < num_racks; ++rack) {
-      const int in_rack = *rc::gen::inRange(1, 5);
-      racks += (racks.empty() ? "" : ",") + std::to_string(in_rack);
-      for (int host = 0; host < in_rack; ++host) {
-        hosts += (hosts.empty() ? "" : ",") + std::to_string(*rc::gen::inRange(1, 5));
-        ++count;
-      }
+/// Racks, hosts and ranks of any number, in blocks or dealt round.
+topology::LocalityTree random_racks() {
+  std::string hosts;
+  std::string racks;
+  int count = 0;
+  const int num_racks = *rc::gen::inRange(1, 5);
+  for (int rack = 0; rack < num_racks; ++rack) {
+    const int in_rack = *rc::gen::inRange(1, 5);
+    racks += (racks.empty() ? "" : ",") + std::to_string(in_rack);
+    for (int host = 0; host < in_rack; ++host) {
+      hosts += (hosts.empty() ? "" : ",") + std::to_string(*rc::gen::inRange(1, 5));
+      ++count;
     }
-    const bool cyclic = *rc::gen::arbitrary<bool>();
-    const auto tree = racks_of(std::to_string(count) + ":[" + hosts + "] nic=10gbit racks=[" + racks +
-                               "] uplink=10gbit" + (cyclic ? " order=cyclic" : ""));
+  }
+  const bool cyclic = *rc::gen::arbitrary<bool>();
+  return racks_of(std::to_string(count) + ":[" + hosts + "] nic=10gbit racks=[" + racks + "] uplink=10gbit" +
+                  (cyclic ? " order=cyclic" : ""));
+}
+
+TEST(Racks, AnyThenVerified) {
+  EXPECT_TRUE(rc::check("every byte arrives once in any racks", [] {
+    const auto tree = random_racks();
     for (const bool mapped : {true, false}) {
       const auto verdict = schedule::verify(build_all(Hosts(tree), mapped), {});
       RC_ASSERT(verdict.problem == "");
     }
-  });
+  }));
+}
+
+TEST(Racks, AnyMatrixThenNoPredictionIsBelowTheBound) {
+  EXPECT_TRUE(rc::check("bound <= predicted, all algorithms", [] {
+    const auto tree = random_racks();
+    const Hosts hosts(tree);
+    const auto model = cost::nominal_model(tree);
+    const auto ranks = static_cast<size_t>(tree.num_ranks());
+    const auto matrix = *rc::gen::container<std::vector<uint64_t>>(
+        ranks * ranks, rc::gen::oneOf(rc::gen::just(uint64_t{0}), rc::gen::inRange<uint64_t>(0, 1 << 22)));
+    const Loads loads = sum_loads(tree, hosts, of(matrix), 0, ~uint64_t{0});
+    for (const Candidate& candidate : choose_v_for({tree, hosts, model}, of(matrix), {}).candidates) {
+      RC_ASSERT(candidate.prediction.total_s() >= lower_bound_s(tree, model, loads));
+    }
+    const size_t bytes = *rc::gen::inRange<size_t>(0, 1 << 22);
+    const Loads equal = sum_loads(tree, hosts, uniform(bytes), 0, ~uint64_t{0});
+    for (const Candidate& candidate : choose_uniform({tree, hosts, model}, bytes, {}).candidates) {
+      RC_ASSERT(candidate.prediction.total_s() >= lower_bound_s(tree, model, equal));
+    }
+  }));
 }
 
 TEST(Racks, AreComparedOnlyWhereTheyDifferFromRails) {

@@ -135,7 +135,7 @@ TEST(Gantt, RankThatDoesNotExistThenInvalidArgument) {
 }
 
 TEST(Gantt, AnyMessagesThenLanesDoNotOverlapAndNoMoreThanNeeded) {
-  rc::check("lanes", [] {
+  EXPECT_TRUE(rc::check("lanes", [] {
     const auto tree = tree_of({3, 2});
     std::vector<TimedMessage> messages;
     const auto times = *rc::gen::container<std::vector<std::pair<int, int>>>(
@@ -166,7 +166,7 @@ TEST(Gantt, AnyMessagesThenLanesDoNotOverlapAndNoMoreThanNeeded) {
     }
     RC_ASSERT(sends.bars.size() == messages.size());
     RC_ASSERT(static_cast<size_t>(sends.num_lanes) == most);
-  });
+  }));
 }
 
 TEST(Trace, ThenEachMessageIsAnEventOfItsRanksAndLinksWithItsFacts) {

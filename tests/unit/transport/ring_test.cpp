@@ -91,7 +91,7 @@ TEST(Ring, ForeignLengthBeyondTheRingDoesNotFit) {
 }
 
 TEST(Ring, AnySequenceComesOutAsItWentIn) {
-  rc::check([](const std::vector<std::pair<uint16_t, bool>>& steps) {
+  EXPECT_TRUE(rc::check([](const std::vector<std::pair<uint16_t, bool>>& steps) {
     const RingMemory memory(2 * kPage);
     RingReader reader(memory.control(), memory.bytes, kStart);
     RingWriter writer(memory.control(), memory.bytes);
@@ -120,7 +120,7 @@ TEST(Ring, AnySequenceComesOutAsItWentIn) {
       reader.pop(record->bytes);
     }
     RC_ASSERT(reader.front() == nullptr);
-  });
+  }));
 }
 
 TEST(Ring, WriterAndReaderThreadsAgree) {

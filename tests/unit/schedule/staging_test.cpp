@@ -44,11 +44,11 @@ TEST(Staging, MessageThatFitsItsSlotNeedsNone) {
 
 TEST(Staging, SizedMessageUsesItsSlotForTheHeaderAndStagesForTheWorstCase) {
   const Message three = message({{2, 1}, {3, 1}, {2, 4}}, Path::kMapped, true);
-  EXPECT_EQ(staged_at_sender(three, kSized), 0u);  // 3 * (5 + 100) < 400
+  EXPECT_EQ(staged_at_sender(three, kSized), 0u);  // 3 * (10 + 100) < 400
   const Message four = message({{2, 1}, {3, 1}, {2, 4}, {3, 4}}, Path::kMapped, true);
   EXPECT_TRUE(uses_slot(four, kSized));
-  EXPECT_EQ(staged_at_sender(four, kSized), 420u);
-  EXPECT_EQ(staged_at_receiver(four, kSized), 420u);
+  EXPECT_EQ(staged_at_sender(four, kSized), 440u);
+  EXPECT_EQ(staged_at_receiver(four, kSized), 440u);
 }
 
 TEST(Staging, SumIsAlignedAndRefusesToOverflow) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/fabric_builder.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -16,6 +18,8 @@ using topology::Tier;
 
 /// Memory of a rank's rings, divided among the ranks of its domain.
 constexpr size_t kRingBudgetBytes = size_t{8} << 20;
+/// Within this a byte must have come over a network for it to be used.
+constexpr double kRailTrialSeconds = 5;
 constexpr size_t kMinSlotBytes = 4096;
 constexpr size_t kMaxSlotBytes = size_t{128} << 10;
 
@@ -106,7 +110,8 @@ std::unique_ptr<transport::Transport> FabricOwner::open_one(const std::string& n
   config.size = fabric_.size();
   config.comm_id = comm_id_;
   config.interface_name = interfaces.empty() ? nullptr : interfaces.c_str();
-  config.timeout_s = settings_.timeout_s;
+  // One that nothing comes over must not hold up its end for long.
+  config.timeout_s = rail_interfaces_.empty() ? settings_.timeout_s : std::min(settings_.timeout_s, kRailTrialSeconds);
   config.host_context = name == "inproc" ? hub_.get() : nullptr;
   return std::make_unique<transport::Transport>(registry_.find(name), config);
 }
@@ -259,7 +264,6 @@ void FabricOwner::add_rails(bootstrap::Bootstrap& bootstrap, const topology::Loc
     return;
   }
   fabric_.rails = {remote_};
-  fabric_.rail_pattern = rails_.pattern;
   const auto own_addresses = [&] {
     std::vector<std::string> mine;
     for (size_t rail = 1; rail < rail_interfaces_.size(); ++rail) {
@@ -274,13 +278,78 @@ void FabricOwner::add_rails(bootstrap::Bootstrap& bootstrap, const topology::Loc
   static_cast<void>(exchange_or_fail(bootstrap, deadline, [&] {
     for (int peer = 0; peer < fabric_.size(); ++peer) {
       const auto addresses = unpack(packed[static_cast<size_t>(peer)], fabric_.rails.size() - 1);
-      for (size_t rail = 1; rail < fabric_.rails.size() && !tree.same_host(fabric_.rank, peer); ++rail) {
+      const bool over_rails = fabric_.peers[static_cast<size_t>(peer)].transport == remote_;
+      for (size_t rail = 1; rail < fabric_.rails.size() && over_rails; ++rail) {
         fabric_.rails[rail]->connect(peer, addresses[rail - 1]);
       }
     }
     return std::string();
   }));
-  description_ += " on " + std::to_string(fabric_.rails.size()) + " rails";
+  try_rails(bootstrap, tree, deadline);
+}
+
+/// Leaves out networks over which nothing comes, on any rank: a firewall, or addresses that are equal by chance.
+void FabricOwner::try_rails(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline) {
+  const auto local = [&] {
+    for (transport::Transport* rail : fabric_.rails) {
+      trials_.push_back(std::make_unique<RailTrial>(*rail, fabric_.rank, tree));
+    }
+    const Deadline limit = Deadline::in(std::min(kRailTrialSeconds, deadline.remaining_s()));
+    const auto waits = [](const auto& trial) { return trial->advance() == RailTrial::State::kWaiting; };
+    while (std::count_if(trials_.begin(), trials_.end(), waits) > 0 && !limit.passed()) {
+      ::sched_yield();
+    }
+    std::string passed;
+    for (const auto& trial : trials_) {
+      passed += trial->advance() == RailTrial::State::kPassed ? '1' : '0';
+    }
+    return passed;
+  };
+  std::vector<bool> keep(fabric_.rails.size(), true);
+  for (const std::string& passed : exchange_or_fail(bootstrap, deadline, local)) {
+    for (size_t rail = 0; rail < keep.size(); ++rail) {
+      keep[rail] = keep[rail] && passed.at(rail) == '1';
+    }
+  }
+  const bool none_passed = std::find(keep.begin(), keep.end(), true) == keep.end();
+  if (none_passed) {
+    keep[0] = true;  // its errors will tell why
+  }
+  for (size_t rail = 0; rail < keep.size(); ++rail) {
+    if (!keep[rail] && fabric_.rank == 0) {
+      BANYAN_LOG(kWarn, "comm", "the network {} joins all hosts by its addresses, but nothing came over it: left out",
+                 rails_.subnets[rail]);
+    }
+  }
+  keep_only(keep);
+  if (!none_passed) {
+    trials_.clear();  // else what the first posted is still posted
+  }
+}
+
+/// Closes the transports of the other rails, and takes what is left for what they were used for.
+void FabricOwner::keep_only(const std::vector<bool>& keep) {
+  const auto is_dropped = [&](const transport::Transport* transport) {
+    const auto rail = std::find(fabric_.rails.begin(), fabric_.rails.end(), transport);
+    return rail != fabric_.rails.end() && !keep[static_cast<size_t>(rail - fabric_.rails.begin())];
+  };
+  transport::Transport* first =
+      fabric_.rails[static_cast<size_t>(std::find(keep.begin(), keep.end(), true) - keep.begin())];
+  for (auto& link : fabric_.peers) {
+    link.transport = link.transport == remote_ ? first : link.transport;
+  }
+  remote_ = first;
+  std::erase_if(fabric_.transports, is_dropped);
+  std::erase_if(transports_, [&](const auto& transport) { return is_dropped(transport.get()); });
+  size_t rail = 0;
+  std::erase_if(fabric_.rails, [&](const transport::Transport*) { return !keep[rail++]; });
+  rails_ = keep_rails(rails_, keep);
+  if (rails_.count() < 2) {
+    fabric_.rails.clear();
+    return;
+  }
+  fabric_.rail_pattern = rails_.pattern;
+  description_ += " on " + std::to_string(rails_.count()) + " rails";
 }
 
 void FabricOwner::map_rings(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bootstrap/bootstrap.hpp"
+#include "comm/rail_trial.hpp"
 #include "comm/rails.hpp"
 #include "comm/settings.hpp"
 #include "topology/locality_tree.hpp"
@@ -52,6 +53,8 @@ class FabricOwner {
   [[nodiscard]] transport::Transport* first_of(unsigned mask, const char* where) const;
   void link_peers(const topology::LocalityTree& tree, const std::vector<std::vector<std::string>>& addresses);
   void add_rails(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
+  void try_rails(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
+  void keep_only(const std::vector<bool>& keep);
   void map_rings(bootstrap::Bootstrap& bootstrap, const topology::LocalityTree& tree, Deadline deadline);
 
   Settings settings_;
@@ -60,6 +63,7 @@ class FabricOwner {
   Rails rails_;
   std::vector<std::string> rail_interfaces_;  ///< this rank's, by rail; empty: not to be chosen
   transport::TransportRegistry registry_;
+  std::vector<std::unique_ptr<RailTrial>> trials_;  ///< while the rails are tried; must outlive them
   std::vector<std::unique_ptr<transport::Transport>> transports_;
   std::unique_ptr<transport::Transport::Window> window_;
   std::vector<std::unique_ptr<transport::Transport::Mapping>> mappings_;

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -26,7 +27,7 @@ namespace {
 /// or a network for management, costs.
 constexpr double kLeastShare = 0.125;
 /// Messages after which the pattern repeats, where rates differ.
-constexpr int kPatternLength = 16;
+constexpr size_t kPatternLength = 16;
 
 std::string text_of(in_addr address) {
   char text[INET_ADDRSTRLEN] = {};
@@ -91,22 +92,17 @@ std::optional<Network> network_of(const std::string& subnet, const std::vector<s
 }
 
 /// Each place goes to the rail that is furthest behind its share.
-std::vector<int> pattern_of(const std::vector<Network>& networks) {
-  const bool equal = std::all_of(networks.begin(), networks.end(),
-                                 [&](const Network& network) { return network.slowest == networks[0].slowest; });
-  double sum = 0;
-  for (const Network& network : networks) {
-    sum += network.slowest;
-  }
+std::vector<int> pattern_of(const std::vector<double>& rates) {
+  const bool equal = std::all_of(rates.begin(), rates.end(), [&](double rate) { return rate == rates[0]; });
+  const double sum = std::accumulate(rates.begin(), rates.end(), 0.0);
   std::vector<int> pattern;
-  std::vector<double> given(networks.size());
-  const int length = equal ? static_cast<int>(networks.size()) : kPatternLength;
-  while (static_cast<int>(pattern.size()) < length) {
+  std::vector<double> given(rates.size());
+  const size_t length = equal ? rates.size() : kPatternLength;
+  while (pattern.size() < length) {
     size_t next = 0;
     double furthest = -std::numeric_limits<double>::infinity();
-    for (size_t rail = 0; rail < networks.size(); ++rail) {
-      const double share = equal ? 1.0 / static_cast<double>(networks.size()) : networks[rail].slowest / sum;
-      const double behind = share * static_cast<double>(pattern.size() + 1) - given[rail];
+    for (size_t rail = 0; rail < rates.size(); ++rail) {
+      const double behind = rates[rail] / sum * static_cast<double>(pattern.size() + 1) - given[rail];
       if (behind > furthest + 1e-9) {
         furthest = behind;
         next = rail;
@@ -175,17 +171,25 @@ Rails choose_rails(const std::vector<std::vector<Interface>>& interfaces, const 
   if (most > 0 && networks.size() > most) {
     networks.resize(most);
   }
-  if (!known) {
-    for (Network& network : networks) {
-      network.slowest = 1;
-    }
-  }
   Rails rails;
   for (const Network& network : networks) {
     rails.subnets.push_back(network.subnet);
+    rails.rates.push_back(known ? network.slowest : 1);
   }
-  rails.pattern = pattern_of(networks);
+  rails.pattern = pattern_of(rails.rates);
   return rails;
+}
+
+Rails keep_rails(const Rails& rails, const std::vector<bool>& keep) {
+  Rails kept;
+  for (size_t rail = 0; rail < rails.count(); ++rail) {
+    if (keep[rail]) {
+      kept.subnets.push_back(rails.subnets[rail]);
+      kept.rates.push_back(rails.rates[rail]);
+    }
+  }
+  kept.pattern = pattern_of(kept.rates);
+  return kept;
 }
 
 }  // namespace banyan::comm

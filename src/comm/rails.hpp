@@ -28,12 +28,16 @@ struct Interface {
 /// Networks that join all hosts, and how much each carries.
 struct Rails {
   std::vector<std::string> subnets;
+  std::vector<double> rates;  ///< by rail, bytes/s of its slowest interface; all 1 if one is unknown
   /// Rails in the order in which consecutive messages take them: each as often as its share of the rates.
   std::vector<int> pattern;
 
   [[nodiscard]] size_t count() const noexcept { return subnets.size(); }
   bool operator==(const Rails&) const = default;
 };
+
+/// Those with keep[rail], with their pattern.
+[[nodiscard]] Rails keep_rails(const Rails& rails, const std::vector<bool>& keep);
 
 /// The subnets in which every rank has an interface, at most `most` (0: no limit), fastest first. Not one in which two
 /// hosts have equal addresses (Docker's and libvirt's own networks, which lead nowhere), nor one much slower than the

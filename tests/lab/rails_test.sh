@@ -68,6 +68,15 @@ one_is_used_if_told() {
   shares=$(shares BANYAN_RAILS=1 "$UNIFORM" -b 1m -e 1m)
   [[ $(tr ' ' '\n' <<<"$shares" | sort -n | paste -sd ' ') == "0 0 100" ]] || fail "shares of the rails: $shares"
 }
+# node1 believes that node0 is elsewhere on the second network: what it sends there is lost without a word.
+one_that_carries_nothing_is_left_out() {
+  local shares
+  lab "$LAB" exec 1 -- ip neigh replace 10.77.1.1 lladdr 02:00:00:00:00:99 dev eth1 nud permanent || return 1
+  shares=$(shares A=1 "$UNIFORM" -b 1m -e 1m 2>"$WORK/said")
+  lab "$LAB" exec 1 -- ip neigh del 10.77.1.1 dev eth1
+  grep -q 'nothing came over it' "$WORK/said" || fail "no warning: $(cat "$WORK/said")" || return 1
+  [[ $shares == *" 0 "* ]] && within "${shares/ 0 / }" 45 55
+}
 those_that_are_named_are_used() {
   local shares
   shares=$(shares BANYAN_INTERFACE=eth0,eth2 "$UNIFORM" -b 1m -e 1m)
@@ -82,5 +91,6 @@ run_test aggregated_messages_are_spread
 run_test one_aggregated_message_is_spread
 run_test a_rank_keeps_to_its_own_if_told
 run_test one_is_used_if_told
+run_test one_that_carries_nothing_is_left_out
 run_test those_that_are_named_are_used
 exit "$FAILED"

@@ -62,6 +62,15 @@ TEST(Rails, ShareMessagesByTheirSlowestInterface) {
   }
 }
 
+TEST(Rails, ThatAreKeptShareAnew) {
+  const Rails rails =
+      rails_of({on("1", 1, 3 * kGigabit), on("2", 1), on("3", 1)}, {on("1", 2, 3 * kGigabit), on("2", 2), on("3", 2)});
+  ASSERT_EQ(rails.count(), 3U);
+  const Rails two = keep_rails(rails, {false, true, true});
+  EXPECT_EQ(two.subnets, std::vector<std::string>({"10.2.0.0/24", "10.3.0.0/24"}));
+  EXPECT_EQ(two.pattern, std::vector<int>({0, 1}));
+}
+
 TEST(Rails, OfUnknownSpeedsCountAsEqual) {
   const Rails rails = rails_of({on("1", 1, 0), on("2", 1)}, {on("1", 2, 0), on("2", 2)});
   EXPECT_EQ(rails.count(), 2U);

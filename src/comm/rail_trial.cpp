@@ -15,7 +15,9 @@ RailTrial::RailTrial(transport::Transport& transport, int rank, const topology::
   const auto hosts = tree.at_tier(topology::Tier::kNode);
   const auto own = std::find(hosts.begin(), hosts.end(), tree.ancestor(rank, topology::Tier::kNode));
   const auto place = static_cast<size_t>(own - hosts.begin());
-  const auto ranks_of = [&](size_t host) -> const std::vector<int>& { return tree.node(hosts[host % hosts.size()]).ranks; };
+  const auto ranks_of = [&](size_t host) -> const std::vector<int>& {
+    return tree.node(hosts[host % hosts.size()]).ranks;
+  };
   // Rank number i of a host sends to number i of the next, round its ranks.
   const auto target = [&](size_t host, size_t index) {
     const auto& next = ranks_of(host + 1);

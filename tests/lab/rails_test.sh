@@ -44,6 +44,7 @@ PYTHON
 
 within() { # within SHARES LEAST MOST: each of them
   local share
+  [[ -n $1 ]] || fail "no shares: the exchange or its counters failed" || return 1
   for share in $1; do
     ((share >= $2 && share <= $3)) || fail "shares of the rails: $1; expected $2 to $3 each" || return 1
   done

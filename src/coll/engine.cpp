@@ -78,7 +78,9 @@ void Engine::alltoall(const void* sendbuf, void* recvbuf, size_t block_bytes, co
 void Engine::alltoallv(const void* sendbuf, void* recvbuf, const ByteLayout& layout, const Options& options) {
   comm_.check_usable();
   one_shot_.tuned = plans_.tunes(options);
-  one_shot_.planned = one_shot_.tuned ? plans_.tuned() : plans_.variable(options);
+  if (!one_shot_.tuned) {  // else start() finds the way that is next
+    one_shot_.planned = plans_.variable(options);
+  }
   one_shot_.exchange = variable_exchange(sendbuf, recvbuf, layout);
   run_one_shot("alltoallv", options);
 }
@@ -124,6 +126,10 @@ void Engine::start(Request& request) {
                                                  : "another request of this communicator is active; wait for it");
   }
   comm_.check_usable();
+  if (request.tuned) {  // which may fail, so before the request counts as started
+    request.planned = plans_.tuned();
+    plans_.note_tuned(request.exchange);
+  }
   const double timeout = request.timeout_s > 0 ? request.timeout_s : comm_.settings().timeout_s;
   deadline_ = Deadline::in(timeout);
   stall_deadline_ = Deadline::in(std::min(kStallSeconds, timeout / 2));
@@ -133,10 +139,6 @@ void Engine::start(Request& request) {
   active_ = &request;
   request.started = true;
   comm_.control().operation_started(++operation_);
-  if (request.tuned) {
-    request.planned = plans_.tuned();
-    plans_.note_tuned(request.exchange);
-  }
   started_at_ = std::chrono::steady_clock::now();
   const banyan_status status = executor_.start(request.planned->program, request.exchange, operation_);
   if (status != BANYAN_OK) {

@@ -6,12 +6,10 @@ against the bound of the wires, from the JSON files of mpi_compare, with the ver
 Exit status 1 when bytes were wrong or a file holds nothing to show; a missed bar is shown, not an error.
 """
 
-import argparse
-import json
 import math
 import sys
 
-from summarize_sweep import cell, figure, read_points
+from summarize_sweep import cell, figure, run
 
 SPEEDUP = 1.5
 NEVER_BELOW = 0.95
@@ -81,13 +79,6 @@ def texts(row):
     )  # fmt: skip
 
 
-def table(rows):
-    """The rows below their heads, columns aligned."""
-    lines = [HEAD, *(texts(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
-    return "\n".join("  ".join(text.rjust(width) for text, width in zip(line, widths)).rstrip() for line in lines)
-
-
 def share_of(values, predicate):
     """Share of the values for which the predicate holds; None without values."""
     return sum(1 for value in values if predicate(value)) / len(values) if values else None
@@ -141,20 +132,8 @@ def lines_of(result):
 
 
 def main(arguments=None):
-    """Reads, prints, writes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="+", help="files of mpi_compare -J; unexpanded patterns are skipped")
-    parser.add_argument("--out", help="write the rows and totals as JSON")
-    options = parser.parse_args(arguments)
-    points, bad = read_points([path for path in options.files if "*" not in path])
-    rows = [summarize(label, point) for label, point in points]
-    result = totals(rows)
-    print(table(rows))
-    print(lines_of(result))
-    if options.out:
-        with open(options.out, "w", encoding="utf-8") as file:
-            json.dump({"format": "banyan-grid-1", "totals": result, "rows": rows}, file, indent=1)
-    return 1 if bad or not rows or result["wrong_bytes"] else 0
+    """The grid's summary."""
+    return run(arguments, sys.modules[__name__], "banyan-grid-1")
 
 
 if __name__ == "__main__":

@@ -74,10 +74,10 @@ def texts(row):
     )  # fmt: skip
 
 
-def table(rows):
-    """The rows below their heads, columns aligned."""
-    lines = [HEAD, *(texts(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+def table(head, cells):
+    """Rows of cells below their heads, columns aligned."""
+    lines = [head, *cells]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join("  ".join(text.rjust(width) for text, width in zip(line, widths)).rstrip() for line in lines)
 
 
@@ -114,25 +114,35 @@ def read_points(paths):
     return points, bad
 
 
-def main(arguments=None):
-    """Reads, prints, writes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def lines_of(result):
+    """The totals for people."""
+    beyond = f", beyond the wires: {result['beyond_bound']}" if result["beyond_bound"] else ""
+    return (
+        f"bars passed: {result['passed']} of {result['with_bar']}{beyond}; predicted within 25 %: "
+        f"{result['predicted_within_25_percent']} of {result['predicted']}; wrong bytes: {result['wrong_bytes']}"
+    )
+
+
+def run(arguments, module, file_format):
+    """Reads, prints and writes what a summary's module makes of points: HEAD, summarize, texts, totals, lines_of."""
+    parser = argparse.ArgumentParser(description=module.__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", help="files of mpi_compare -J; unexpanded patterns are skipped")
     parser.add_argument("--out", help="write the rows and totals as JSON")
     options = parser.parse_args(arguments)
     points, bad = read_points([path for path in options.files if "*" not in path])
-    rows = [summarize(label, point) for label, point in points]
-    result = totals(rows)
-    print(table(rows))
-    beyond = f", beyond the wires: {result['beyond_bound']}" if result["beyond_bound"] else ""
-    print(
-        f"bars passed: {result['passed']} of {result['with_bar']}{beyond}; predicted within 25 %: "
-        f"{result['predicted_within_25_percent']} of {result['predicted']}; wrong bytes: {result['wrong_bytes']}"
-    )
+    rows = [module.summarize(label, point) for label, point in points]
+    result = module.totals(rows)
+    print(table(module.HEAD, [module.texts(row) for row in rows]))
+    print(module.lines_of(result))
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:
-            json.dump({"format": "banyan-sweep-1", "totals": result, "rows": rows}, file, indent=1)
+            json.dump({"format": file_format, "totals": result, "rows": rows}, file, indent=1)
     return 1 if bad or not rows or result["wrong_bytes"] else 0
+
+
+def main(arguments=None):
+    """The sweep's summary."""
+    return run(arguments, sys.modules[__name__], "banyan-sweep-1")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/xml_text.hpp"
 #include "cost/quantity.hpp"
 #include "cost/render.hpp"
 
@@ -46,29 +47,7 @@ const char* ink_on(const Colour& colour) {
   return 0.2126 * colour.r + 0.7152 * colour.g + 0.0722 * colour.b > 140 ? "#000" : "#fff";
 }
 
-/// Text for XML: names come from other machines. Control characters, which XML 1.0 cannot hold, become "?".
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-    }
-  }
-  return out;
-}
+std::string escaped(const std::string& text) { return xml_text(text, /*keeps_lines=*/false); }
 
 /// The first characters of a name, never half a UTF-8 one.
 std::string label(const std::string& name) {

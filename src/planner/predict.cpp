@@ -88,9 +88,8 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
     return result;
   }
   const auto& remote = remote_tier(tree, model);
-  const double blocks = static_cast<double>(ranks) * (hosts.num_ranks() - ranks);
-  const double headers = header_bytes_per_block * blocks;
-  const BusiestLink busiest = busiest_link(tree, model, loads, host_out > 0 ? 1.0 + headers / host_out : 1.0);
+  const BusiestLink busiest =
+      busiest_link(tree, model, loads, header_inflation(hosts, host_out, header_bytes_per_block));
   result.latency_s += remote.alpha_s;
   result.overhead_s += message_time(remote, hierarchical_messages(hosts, fan));
   result.copy_s *= Prediction::kCopiesNotOverlapped;

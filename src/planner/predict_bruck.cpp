@@ -27,8 +27,7 @@ Prediction predict_bruck(const topology::LocalityTree& tree, const Hosts& hosts,
     hops += digits.num_hops(distance) / static_cast<double>(hosts.count() - 1);
   }
   const double host_out = busiest_host_bytes(hosts, loads);
-  const double blocks = static_cast<double>(ranks) * (hosts.num_ranks() - ranks);
-  const double headers = host_out > 0 ? 1.0 + header_bytes_per_block * blocks / host_out : 1.0;
+  const double headers = header_inflation(hosts, host_out, header_bytes_per_block);
   const BusiestLink busiest = busiest_link(tree, model, loads, headers * hops);
   // Packed and unpacked on each hop, and gathered and handed out; carriers may be one rank a host.
   const double touches = 2.0 * hops + (ranks > 1 ? 2.0 : 0.0);

@@ -86,8 +86,7 @@ Prediction predict_racks(const topology::LocalityTree& tree, const Hosts& hosts,
   result.copy_s = Prediction::kCopiesNotOverlapped *
                   copy_time(model, kTouches * rank_bytes + 2.0 * static_cast<double>(loads.rank_local_max),
                             kTouches * host_out + 2.0 * static_cast<double>(largest(loads.host_local)));
-  const double headers = header_bytes_per_block * ranks * (hosts.num_ranks() - ranks);
-  const double inflation = host_out > 0 ? 1.0 + headers / host_out : 1.0;
+  const double inflation = header_inflation(hosts, host_out, header_bytes_per_block);
   const Steps steps = steps_of(tree, hosts, loads);
   // One after the other: a rank's message for another rack waits for all that its rack has for it.
   const BusiestLink first = busiest_link(tree, model, steps.in_racks, inflation);

@@ -63,6 +63,12 @@ double busiest_host_bytes(const Hosts& hosts, const Loads& loads) {
   return static_cast<double>(most);
 }
 
+double header_inflation(const Hosts& hosts, double host_bytes, double per_block) {
+  const int ranks = largest_host(hosts);
+  const double blocks = static_cast<double>(ranks) * (hosts.num_ranks() - ranks);
+  return host_bytes > 0 ? 1.0 + per_block * blocks / host_bytes : 1.0;
+}
+
 void set_wire(Prediction& prediction, const BusiestLink& busiest, double flow_s) {
   prediction.wire_s = std::max(busiest.time_s, flow_s);
   prediction.busiest = flow_s > busiest.time_s ? "one rank's flow" : busiest.name;

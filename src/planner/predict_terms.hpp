@@ -30,6 +30,9 @@ struct BusiestLink {
 /// Most bytes that leave a host.
 [[nodiscard]] double busiest_host_bytes(const Hosts& hosts, const Loads& loads);
 
+/// By how much headers lengthen what leaves that host; `per_block`: their bytes for each block, on average.
+[[nodiscard]] double header_inflation(const Hosts& hosts, double host_bytes, double per_block);
+
 /// Copies inside a host: a rank's own share on its core, or all ranks' on the host's memory, whichever is slower.
 [[nodiscard]] double copy_time(const cost::CostModel& model, double rank_bytes, double host_bytes);
 

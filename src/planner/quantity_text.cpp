@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "base/xml_text.hpp"
+
 namespace banyan::planner {
 
 std::string seconds_text(double seconds) {
@@ -31,28 +33,7 @@ std::string count_text(uint64_t count, const char* noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-std::string xml_text(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += (static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f ? '?' : c;
-    }
-  }
-  return out;
-}
+std::string xml_text(const std::string& text) { return banyan::xml_text(text, /*keeps_lines=*/true); }
 
 std::string xml_label(const std::string& text, size_t most) {
   if (text.size() <= most) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planner/algorithms/bruck.hpp"
 
-#include "planner/algorithms/direct.hpp"
 #include "planner/algorithms/message.hpp"
 
 namespace banyan::planner::bruck {
@@ -22,10 +21,10 @@ class Builder {
   }
 
   RankSchedule build() {
-    local_step([this](int from, int to) { return gathered(from, to); });
+    append_local_step(hosts_, part_, [this](int from, int to) { return gathered(from, to); });
     for (int round = 0; round < digits_.num_rounds(); ++round) {
       cross(round);
-      local_step([this, round](int from, int to) { return handed_on(round, from, to); });
+      append_local_step(hosts_, part_, [this, round](int from, int to) { return handed_on(round, from, to); });
     }
     return std::move(part_);
   }
@@ -111,22 +110,6 @@ class Builder {
       }
     }
     return result;
-  }
-
-  /// What the ranks of this host give each other, `make(from, to)`; nothing where that is empty.
-  template <typename Make>
-  void local_step(Make make) {
-    const auto append = [](std::vector<Message>& messages, Message message) {
-      if (!message.blocks.empty()) {
-        messages.push_back(std::move(message));
-      }
-    };
-    for (const int peer : direct::local_send_order(hosts_, rank_)) {
-      append(part_.sends, make(rank_, peer));
-    }
-    for (const int peer : direct::local_receive_order(hosts_, rank_)) {
-      append(part_.receives, make(peer, rank_));
-    }
   }
 
   const Hosts& hosts_;

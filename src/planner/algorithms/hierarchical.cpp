@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "planner/algorithms/direct.hpp"
 #include "planner/algorithms/message.hpp"
 
 namespace banyan::planner::hierarchical {
@@ -27,10 +26,10 @@ class Builder {
   }
 
   RankSchedule build() {
-    gather();
+    append_local_step(hosts_, part_, [this](int from, int to) { return gathered(from, to); });
     cross();
     if (options_.fan == Fan::kNode) {
-      hand_out();
+      append_local_step(hosts_, part_, [this](int from, int to) { return handed_out(from, to); });
     }
     return std::move(part_);
   }
@@ -50,15 +49,6 @@ class Builder {
       }
     }
     return result;
-  }
-
-  void gather() {
-    for (const int peer : direct::local_send_order(hosts_, rank_)) {
-      part_.sends.push_back(gathered(rank_, peer));
-    }
-    for (const int peer : direct::local_receive_order(hosts_, rank_)) {
-      part_.receives.push_back(gathered(peer, rank_));
-    }
   }
 
   /// Step 1, fan kRail: all blocks of `from`'s host for `to`.
@@ -116,21 +106,6 @@ class Builder {
       }
     }
     return result;
-  }
-
-  void hand_out() {
-    for (const int peer : direct::local_send_order(hosts_, rank_)) {
-      Message out = handed_out(rank_, peer);
-      if (!out.blocks.empty()) {
-        part_.sends.push_back(std::move(out));
-      }
-    }
-    for (const int peer : direct::local_receive_order(hosts_, rank_)) {
-      Message in = handed_out(peer, rank_);
-      if (!in.blocks.empty()) {
-        part_.receives.push_back(std::move(in));
-      }
-    }
   }
 
   const Hosts& hosts_;

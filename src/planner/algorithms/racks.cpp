@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "planner/algorithms/direct.hpp"
 #include "planner/algorithms/hierarchical.hpp"
 #include "planner/algorithms/message.hpp"
 
@@ -21,7 +20,7 @@ class Builder {
   }
 
   RankSchedule build() {
-    gather();
+    append_local_step(hosts_, part_, [this](int from, int to) { return gathered(from, to); });
     cross_hosts();
     cross_racks();
     return std::move(part_);
@@ -68,15 +67,6 @@ class Builder {
       }
     }
     return result;
-  }
-
-  void gather() {
-    for (const int peer : direct::local_send_order(hosts_, rank_)) {
-      part_.sends.push_back(gathered(rank_, peer));
-    }
-    for (const int peer : direct::local_receive_order(hosts_, rank_)) {
-      part_.receives.push_back(gathered(peer, rank_));
-    }
   }
 
   /// Step 1: all blocks of the sender's host for `to`, or that `to` takes to other racks.

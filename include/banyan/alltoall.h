@@ -72,6 +72,7 @@ typedef struct banyan_comm_stats {
   uint64_t mapped_bytes;        /**< their bytes, headers included */
   uint64_t inter_host_messages; /**< of messages_sent, those to another host */
   uint64_t inter_host_bytes;    /**< their bytes */
+  uint64_t trials;              /**< of operations, those that tried a way to make a repeated call (BANYAN_TUNER) */
 } banyan_comm_stats;
 
 /** Fills `stats`; its `struct_size` must be set. */

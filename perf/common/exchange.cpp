@@ -90,10 +90,21 @@ PlanFigures figures_of(const banyan_plan* plan) {
           info.logical_bytes, info.num_messages,     info.num_mapped_messages, info.measured != 0};
 }
 
-Counters read_counters(const banyan_comm* comm) {
+namespace {
+
+banyan_comm_stats stats_of(const banyan_comm* comm) {
   banyan_comm_stats stats{};
   stats.struct_size = sizeof(stats);
   require(banyan_comm_get_stats(comm, &stats), "banyan_comm_get_stats");
+  return stats;
+}
+
+}  // namespace
+
+uint64_t read_trials(const banyan_comm* comm) { return stats_of(comm).trials; }
+
+Counters read_counters(const banyan_comm* comm) {
+  const banyan_comm_stats stats = stats_of(comm);
   return {stats.messages_sent, stats.message_bytes,       stats.mapped_writes,
           stats.mapped_bytes,  stats.inter_host_messages, stats.inter_host_bytes};
 }

@@ -63,6 +63,8 @@ struct Counters {
 };
 /// This rank's counters so far. Local.
 [[nodiscard]] Counters read_counters(const banyan_comm* comm);
+/// Exchanges so far that tried a way (banyan_comm_stats). Local; the same on all ranks.
+[[nodiscard]] uint64_t read_trials(const banyan_comm* comm);
 [[nodiscard]] Counters operator-(const Counters& later, const Counters& earlier);
 [[nodiscard]] Counters operator+(const Counters& one, const Counters& other);
 

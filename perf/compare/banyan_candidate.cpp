@@ -19,9 +19,13 @@ class BanyanPrepared final : public PreparedExchange {
   BanyanPrepared(banyan_comm* comm, const Traffic& traffic, ExchangeBuffers& buffers, const std::string& algorithm)
       : comm_(comm),
         plan_(figures_of(make_plan(comm, traffic, algorithm).get())),
-        exchange_(comm, traffic, buffers, {algorithm, false}) {}
+        exchange_(comm, traffic, buffers, {algorithm, false}),
+        tries_(algorithm == "auto") {}
   void run() override { exchange_.run(); }
   void settle() override { require(banyan_comm_barrier(comm_), "banyan_comm_barrier"); }
+  [[nodiscard]] std::optional<uint64_t> trials() const override {
+    return tries_ ? std::optional(read_trials(comm_)) : std::nullopt;
+  }
   [[nodiscard]] std::optional<Counters> counters() const override { return read_counters(comm_); }
   [[nodiscard]] std::optional<PlanFigures> plan() const override { return plan_; }
 
@@ -29,6 +33,7 @@ class BanyanPrepared final : public PreparedExchange {
   banyan_comm* comm_;
   PlanFigures plan_;
   BanyanExchange exchange_;
+  bool tries_;
 };
 
 }  // namespace

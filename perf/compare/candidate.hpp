@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,8 @@ class PreparedExchange {
   /// Collective, not timed, after a series of runs and before this rank waits for others outside the library: what the
   /// library still holds of the data moves on. Does nothing where the library needs no such call.
   virtual void settle() {}
+  /// Calls so far that tried ways to make this exchange; absent where the library tries none. The same on all ranks.
+  [[nodiscard]] virtual std::optional<uint64_t> trials() const { return std::nullopt; }
   /// This rank's messages so far; absent where the library does not count.
   [[nodiscard]] virtual std::optional<Counters> counters() const { return std::nullopt; }
   [[nodiscard]] virtual std::optional<PlanFigures> plan() const { return std::nullopt; }

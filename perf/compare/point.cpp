@@ -46,6 +46,9 @@ Json to_json(const CandidateResult& result) {
   json["checked_exchanges"] = result.checked;
   json["wrong_bytes"] = result.wrong;
   json["nic_bytes_per_exchange"] = result.nic_bytes_per_exchange();
+  if (result.settling_calls > 0) {
+    json["settling"] = {{"calls", result.settling_calls}, {"seconds", result.settling_s}};
+  }
   if (result.counters) {
     const auto per_exchange = [&](uint64_t total) {
       return ratio(static_cast<double>(total), static_cast<double>(result.num_exchanges));

@@ -18,6 +18,8 @@ struct CandidateResult {
   std::vector<double> round_s;       ///< by round
   int exchanges_per_round = 0;       ///< timed
   uint64_t num_exchanges = 0;        ///< all, which the counters cover
+  int settling_calls = 0;            ///< before the rounds, while the library tried ways to make the exchange
+  double settling_s = 0;             ///< what they took
   uint64_t checked = 0;              ///< exchanges whose data were checked
   uint64_t wrong = 0;                ///< bytes, all ranks, over the checked exchanges
   uint64_t nic_bytes = 0;            ///< sent by all hosts' interfaces

@@ -195,7 +195,8 @@ banyan_status banyan_request_free(banyan_request* request) {
 
 banyan_status banyan_comm_get_stats(const banyan_comm* comm, banyan_comm_stats* stats) {
   return c_boundary([&] {
-    const auto& counters = require(comm, "comm").engine->counters();
+    const auto& engine = *require(comm, "comm").engine;
+    const auto& counters = engine.counters();
     banyan_comm_stats full{};
     full.operations = counters.operations;
     full.messages_sent = counters.messages_sent;
@@ -204,6 +205,7 @@ banyan_status banyan_comm_get_stats(const banyan_comm* comm, banyan_comm_stats* 
     full.mapped_bytes = counters.mapped_bytes;
     full.inter_host_messages = counters.inter_host_messages;
     full.inter_host_bytes = counters.inter_host_bytes;
+    full.trials = engine.trials();
     fill(stats, full, "stats");
   });
 }

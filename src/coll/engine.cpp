@@ -48,6 +48,11 @@ executor::Exchange variable_exchange(const void* sendbuf, void* recvbuf, const B
           .recv_offsets = layout.recv_offsets};
 }
 
+void take(Request& request, const Kept& kept) {
+  request.planned = kept.planned;
+  request.tuned = kept.tuned;
+}
+
 std::string list(const std::vector<int>& ranks) {
   std::string text;
   for (const int rank : ranks) {
@@ -69,18 +74,14 @@ Engine::~Engine() {
 
 void Engine::alltoall(const void* sendbuf, void* recvbuf, size_t block_bytes, const Options& options) {
   comm_.check_usable();
-  one_shot_.tuned = false;
-  one_shot_.planned = plans_.uniform(block_bytes, options);
+  take(one_shot_, plans_.uniform(block_bytes, options));
   one_shot_.exchange = uniform_exchange(sendbuf, recvbuf, block_bytes);
   run_one_shot("alltoall", options);
 }
 
 void Engine::alltoallv(const void* sendbuf, void* recvbuf, const ByteLayout& layout, const Options& options) {
   comm_.check_usable();
-  one_shot_.tuned = plans_.tunes(options);
-  if (!one_shot_.tuned) {  // else start() finds the way that is next
-    one_shot_.planned = plans_.variable(options);
-  }
+  take(one_shot_, plans_.variable(options));
   one_shot_.exchange = variable_exchange(sendbuf, recvbuf, layout);
   run_one_shot("alltoallv", options);
 }
@@ -96,7 +97,7 @@ std::unique_ptr<Request> Engine::alltoall_init(const void* sendbuf, void* recvbu
                                                const Options& options) {
   comm_.check_usable();
   auto request = std::make_unique<Request>();
-  request->planned = plans_.make_uniform(block_bytes, options);
+  take(*request, plans_.uniform(block_bytes, options));
   request->operation = "alltoall";
   request->timeout_s = options.timeout_s;
   request->exchange = uniform_exchange(sendbuf, recvbuf, block_bytes);
@@ -107,8 +108,7 @@ std::unique_ptr<Request> Engine::alltoallv_init(const void* sendbuf, void* recvb
                                                 const Options& options) {
   comm_.check_usable();
   auto request = std::make_unique<Request>();
-  request->tuned = plans_.tunes(options);
-  request->planned = request->tuned ? plans_.tuned() : plans_.make_variable(options);
+  take(*request, plans_.variable(options));
   request->operation = "alltoallv";
   request->timeout_s = options.timeout_s;
   request->send_bytes.assign(layout.send_bytes.begin(), layout.send_bytes.end());
@@ -126,9 +126,8 @@ void Engine::start(Request& request) {
                                                  : "another request of this communicator is active; wait for it");
   }
   comm_.check_usable();
-  if (request.tuned) {  // which may fail, so before the request counts as started
-    request.planned = plans_.tuned();
-    plans_.note_tuned(request.exchange);
+  if (request.tuned != nullptr) {  // which may fail, so before the request counts as started
+    request.planned = request.tuned->next(request.exchange);
   }
   const double timeout = request.timeout_s > 0 ? request.timeout_s : comm_.settings().timeout_s;
   deadline_ = Deadline::in(timeout);
@@ -155,10 +154,8 @@ bool Engine::advance(Request& request) {
   const banyan_status status = executor_.progress(&events);
   if (status == BANYAN_OK) {
     comm_.control().operation_finished(operation_);
-    if (request.tuned) {
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at_).count();
-      const bool noted = request.exchange.carries_notes;
-      plans_.tuned_finished(seconds, noted ? executor_.notes() : std::span<const uint32_t>());
+    if (request.tuned != nullptr) {
+      tell(request);
     }
     active_ = nullptr;
     request.started = false;
@@ -182,6 +179,16 @@ bool Engine::advance(Request& request) {
     check_clock(request);
   }
   return false;
+}
+
+/// Tells what tunes the request how the call went.
+void Engine::tell(Request& request) {
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at_).count();
+  trials_ += request.tuned->tries() ? 1 : 0;
+  const bool noted = request.exchange.carries_notes;
+  if (request.tuned->finished(seconds, noted ? executor_.notes() : std::span<const uint32_t>())) {
+    BANYAN_LOG(kDebug, "coll", "rank {}: {} by {}", comm_.rank(), request.operation, request.tuned->describe());
+  }
 }
 
 bool Engine::must_yield() const { return idle_rounds_ > 0 && (comm_.yields() || idle_rounds_ > kSpinRounds); }
@@ -223,7 +230,7 @@ void Engine::report_stall(const Request& request) {
   bootstrap::OperationReport report;
   report.sequence = operation_;
   report.fields = {{"operation", request.operation}};
-  if (request.exchange.uniform) {
+  if (request.exchange.uniform || request.exchange.block_bytes > 0) {
     report.fields.emplace_back("bytes per pair", std::to_string(request.exchange.block_bytes));
   }
   report.fields.emplace_back("algorithm", request.planned->algorithm);  // may follow from the bytes

@@ -65,6 +65,8 @@ class Engine {
   void forget_plans();
 
   [[nodiscard]] const executor::Counters& counters() const noexcept { return executor_.counters(); }
+  /// Exchanges that tried a way, or told all ranks what a trial took.
+  [[nodiscard]] uint64_t trials() const noexcept { return trials_; }
 
  private:
   void run_one_shot(const char* operation, const Options& options);
@@ -72,6 +74,7 @@ class Engine {
   [[nodiscard]] bool advance(Request& request);
   [[nodiscard]] bool must_yield() const;
   void idle();
+  void tell(Request& request);
   void check_clock(Request& request);
   void report_stall(const Request& request);
   void await_verdict();
@@ -91,6 +94,7 @@ class Engine {
   std::optional<Deadline> verdict_deadline_;  ///< set: the executor failed because a peer makes another call
   banyan_status verdict_ = BANYAN_OK;         ///< what to fail with if none comes
   uint64_t operation_ = 0;
+  uint64_t trials_ = 0;
   uint32_t idle_rounds_ = 0;
   uint32_t rounds_ = 0;
 };

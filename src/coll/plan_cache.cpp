@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <limits>
-
-#include "base/log.hpp"
+#include <vector>
 
 namespace banyan::coll {
 namespace {
 
-/// Plans kept for one-shot calls; when there are as many, all are forgotten.
+/// Kinds of calls that are kept; when there are as many, all are forgotten.
 constexpr size_t kMaxKept = 64;
 /// In place of bytes per pair, which no exchange can have.
 constexpr size_t kVariable = std::numeric_limits<size_t>::max();
@@ -24,7 +23,7 @@ planner::Wish PlanCache::wish(const Options& options) const {
 
 Place PlanCache::place() const {
   const transport::Fabric& fabric = comm_.fabric();
-  return {.hosts = hosts_,
+  return {.hosts = *hosts_,
           .rank = comm_.rank(),
           .mapped = comm_.mapped(),
           .ring_capacity = fabric.ring_capacity,
@@ -32,56 +31,44 @@ Place PlanCache::place() const {
           .own_rail = comm_.settings().own_rail};
 }
 
-std::shared_ptr<Planned> PlanCache::make_uniform(size_t block_bytes, const Options& options) const {
-  return compile_uniform(place(), planner::choose_uniform(situation(), block_bytes, wish(options)), block_bytes);
+/// What compiles choices of all-to-alls of `block_bytes`, or of all-to-all-v, also after the cache was cleared.
+Compile PlanCache::compile_of(std::optional<size_t> block_bytes) const {
+  return [place = place(), hosts = hosts_, block_bytes](const planner::Choice& choice) {
+    return block_bytes ? compile_uniform(place, choice, *block_bytes) : compile_variable(place, choice);
+  };
 }
 
-std::shared_ptr<Planned> PlanCache::make_variable(const Options& options) const {
-  return compile_variable(place(), planner::choose_v(situation(), wish(options)));
-}
-
-bool PlanCache::tunes(const Options& options) const {
-  const std::string_view algorithm = options.algorithm.empty() ? comm_.settings().algorithm : options.algorithm;
-  return comm_.settings().tunes && (algorithm.empty() || algorithm == "auto");
-}
-
-const std::shared_ptr<Planned>& PlanCache::tuned() {
-  if (!tuner_) {
-    ways_ = planner::ways_v(situation(), wish({.algorithm = "auto", .timeout_s = 0}));
-    way_plans_.assign(ways_.size(), nullptr);
-    tuner_.emplace(ways_.size());
+Kept PlanCache::make_uniform(size_t block_bytes, const Options& options) {
+  const auto wanted = wish(options);
+  const Compile compile = compile_of(block_bytes);
+  auto choices = comm_.settings().tunes
+                     ? planner::ways_uniform(situation(), block_bytes, wanted)
+                     : std::vector<planner::Choice>{planner::choose_uniform(situation(), block_bytes, wanted)};
+  if (choices.size() == 1) {
+    return {compile(choices[0]), nullptr};
   }
-  auto& planned = way_plans_[tuner_->way()];
-  if (planned == nullptr) {
-    planned = compile_variable(place(), ways_[tuner_->way()]);
-  }
-  return planned;
+  Ways ways(std::move(choices), compile);
+  auto planned = ways.plan(0);
+  return {planned, std::make_shared<TunedUniform>(std::move(ways), variable(options).planned, block_bytes,
+                                                  static_cast<size_t>(comm_.size()))};
 }
 
-void PlanCache::note_tuned(executor::Exchange& exchange) const {
-  exchange.carries_notes = tuner_ && tuner_->carries_note();
-  exchange.note = exchange.carries_notes ? tuner_->note() : 0;
-}
-
-void PlanCache::tuned_finished(double seconds, std::span<const uint32_t> notes) {
-  if (!tuner_ || !tuner_->finished(seconds, notes)) {  // none: the model changed meanwhile
-    return;
-  }
-  for (size_t way = 0; way < ways_.size(); ++way) {
-    BANYAN_LOG(kDebug, "coll", "rank {}: all-to-all-v by {} up to {} bytes took {:.1f} us{}", comm_.rank(),
-               planner::algorithm_name(ways_[way].chosen.algorithm), ways_[way].block_limit, 1e6 * tuner_->time_s(way),
-               way == tuner_->way() ? ", chosen" : "");
-  }
+Kept PlanCache::make_variable(const Options& options) const {
+  const auto wanted = wish(options);
+  Ways ways(comm_.settings().tunes ? planner::ways_v(situation(), wanted)
+                                   : std::vector<planner::Choice>{planner::choose_v(situation(), wanted)},
+            compile_of(std::nullopt));
+  auto planned = ways.plan(0);
+  return {planned, ways.size() == 1 ? nullptr : std::make_shared<TunedVariable>(std::move(ways), comm_.rank())};
 }
 
 void PlanCache::clear() {
   kept_.clear();
-  tuner_.reset();
-  hosts_ = planner::Hosts(comm_.tree());
+  hosts_ = std::make_shared<const planner::Hosts>(comm_.tree());
 }
 
 template <typename Make>
-const std::shared_ptr<Planned>& PlanCache::kept(const KeyView& key, Make make) {
+const Kept& PlanCache::kept(const KeyView& key, Make make) {
   const auto found = kept_.find(key);
   if (found != kept_.end()) {
     return found->second;
@@ -92,11 +79,11 @@ const std::shared_ptr<Planned>& PlanCache::kept(const KeyView& key, Make make) {
   return kept_[Key(key)] = make();
 }
 
-const std::shared_ptr<Planned>& PlanCache::uniform(size_t block_bytes, const Options& options) {
+const Kept& PlanCache::uniform(size_t block_bytes, const Options& options) {
   return kept({block_bytes, options.algorithm}, [&] { return make_uniform(block_bytes, options); });
 }
 
-const std::shared_ptr<Planned>& PlanCache::variable(const Options& options) {
+const Kept& PlanCache::variable(const Options& options) {
   return kept({kVariable, options.algorithm}, [&] { return make_variable(options); });
 }
 

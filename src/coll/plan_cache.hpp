@@ -5,49 +5,43 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "coll/compile.hpp"
 #include "coll/options.hpp"
 #include "coll/planned.hpp"
-#include "coll/tuner.hpp"
+#include "coll/tuned.hpp"
 #include "comm/communicator.hpp"
-#include "executor/exchange.hpp"
 #include "planner/hosts.hpp"
 #include "planner/select.hpp"
 
 namespace banyan::coll {
 
-/// Plans exchanges of a communicator, and keeps what one-shot calls need again. An all-to-all-v is planned without its
-/// counts, so one plan serves all counts. Finding a kept plan allocates nothing. One thread.
+/// How calls of one kind are made: as planned, or as `tuned` says call by call.
+struct Kept {
+  std::shared_ptr<Planned> planned;
+  std::shared_ptr<Tuned> tuned;  ///< nullptr: nothing is tried
+};
+
+/// Plans exchanges of a communicator, and keeps what calls need again. An all-to-all-v is planned without its counts,
+/// so one plan serves all counts. Finding what is kept allocates nothing. One thread.
 class PlanCache {
  public:
   /// Borrows the communicator.
-  explicit PlanCache(comm::Communicator& communicator) : comm_(communicator), hosts_(communicator.tree()) {}
+  explicit PlanCache(comm::Communicator& communicator)
+      : comm_(communicator), hosts_(std::make_shared<const planner::Hosts>(communicator.tree())) {}
 
-  /// Plans of their own, for requests that stay. Error{NOT_FOUND} for an unknown algorithm.
-  [[nodiscard]] std::shared_ptr<Planned> make_uniform(size_t block_bytes, const Options& options) const;
-  [[nodiscard]] std::shared_ptr<Planned> make_variable(const Options& options) const;
-
-  /// Shared ones; all are forgotten when there are too many. Good until the next call.
-  [[nodiscard]] const std::shared_ptr<Planned>& uniform(size_t block_bytes, const Options& options);
-  [[nodiscard]] const std::shared_ptr<Planned>& variable(const Options& options);
-
-  /// Whether calls of an all-to-all-v with these options try several ways, and the way that is next.
-  [[nodiscard]] bool tunes(const Options& options) const;
-  [[nodiscard]] const std::shared_ptr<Planned>& tuned();
-  /// What such a call carries, and how it went; `notes`: of all ranks, if it carried them.
-  void note_tuned(executor::Exchange& exchange) const;
-  void tuned_finished(double seconds, std::span<const uint32_t> notes);
+  /// Error{NOT_FOUND} for an unknown algorithm. All that is kept is forgotten when it is too much; callers who need it
+  /// longer share it. Good until the next call.
+  [[nodiscard]] const Kept& uniform(size_t block_bytes, const Options& options);
+  [[nodiscard]] const Kept& variable(const Options& options);
 
   /// After the communicator's tree or model changed.
   void clear();
 
-  [[nodiscard]] planner::Situation situation() const { return {comm_.tree(), hosts_, comm_.model()}; }
+  [[nodiscard]] planner::Situation situation() const { return {comm_.tree(), *hosts_, comm_.model()}; }
   [[nodiscard]] planner::Wish wish(const Options& options) const;
 
  private:
@@ -65,15 +59,15 @@ class PlanCache {
   };
 
   [[nodiscard]] Place place() const;
+  [[nodiscard]] Compile compile_of(std::optional<size_t> block_bytes) const;
+  [[nodiscard]] Kept make_uniform(size_t block_bytes, const Options& options);
+  [[nodiscard]] Kept make_variable(const Options& options) const;
   template <typename Make>
-  const std::shared_ptr<Planned>& kept(const KeyView& key, Make make);
+  const Kept& kept(const KeyView& key, Make make);
 
   comm::Communicator& comm_;
-  planner::Hosts hosts_;
-  std::map<Key, std::shared_ptr<Planned>, Less> kept_;
-  std::optional<Tuner> tuner_;
-  std::vector<planner::Choice> ways_;
-  std::vector<std::shared_ptr<Planned>> way_plans_;  ///< by way, once it is used
+  std::shared_ptr<const planner::Hosts> hosts_;  ///< what is kept shares it
+  std::map<Key, Kept, Less> kept_;
 };
 
 }  // namespace banyan::coll

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "coll/planned.hpp"
+#include "coll/tuned.hpp"
 #include "executor/exchange.hpp"
 
 namespace banyan::coll {
@@ -12,10 +13,10 @@ namespace banyan::coll {
 /// An exchange that is planned and may be started many times. Made by Engine; borrowed buffers as in Exchange.
 struct Request {
   std::shared_ptr<Planned> planned;
+  std::shared_ptr<Tuned> tuned;  ///< says for each start what is `planned`; nullptr: it stays
   executor::Exchange exchange;
-  std::vector<size_t> send_bytes, send_offsets, recv_bytes, recv_offsets;  ///< what `exchange` points to
+  std::vector<size_t> send_bytes, send_offsets, recv_bytes, recv_offsets;  ///< of an all-to-all-v, what it points to
   const char* operation = "";                                              ///< "alltoall" or "alltoallv", for reports
-  bool tuned = false;  ///< `planned` is to be looked up anew for each start
   double timeout_s = 0;
   bool started = false;
 };

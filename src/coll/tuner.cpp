@@ -16,64 +16,98 @@ double steps(double factor) noexcept { return kStepsPerDoubling * std::log2(fact
 }  // namespace
 
 uint32_t Tuner::note_of(double seconds) noexcept {
-  return 1 + static_cast<uint32_t>(std::lround(steps(std::max(seconds, kSmallest_s) / kSmallest_s)));
+  constexpr double kLargest = (uint32_t{1} << kNoteBits) - 1;
+  return static_cast<uint32_t>(
+      std::lround(std::min(1 + steps(std::max(seconds, kSmallest_s) / kSmallest_s), kLargest)));
 }
 
-Tuner::Tuner(size_t num_ways) : slowest_(num_ways), tried_(num_ways, true), trial_(num_ways) {
+Tuner::Tuner(size_t num_ways) : num_ways_(std::min(num_ways, kMostWays)), trial_(num_ways_) {
+  tried_.fill(true);
   if (num_ways > 1) {
     begin_trials();
   }
 }
 
 void Tuner::begin_trials() noexcept {
-  for (size_t way = 0; way < slowest_.size(); ++way) {
-    slowest_[way] = tried_[way] ? 0 : slowest_[way];
-  }
   round_ = 0;
+  spent_ = 0;
   trial_ = 0;
   begin_trial();
 }
 
-void Tuner::begin_trial() noexcept {
-  while (trial_ < slowest_.size() && !tried_[trial_]) {
-    ++trial_;
+/// Of the known notes of ways in these trials, the least; 0: none is known.
+uint32_t Tuner::least() const noexcept {
+  uint32_t least = 0;
+  for (size_t way = 0; way < num_ways_; ++way) {
+    const uint32_t note = tried_[way] ? slowest_[way] : 0;
+    least = least == 0 || (note != 0 && note < least) ? note : least;
   }
-  if (trial_ == slowest_.size() && ++round_ < kRounds) {
-    trial_ = 0;  // which always is tried
+  return least;
+}
+
+bool Tuner::takes_part(size_t way) const noexcept {
+  // Way 0 always does: its trial leaves time for the note of the one before, which the next depends on.
+  return way == 0 || (tried_[way] && (round_ == 0 || slowest_[way] <= least() + steps(kFarBehind)));
+}
+
+void Tuner::begin_trial() noexcept {
+  const auto skip = [&] {
+    while (trial_ < num_ways_ && !takes_part(trial_)) {
+      ++trial_;
+    }
+  };
+  skip();
+  if (trial_ == num_ways_ && ++round_ <= kRounds) {
+    trial_ = 0;
   }
   calls_ = 0;
   sum_s_ = 0;
-  way_ = trial_ < slowest_.size() ? trial_ : way_;
+  longest_s_ = 0;
+  const bool brief = round_ == 0;
+  const uint32_t known = least();
+  const double wanted =
+      known == 0 ? kShortCalls : kTrial_s / (kSmallest_s * std::exp2((known - 1) / kStepsPerDoubling));
+  timed_calls_ = static_cast<int>(
+      std::clamp<double>(wanted, brief ? kFewestCalls - 1 : kFewestCalls, brief ? kShortCalls : kMostCalls));
+  way_ = trial_ < num_ways_ ? trial_ : way_;
 }
 
-void Tuner::take(std::span<const uint32_t> notes) noexcept {
+void Tuner::take(uint32_t now) noexcept {
   uint32_t& slowest = slowest_[reported_];
-  const uint32_t now = notes.empty() ? 0 : *std::max_element(notes.begin(), notes.end());
-  slowest = slowest == 0 ? now : std::min(slowest, now);
+  slowest = reported_round_ <= 1 ? now : std::min(slowest, now);  // a longer trial says more than a short one
   reports_ = false;
 }
 
-bool Tuner::finished(double seconds, std::span<const uint32_t> notes) noexcept {
-  const bool last_report = reports_ && trial_ == slowest_.size();
+bool Tuner::finished(double seconds, uint32_t slowest) noexcept {
+  const bool last_report = reports_ && trial_ == num_ways_;
+  spent_ += tries() ? 1 : 0;
   if (reports_) {
-    take(notes);
+    take(slowest);
   }
   if (last_report) {
     choose();
     return true;
   }
-  if (trial_ < slowest_.size()) {
-    sum_s_ += calls_ > 0 ? seconds : 0;
-    if (++calls_ == kTrialCalls) {
-      reports_ = true;
-      reported_ = trial_++;
-      note_ = note_of(sum_s_ / (kTrialCalls - 1));
-      begin_trial();
-    }
-  } else if (slowest_.size() > 1 && --left_ == 0) {
+  if (trial_ < num_ways_) {
+    end_call(seconds);
+  } else if (num_ways_ > 1 && --left_ == 0) {
     begin_trials();
   }
   return false;
+}
+
+void Tuner::end_call(double seconds) noexcept {
+  if (calls_++ > 0) {
+    sum_s_ += seconds;
+    longest_s_ = std::max(longest_s_, seconds);
+  }
+  if (calls_ > timed_calls_) {
+    reports_ = true;
+    reported_ = trial_++;
+    reported_round_ = round_;
+    note_ = note_of((sum_s_ - longest_s_) / (timed_calls_ - 1));
+    begin_trial();
+  }
 }
 
 double Tuner::time_s(size_t way) const noexcept {
@@ -81,19 +115,18 @@ double Tuner::time_s(size_t way) const noexcept {
 }
 
 void Tuner::choose() noexcept {
-  const auto known = [&](size_t way) { return tried_[way] && slowest_[way] > 0; };
   size_t best = 0;
-  for (size_t way = 1; way < slowest_.size(); ++way) {
+  for (size_t way = 1; way < num_ways_; ++way) {
     const double needed = best == 0 ? steps(1 / kClearlyFaster) : 0;
-    if (known(way) && (!known(best) || slowest_[way] + needed < slowest_[best])) {
+    if (tried_[way] && slowest_[way] + needed < slowest_[best]) {
       best = way;
     }
   }
-  for (size_t way = 1; way < slowest_.size(); ++way) {
-    tried_[way] = pause_ >= kLongPause || (known(way) && slowest_[way] <= slowest_[best] + steps(kFarBehind));
+  for (size_t way = 1; way < num_ways_; ++way) {
+    tried_[way] = pause_ >= kLongPause || slowest_[way] <= slowest_[best] + steps(kFarBehind);
   }
   way_ = best;
-  left_ = pause_;
+  left_ = std::max(pause_, kPausePerTrial * spent_);
   pause_ = std::min(4 * pause_, kLongestPause);
 }
 

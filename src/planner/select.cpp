@@ -17,10 +17,12 @@ namespace banyan::planner {
 namespace {
 
 constexpr int kMaxRadix = 1024;
-/// The lower limit that is tried is this part of the model's.
-constexpr size_t kLowerLimit = 8;
+/// The other limits that are tried are so many times higher and lower than the model's.
+constexpr size_t kLimitStep = 8;
 /// Hosts from which bruck is compared unasked. With fewer it saves a host at most three messages, for two rounds more.
 constexpr int kLeastBruckHosts = 8;
+/// Nothing slower by more than this, as predicted, is tried where the traffic is known: predictions are nearer.
+constexpr double kWorthTrying = 1.6;
 
 hierarchical::Fan fan_of(Algorithm algorithm) {
   return algorithm.kind == Algorithm::kHierarchicalNode ? hierarchical::Fan::kNode : hierarchical::Fan::kRail;
@@ -209,10 +211,36 @@ std::vector<Choice> ways_v(const Situation& situation, const Wish& wish) {
       has_bruck = has_bruck || is_bruck;  // one radix, the best by the model
     }
   }
-  const size_t lower = std::max(first.block_limit / kLowerLimit, kMinBlockLimit);
-  if (wish.aggregate_limit_bytes == 0 && lower < first.block_limit) {
+  if (wish.aggregate_limit_bytes == 0) {
+    const size_t lower = std::max(first.block_limit / kLimitStep, kMinBlockLimit);
+    const size_t higher = std::min(first.block_limit * kLimitStep, kMaxBlockLimit);
+    for (const size_t limit : {lower, higher}) {
+      if (limit != first.block_limit) {
+        ways.push_back(first);
+        ways.back().block_limit = limit;
+      }
+    }
     ways.push_back(first);
-    ways.back().block_limit = lower;
+    ways.back().chosen = *std::find_if(first.candidates.begin(), first.candidates.end(),
+                                       [](const Candidate& c) { return c.algorithm == Algorithm::kDirect; });
+    ways.back().block_limit = 0;
+  }
+  return ways;
+}
+
+std::vector<Choice> ways_uniform(const Situation& situation, size_t block_bytes, const Wish& wish) {
+  std::vector<Choice> ways = {choose_uniform(situation, block_bytes, wish)};
+  const Choice first = ways[0];
+  const bool aggregates = wish.aggregate_limit_bytes != std::numeric_limits<size_t>::max();
+  if (first.forced || !aggregates || block_bytes == 0 || situation.hosts.count() == 1) {
+    return ways;
+  }
+  for (const Candidate& candidate : first.candidates) {
+    const bool is_near = candidate.prediction.total_s() <= kWorthTrying * first.chosen.prediction.total_s();
+    if (is_near && candidate.algorithm != first.chosen.algorithm) {
+      ways.push_back(first);
+      ways.back().chosen = candidate;
+    }
   }
   return ways;
 }

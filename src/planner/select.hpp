@@ -67,8 +67,12 @@ struct Situation {
 [[nodiscard]] Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish& wish);
 
 /// Ways to make an all-to-all-v that are worth trying where it is repeated, the first being choose_v's: the other
-/// aggregating algorithms that were compared, and a lower limit. Only the first if the caller left no choice.
+/// aggregating algorithms that were compared, a lower and a higher limit, and direct messages alone. Only the first if
+/// the caller left no choice.
 [[nodiscard]] std::vector<Choice> ways_v(const Situation& situation, const Wish& wish);
+
+/// The same for an all-to-all of `block_bytes`: choose_uniform's choice, and what is predicted to be not far behind.
+[[nodiscard]] std::vector<Choice> ways_uniform(const Situation& situation, size_t block_bytes, const Wish& wish);
 
 /// Builds the rank's part of a chosen exchange; see the headers in algorithms/. For all-to-all-v this is the
 /// aggregated part; direct pairs follow from sizes.

@@ -37,7 +37,7 @@ __attribute__((visibility("default"))) void operator delete(void* memory, size_t
 namespace {
 
 constexpr int kRanks = 4;
-constexpr int kWarmUps = 80;          // all ways of the tuner are tried
+constexpr int kWarmUps = 400;         // all ways of the tuner are tried
 constexpr int kCounted = 250;         // and some again
 constexpr size_t kMostBytes = 40000;  // some pairs are aggregated, some travel alone, in several pieces
 

@@ -5,12 +5,15 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <functional>
+#include <utility>
+#include <vector>
 
 namespace banyan::coll {
 namespace {
 
-/// Ranks that make the same calls. `time_s(rank, way, call)`: what the call takes there.
+/// Ranks that make the same calls. `time_s(rank, way, call)`: what the call takes there; `call` counts from 0.
 class Job {
  public:
   using Time = std::function<double(size_t rank, size_t way, uint64_t call)>;
@@ -21,66 +24,100 @@ class Job {
   std::vector<size_t> run(uint64_t calls) {
     std::vector<size_t> ways;
     for (uint64_t call = 0; call < calls; ++call) {
-      std::vector<uint32_t> notes;
-      for (const Tuner& tuner : tuners_) {
-        EXPECT_EQ(tuner.way(), tuners_[0].way());
-        EXPECT_EQ(tuner.carries_note(), tuners_[0].carries_note());
-        notes.push_back(tuner.note());
-      }
-      const bool noted = tuners_[0].carries_note();
-      noted_ += noted ? 1 : 0;
-      ways.push_back(tuners_[0].way());
-      for (size_t rank = 0; rank < tuners_.size(); ++rank) {
-        tuners_[rank].finished(time_s_(rank, ways.back(), made_), noted ? std::span(notes) : std::span<uint32_t>());
-      }
-      ++made_;
+      ways.push_back(step());
     }
     return ways;
   }
+  /// Makes calls until trials are over; their ways.
+  std::vector<size_t> run_trials() {
+    std::vector<size_t> ways;
+    do {
+      ways.push_back(step());
+    } while (tuners_[0].tries() && ways.size() < kTooMany);
+    EXPECT_LT(ways.size(), kTooMany);
+    return ways;
+  }
   [[nodiscard]] uint64_t noted() const { return noted_; }
+  [[nodiscard]] const Tuner& tuner() const { return tuners_[0]; }
 
  private:
+  static constexpr size_t kTooMany = 10000;
+
+  size_t step() {
+    uint32_t slowest = 0;
+    for (const Tuner& tuner : tuners_) {
+      EXPECT_EQ(tuner.way(), tuners_[0].way());
+      EXPECT_EQ(tuner.carries_note(), tuners_[0].carries_note());
+      EXPECT_EQ(tuner.note() > 0, tuner.carries_note());
+      slowest = std::max(slowest, tuner.note());
+    }
+    noted_ += tuners_[0].carries_note() ? 1 : 0;
+    const size_t way = tuners_[0].way();
+    for (size_t rank = 0; rank < tuners_.size(); ++rank) {
+      static_cast<void>(tuners_[rank].finished(time_s_(rank, way, made_), slowest));
+    }
+    ++made_;
+    return way;
+  }
+
   std::vector<Tuner> tuners_;
   Time time_s_;
   uint64_t made_ = 0;
   uint64_t noted_ = 0;
 };
 
-constexpr uint64_t kTrials =
-    3 * Tuner::kTrialCalls * Tuner::kRounds + 1;  // of three ways, and the call with the last notes
+auto count(const std::vector<size_t>& ways, size_t way) { return std::count(ways.begin(), ways.end(), way); }
 
 TEST(Tuner, TriesEachWayAndKeepsTheFastestAtTheSlowestRank) {
-  const double times[2][3] = {{5e-5, 3e-5, 1e-5}, {5e-5, 3e-5, 9e-5}};
+  const double times[2][3] = {{5e-5, 4e-5, 3e-5}, {5e-5, 4e-5, 5.5e-5}};
   Job job(2, 3, [&](size_t rank, size_t way, uint64_t) { return times[rank][way]; });
-  const auto trials = job.run(kTrials);
-  std::vector<size_t> expected;
-  for (size_t call = 0; call + 1 < kTrials; ++call) {
-    expected.push_back(call / Tuner::kTrialCalls % 3);
+  const auto trials = job.run_trials();
+  for (size_t way = 0; way < 3; ++way) {
+    EXPECT_GE(count(trials, way), 2 * (1 + Tuner::kFewestCalls) + 1) << way;
+    EXPECT_NEAR(job.tuner().time_s(way), std::max(times[0][way], times[1][way]), 1e-6);
   }
-  expected.push_back(2);  // the call that carries the last notes
-  EXPECT_EQ(trials, expected);
   EXPECT_EQ(job.run(Tuner::kFirstPause), std::vector<size_t>(Tuner::kFirstPause, 1));
+}
+
+TEST(Tuner, WhatIsFarBehindInAShortTrialIsOut) {
+  Job job(2, 3, [](size_t, size_t way, uint64_t) { return way == 1 ? 1.6e-4 : 1e-4; });
+  EXPECT_LE(count(job.run_trials(), 1), 1 + Tuner::kShortCalls);
+}
+
+TEST(Tuner, ShortCallsHaveLongTrialsAndLongCallsShortOnes) {
+  const auto calls_of = [](double call_s) {
+    Job job(2, 2, [=](size_t, size_t, uint64_t) { return call_s; });
+    return job.run_trials().size();
+  };
+  // Two ways, two rounds, the calls before the timed ones, the short trials, and a call with the last notes.
+  constexpr size_t kShort = 2 * (1 + Tuner::kShortCalls) + 1;
+  EXPECT_EQ(calls_of(1e-5), 4U * (1 + Tuner::kMostCalls) + kShort);
+  EXPECT_EQ(calls_of(1e-2), 4U * (1 + Tuner::kFewestCalls) + kShort);
 }
 
 TEST(Tuner, WithoutAClearGainKeepsTheModelsChoice) {
   Job job(2, 3, [](size_t, size_t way, uint64_t) { return way == 0 ? 1e-4 : 0.97e-4; });
-  static_cast<void>(job.run(kTrials));
+  static_cast<void>(job.run_trials());
   EXPECT_EQ(job.run(3), std::vector<size_t>(3, 0));
 }
 
 TEST(Tuner, TheFirstCallOfATrialIsNotTimed) {
-  Job job(2, 2, [](size_t, size_t way, uint64_t call) {
-    return way == 1 && call % Tuner::kTrialCalls == 0 ? 1.0 : 1.0 / static_cast<double>(1 + way);
+  size_t before = 0;
+  Job job(1, 2, [&](size_t, size_t way, uint64_t) {
+    const bool first = way != std::exchange(before, way);
+    return way == 1 && first ? 1.0 : 1e-4 / static_cast<double>(1 + way);
   });
-  static_cast<void>(job.run(2 * Tuner::kTrialCalls * Tuner::kRounds + 1));
+  static_cast<void>(job.run_trials());
   EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
 }
 
-TEST(Tuner, AHiccupInOneTrialDoesNotCount) {
-  Job job(2, 2, [](size_t, size_t way, uint64_t call) {
-    return call == Tuner::kTrialCalls + 2 ? 1.0 : way == 1 ? 1e-5 : 2e-5;
+TEST(Tuner, AnAccidentInEachTrialDoesNotCount) {
+  size_t before = 0, calls = 0;
+  Job job(1, 2, [&](size_t, size_t way, uint64_t) {
+    calls = way == std::exchange(before, way) ? calls + 1 : 1;
+    return calls == 3 ? 1e-2 : way == 1 ? 1e-5 : 2e-5;
   });
-  static_cast<void>(job.run(2 * Tuner::kTrialCalls * Tuner::kRounds + 1));
+  static_cast<void>(job.run_trials());
   EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
 }
 
@@ -89,30 +126,31 @@ TEST(Tuner, RanksThatAreLateInTurnDoNotMakeAWayLookFast) {
   Job job(2, 2, [](size_t rank, size_t way, uint64_t call) {
     return way == 0 ? 3e-5 : (call + rank) % 2 == 0 ? 9e-5 : 1e-6;
   });
-  static_cast<void>(job.run(2 * Tuner::kTrialCalls * Tuner::kRounds + 1));
+  static_cast<void>(job.run_trials());
   EXPECT_EQ(job.run(1), std::vector<size_t>({0}));
 }
 
 TEST(Tuner, LeavesOutWhatWasFarBehindUntilAPauseIsLong) {
   Job job(2, 3, [](size_t, size_t way, uint64_t) { return way == 2 ? 1e-3 : 1e-4; });
-  const auto ways = job.run(6000);
-  const auto first = ways.begin() + kTrials;
-  EXPECT_EQ(std::count(first, first + 300, 2U), 0);
-  EXPECT_GT(std::count(first, ways.end(), 2U), 0);
+  static_cast<void>(job.run_trials());
+  EXPECT_EQ(count(job.run(1000), 2), 0);
+  EXPECT_GT(count(job.run(9000), 2), 0);
 }
 
 TEST(Tuner, NoticesThatAnotherWayBecameFaster) {
   Job job(2, 2, [](size_t, size_t way, uint64_t call) { return (way == 1) == (call > 1000) ? 1e-5 : 1e-4; });
   EXPECT_EQ(job.run(900).back(), 0U);
-  EXPECT_EQ(job.run(5000).back(), 1U);
+  EXPECT_EQ(job.run(12000).back(), 1U);
 }
 
 TEST(Tuner, SpendsFewCallsOnTrials) {
-  Job job(3, 4, [](size_t, size_t way, uint64_t) { return way == 0 ? 1e-5 : 3e-5; });
-  constexpr uint64_t kCalls = 100000;
-  const auto ways = job.run(kCalls);
-  EXPECT_LT(std::count_if(ways.begin(), ways.end(), [](size_t way) { return way != 0; }), 500);
-  EXPECT_LT(job.noted(), 150U);
+  for (const double call_s : {1e-6, 1e-5, 1e-3, 1.0}) {
+    Job job(3, 5, [=](size_t, size_t way, uint64_t) { return way == 0 ? call_s : 1.2 * call_s; });
+    const auto trials = job.run_trials().size();
+    const auto others = 4000 - count(job.run(4000), 0);
+    EXPECT_LT(static_cast<double>(others), 4000.0 / Tuner::kPausePerTrial) << trials;
+    EXPECT_LT(job.noted(), 100U);
+  }
 }
 
 TEST(Tuner, OfOneWayNeverCarriesNotes) {
@@ -138,7 +176,8 @@ TEST(Tuner, AllRanksDecideAlikeWhateverTheTimes) {
 TEST(Tuner, NotesGrowWithTime) {
   EXPECT_GT(Tuner::note_of(0), 0U);
   EXPECT_LT(Tuner::note_of(1e-5), Tuner::note_of(1.02e-5));
-  EXPECT_LT(Tuner::note_of(1e9), uint32_t{1} << 20);
+  EXPECT_LT(Tuner::note_of(1e9), Tuner::note_of(2e9));
+  EXPECT_LT(Tuner::note_of(1e300), uint32_t{1} << Tuner::kNoteBits);
 }
 
 }  // namespace

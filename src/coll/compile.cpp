@@ -35,12 +35,11 @@ executor::CompileOptions options_of(const Place& place, const planner::Pace& pac
     const bool local = hosts.host_of(peer) == hosts.host_of(place.rank);
     options.send_phase.push_back(local ? -1 : planner::direct::phase(hosts, place.rank, peer));
     options.receive_phase.push_back(local ? -1 : planner::direct::phase(hosts, peer, place.rank));
-    // One after the other for a rank from phase to phase, and for the ranks of a host in one phase.
-    const auto first = [&](int phase, int from) {
-      return local ? 0 : hosts.local_index(from) + (place.own_rail ? 0 : phase);
+    const auto first = [&](int from, int to) {
+      return place.own_rail ? hosts.local_index(from) : planner::direct::first_place(hosts, from, to);
     };
-    options.send_place.push_back(first(options.send_phase.back(), place.rank));
-    options.receive_place.push_back(first(options.receive_phase.back(), peer));
+    options.send_place.push_back(local ? 0 : first(place.rank, peer));
+    options.receive_place.push_back(local ? 0 : first(peer, place.rank));
   }
   return options;
 }

@@ -20,6 +20,10 @@ struct TierCost {
   bool operator==(const TierCost&) const = default;
 };
 
+/// The part of a message's overheads (o or g, at both ends) that alpha, half a quiet round trip, is taken to hold where
+/// ranks send and receive at once: fitted with the shares of planner::Prediction::total_s, see there.
+inline constexpr double kInLatency = 0.5;
+
 /// Capacity shared by everything that leaves or enters a subtree of the locality tree.
 struct SubtreeCapacity {
   double egress_bytes_per_s = 0;   ///< 0: no limit

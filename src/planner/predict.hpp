@@ -36,7 +36,7 @@ struct Prediction {
   /// Of packing and unpacking: blocks are packed for one host while another's are on the wire.
   static constexpr double kCopiesNotOverlapped = 0.75;
   /// The part of one message's overhead that its latency, half a round trip, already holds.
-  static constexpr double kInLatency = 0.5;
+  static constexpr double kInLatency = cost::kInLatency;
 };
 
 /// The tier of messages between hosts.

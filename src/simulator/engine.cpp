@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <string>
 
 #include "base/error.hpp"
+#include "simulator/network.hpp"
 
 namespace banyan::simulator {
 namespace {
@@ -22,6 +24,13 @@ std::vector<double> capacities(const Places& places) {
   return result;
 }
 
+std::unique_ptr<Wires> make_wires(const Places& places, const Options& options) {
+  if (options.queues) {
+    return std::make_unique<QueuedNetwork>(capacities(places), *options.queues);
+  }
+  return std::make_unique<Network>(capacities(places));
+}
+
 }  // namespace
 
 Engine::Engine(MessageSource& source, const topology::LocalityTree& tree, const cost::CostModel& model,
@@ -30,8 +39,8 @@ Engine::Engine(MessageSource& source, const topology::LocalityTree& tree, const 
       model_(model),
       options_(options),
       window_(options.window.value_or(source.window())),
-      places_(tree, model),
-      network_(capacities(places_)),
+      places_(tree, model, options.rail_shares),
+      network_(make_wires(places_, options)),
       cores_(static_cast<size_t>(tree.num_ranks())),
       hosts_(static_cast<size_t>(places_.num_hosts())) {
   if (source.num_ranks() != tree.num_ranks()) {
@@ -43,7 +52,7 @@ Engine::Engine(MessageSource& source, const topology::LocalityTree& tree, const 
 
 Timeline Engine::run() {
   begin();
-  while (events_.next_s() < std::numeric_limits<double>::infinity() || !network_.idle()) {
+  while (events_.next_s() < std::numeric_limits<double>::infinity() || !network_->idle()) {
     step();
   }
   return finish();
@@ -51,33 +60,32 @@ Timeline Engine::run() {
 
 void Engine::begin() {
   for (int rank = 0; rank < source_.num_ranks(); ++rank) {
-    const auto bytes = static_cast<double>(source_.own_bytes(rank));
-    begin_task(rank, Core::Task::kOwnBlock, kNone, {.copy_bytes = bytes, .copy_bytes_per_s = model_.copy_bytes_per_s});
+    begin_task(rank, Core::Task::kOwnBlock, kNone, own_work(source_.own_bytes(rank)));
   }
   run_cores();
-  network_.settle(now_s_);
+  network_->settle(now_s_);
 }
 
 /// Everything that happens at one time, then the rates that follow from it.
 void Engine::step() {
-  const double first_s = std::min(events_.next_s(), network_.next_end_s());
+  const double first_s = std::min(events_.next_s(), network_->next_s());
   const double last_s = first_s + std::max(first_s * kSameTime, options_.resolution_s);
   while (true) {
     const double event_s = events_.next_s();
-    const double flow_s = network_.next_end_s();
+    const double flow_s = network_->next_s();
     if (std::min(event_s, flow_s) > last_s) {
       break;
     }
     now_s_ = std::min(event_s, flow_s);
     if (flow_s <= event_s) {
-      flow_ended();
+      wires_move();
     } else {
       const Event event = events_.take();
       event.kind == Event::Kind::kCoreDone ? core_done(event.subject) : latency_over(event.subject);
     }
     run_cores();
   }
-  network_.settle(now_s_);
+  network_->settle(now_s_);
 }
 
 void Engine::wake(int rank) {
@@ -114,8 +122,12 @@ bool Engine::take_send(int rank) {
   if (!source_.next(rank, window_ > 0 && core.in_flight >= window_, transfer)) {
     return false;
   }
-  core.in_flight += transfer.path == schedule::Path::kMessage ? 1 : 0;
   core.sent_last = true;
+  if (transfer.from == transfer.to) {
+    begin_task(rank, Core::Task::kOwnBlock, kNone, own_work(transfer.packed));
+    return true;
+  }
+  core.in_flight += transfer.path == schedule::Path::kMessage ? 1 : 0;
   begin_task(rank, Core::Task::kSend, new_message(transfer), send_work(transfer));
   return true;
 }
@@ -130,6 +142,10 @@ bool Engine::take_received(int rank) {
   core.sent_last = false;
   begin_task(rank, Core::Task::kReceive, message, receive_work(messages_[static_cast<size_t>(message)].transfer));
   return true;
+}
+
+Engine::Work Engine::own_work(uint64_t bytes) const {
+  return {.copy_bytes = static_cast<double>(bytes), .copy_bytes_per_s = model_.copy_bytes_per_s};
 }
 
 Engine::Work Engine::send_work(const Transfer& transfer) const {
@@ -147,7 +163,9 @@ Engine::Work Engine::send_work(const Transfer& transfer) const {
 
 Engine::Work Engine::receive_work(const Transfer& transfer) const {
   const cost::TierCost& tier = places_.cost(transfer.from, transfer.to, transfer.path);
-  return {.overhead_s = tier.overhead_s,
+  const bool fetches = transfer.by_receiver && tier.flow_bytes_per_s > 0;
+  const double fetch_s = fetches ? static_cast<double>(transfer.bytes) / tier.flow_bytes_per_s : 0;
+  return {.overhead_s = tier.overhead_s + fetch_s,
           .gap_s = transfer.path == schedule::Path::kMapped ? 0 : tier.gap_s,
           .copy_bytes = static_cast<double>(transfer.unpacked),
           .copy_bytes_per_s = model_.copy_bytes_per_s};
@@ -202,7 +220,9 @@ void Engine::sent(int index) {
   const Transfer& transfer = message.transfer;
   const cost::TierCost& tier = places_.cost(transfer.from, transfer.to, transfer.path);
   const bool mapped = transfer.path == schedule::Path::kMapped;
-  const double at_ends_s = 2 * std::max(tier.overhead_s, mapped ? 0 : tier.gap_s);
+  const bool remote = places_.host_of(transfer.from) != places_.host_of(transfer.to);
+  const double in_latency = remote ? options_.in_latency : 1;
+  const double at_ends_s = 2 * in_latency * std::max(tier.overhead_s, mapped ? 0 : tier.gap_s);
   if (mapped) {
     message.timing.wire_start_s = message.timing.issue_s;
   }
@@ -217,12 +237,32 @@ void Engine::latency_over(int index) {
     return;
   }
   message.timing.wire_start_s = now_s_;
-  network_.start(places_.route(transfer.from, transfer.to), static_cast<double>(transfer.bytes),
-                 places_.cost(transfer.from, transfer.to, transfer.path).flow_bytes_per_s, now_s_, index);
+  if (transfer.by_receiver) {
+    left_sender(index);
+    return;
+  }
+  network_->begin({.route = places_.route(transfer.from, transfer.to, transfer.rail),
+                   .bytes = static_cast<double>(transfer.bytes),
+                   .limit_bytes_per_s = places_.cost(transfer.from, transfer.to, transfer.path).flow_bytes_per_s,
+                   .connection = connection_of(transfer),
+                   .label = index},
+                  now_s_);
 }
 
-void Engine::flow_ended() {
-  const int index = network_.end_next(now_s_);
+uint64_t Engine::connection_of(const Transfer& transfer) const noexcept {
+  const uint64_t ranks = cores_.size();
+  const uint64_t pair = static_cast<uint64_t>(transfer.from) * ranks + static_cast<uint64_t>(transfer.to);
+  return static_cast<uint64_t>(transfer.rail) * ranks * ranks + pair;
+}
+
+void Engine::wires_move() {
+  const int ended = network_->advance(now_s_);
+  if (ended != Wires::kNothing) {
+    left_sender(ended);
+  }
+}
+
+void Engine::left_sender(int index) {
   const int sender = messages_[static_cast<size_t>(index)].transfer.from;
   --cores_[static_cast<size_t>(sender)].in_flight;
   RankTiming& timing = timeline_.ranks[static_cast<size_t>(sender)];
@@ -300,8 +340,9 @@ Timeline Engine::finish() {
     timeline_.links.push_back({.subtree = link.subtree,
                                .egress = link.egress,
                                .capacity_bytes_per_s = link.capacity_bytes_per_s,
-                               .bytes = static_cast<uint64_t>(network_.bytes(static_cast<int>(i))),
-                               .busy_s = network_.busy_s(static_cast<int>(i))});
+                               .bytes = static_cast<uint64_t>(network_->bytes(static_cast<int>(i))),
+                               .busy_s = network_->busy_s(static_cast<int>(i)),
+                               .rail = link.rail});
   }
   return std::move(timeline_);
 }

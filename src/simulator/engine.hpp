@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "cost/cost_model.hpp"
 #include "simulator/event_queue.hpp"
 #include "simulator/message_source.hpp"
-#include "simulator/network.hpp"
 #include "simulator/places.hpp"
 #include "simulator/simulate.hpp"
 #include "simulator/timeline.hpp"
+#include "simulator/wires.hpp"
 
 namespace banyan::simulator {
 
@@ -57,7 +58,8 @@ class Engine {
   void step();
   void core_done(int rank);
   void latency_over(int message);
-  void flow_ended();
+  void wires_move();
+  void left_sender(int message);
   void run_cores();
   void run_core(int rank);
   bool take_task(int rank);
@@ -69,6 +71,8 @@ class Engine {
   void arrive(int message);
   void received(int message);
   void wake(int rank);
+  [[nodiscard]] uint64_t connection_of(const Transfer& transfer) const noexcept;
+  [[nodiscard]] Work own_work(uint64_t bytes) const;
   [[nodiscard]] Work send_work(const Transfer& transfer) const;
   [[nodiscard]] Work receive_work(const Transfer& transfer) const;
   [[nodiscard]] int new_message(const Transfer& transfer);
@@ -80,7 +84,7 @@ class Engine {
   Options options_;
   int window_;
   Places places_;
-  Network network_;
+  std::unique_ptr<Wires> network_;
   EventQueue events_;
   double now_s_ = 0;
   std::vector<Core> cores_;  ///< by rank

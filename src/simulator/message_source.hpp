@@ -22,6 +22,9 @@ struct Transfer {
   uint64_t packed = 0;    ///< bytes that the sender copies before; not of mapped messages, which are written anyway
   uint64_t unpacked = 0;  ///< bytes that the receiver copies after
   size_t index = kNoIndex;
+  uint64_t token = 0;        ///< the source's own
+  int rail = 0;              ///< of Options::rail_shares, that it takes between hosts
+  bool by_receiver = false;  ///< inside a host: its receiver's core fetches it, at the tier's flow rate
 };
 
 /// The messages of an exchange, asked for one by one, so that none need to be stored. It knows which sends are ready;
@@ -39,7 +42,7 @@ class MessageSource {
   /// Bytes of the block from the rank to itself.
   [[nodiscard]] virtual uint64_t own_bytes(int rank) const = 0;
   /// Takes the rank's first send, in order of step and position, whose blocks are all there; with `only_mapped`, the
-  /// first such with path kMapped. False if there is none now.
+  /// first such with path kMapped. False if there is none now. One from a rank to itself is a copy, no message.
   virtual bool next(int rank, bool only_mapped, Transfer& send) = 0;
   /// All blocks of the message are at its receiver.
   virtual void arrived(const Transfer& message) = 0;

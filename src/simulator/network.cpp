@@ -96,9 +96,9 @@ void Network::settle(double now_s) {
   }
 }
 
-double Network::next_end_s() const noexcept { return by_end_.empty() ? kInfinity : progress_[by_end_.front()].end; }
+double Network::next_s() const noexcept { return by_end_.empty() ? kInfinity : progress_[by_end_.front()].end; }
 
-int Network::end_next(double now_s) {
+int Network::advance(double now_s) {
   const uint32_t bundle = by_end_.front();
   Progress& progress = progress_[bundle];
   const int label = progress.goals.front().label;

@@ -8,33 +8,37 @@
 #include <vector>
 
 #include "simulator/fair_share.hpp"
+#include "simulator/wires.hpp"
 
 namespace banyan::simulator {
 
 /// Flows in time: bytes that move over links at max-min fair rates, and when they are through. One thread. Memory:
 /// O(links + most flows at a time).
-class Network {
+class Network : public Wires {
  public:
   /// Capacities by link, above 0.
   explicit Network(const std::vector<double>& capacities_bytes_per_s);
 
+  void begin(const Flow& flow, double now_s) override {
+    start(flow.route, flow.bytes, flow.limit_bytes_per_s, now_s, flow.label);
+  }
   /// A flow that begins at `now_s`; `limit_bytes_per_s` 0: none; `label` is the caller's. Returns its bundle, whose
   /// rate is 0 until settle() if it is new.
   int start(const Route& route, double bytes, double limit_bytes_per_s, double now_s, int label);
 
   /// Finds the rates of all flows that what started or ended since the last call may have changed.
-  void settle(double now_s);
+  void settle(double now_s) override;
 
-  [[nodiscard]] bool idle() const noexcept { return by_end_.empty(); }
+  [[nodiscard]] bool idle() const noexcept override { return by_end_.empty(); }
   /// When the first flow ends, at the rates of the last settle(); infinity if none flows.
-  [[nodiscard]] double next_end_s() const noexcept;
-  /// Ends the flow that next_end_s() speaks of; returns its label.
-  int end_next(double now_s);
+  [[nodiscard]] double next_s() const noexcept override;
+  /// Ends the flow that next_s() speaks of; returns its label.
+  int advance(double now_s) override;
 
   [[nodiscard]] double rate_bytes_per_s(int bundle) const { return shares_.rate_bytes_per_s(bundle); }
   /// Time during which any flow crossed the link, bytes that did or will.
-  [[nodiscard]] double busy_s(int link) const { return use_[static_cast<size_t>(link)].busy_s; }
-  [[nodiscard]] double bytes(int link) const { return use_[static_cast<size_t>(link)].bytes; }
+  [[nodiscard]] double busy_s(int link) const override { return use_[static_cast<size_t>(link)].busy_s; }
+  [[nodiscard]] double bytes(int link) const override { return use_[static_cast<size_t>(link)].bytes; }
 
  private:
   static constexpr uint32_t kNowhere = UINT32_MAX;

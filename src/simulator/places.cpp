@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "simulator/places.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.hpp"
@@ -14,22 +15,13 @@ constexpr std::array kBoundaries = {Tier::kDomain, Tier::kNode, Tier::kRack};
 
 }  // namespace
 
-Places::Places(const topology::LocalityTree& tree, const cost::CostModel& model) : model_(model) {
+Places::Places(const topology::LocalityTree& tree, const cost::CostModel& model, const std::vector<double>& rail_shares)
+    : model_(model), num_rails_(std::max(1, static_cast<int>(rail_shares.size()))) {
   if (model.subtrees.size() != tree.nodes().size()) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "the cost model has " + std::to_string(model.subtrees.size()) +
                                                  " subtrees, the locality tree " + std::to_string(tree.nodes().size()));
   }
-  const auto add = [this](size_t subtree, bool egress, double capacity) {
-    if (capacity <= 0) {
-      return -1;
-    }
-    links_.push_back({static_cast<int>(subtree), egress, capacity});
-    return static_cast<int>(links_.size()) - 1;
-  };
-  for (size_t i = 0; i < model.subtrees.size(); ++i) {
-    egress_.push_back(add(i, true, model.subtrees[i].egress_bytes_per_s));
-    ingress_.push_back(add(i, false, model.subtrees[i].ingress_bytes_per_s));
-  }
+  add_links(tree, rail_shares);
   ranks_.resize(static_cast<size_t>(tree.num_ranks()));
   for (const int node : tree.at_tier(Tier::kNode)) {
     for (const int rank : tree.node(node).ranks) {
@@ -44,18 +36,41 @@ Places::Places(const topology::LocalityTree& tree, const cost::CostModel& model)
   }
 }
 
-Route Places::route(int from, int to) const {
+void Places::add_links(const topology::LocalityTree& tree, const std::vector<double>& rail_shares) {
+  if (std::any_of(rail_shares.begin(), rail_shares.end(), [](double share) { return !(share > 0); })) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "a rail has no share of its hosts' capacity");
+  }
+  const auto add = [&](size_t subtree, bool egress, double capacity) {
+    if (capacity <= 0) {
+      return -1;
+    }
+    const auto first = static_cast<int>(links_.size());
+    const bool has_rails = num_rails_ > 1 && tree.nodes()[subtree].tier == Tier::kNode;
+    for (int rail = 0; rail < (has_rails ? num_rails_ : 1); ++rail) {
+      const double share = has_rails ? rail_shares[static_cast<size_t>(rail)] : 1;
+      links_.push_back({static_cast<int>(subtree), egress, rail, capacity * share});
+    }
+    return first;
+  };
+  for (size_t i = 0; i < model_.subtrees.size(); ++i) {
+    egress_.push_back(add(i, true, model_.subtrees[i].egress_bytes_per_s));
+    ingress_.push_back(add(i, false, model_.subtrees[i].ingress_bytes_per_s));
+  }
+}
+
+Route Places::route(int from, int to, int rail) const {
   Route route;
   const Rank& a = ranks_[static_cast<size_t>(from)];
   const Rank& b = ranks_[static_cast<size_t>(to)];
   for (size_t i = 0; i < kNumBoundaries && a.subtree[i] != b.subtree[i]; ++i) {
     const int out = egress_[static_cast<size_t>(a.subtree[i])];
     const int in = ingress_[static_cast<size_t>(b.subtree[i])];
+    const int card = kBoundaries[i] == Tier::kNode && num_rails_ > 1 ? rail : 0;
     if (out >= 0) {
-      route.add(out);
+      route.add(out + card);
     }
     if (in >= 0) {
-      route.add(in);
+      route.add(in + card);
     }
   }
   return route;

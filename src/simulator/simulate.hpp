@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "cost/cost_model.hpp"
 #include "schedule/schedule.hpp"
 #include "schedule/verify.hpp"
 #include "simulator/message_source.hpp"
+#include "simulator/queued_network.hpp"
 #include "simulator/timeline.hpp"
 #include "topology/locality_tree.hpp"
 
@@ -16,7 +18,15 @@ namespace banyan::simulator {
 struct Options {
   std::optional<int> window{};  ///< instead of the source's
   bool keep_messages = true;    ///< fill Timeline::messages
-  /// Rates are computed again at most this often; 0: whenever a message starts or ends.
+  /// Hosts' cards that messages choose from (Transfer::rail), each with its share of its host's capacity; together 1.
+  /// Empty: all cards of a host are one link.
+  std::vector<double> rail_shares{};
+  /// The part of the overheads at both ends that alpha of a message between hosts holds: all by its definition, or
+  /// cost::kInLatency.
+  double in_latency = 1;
+  /// Links serve packets in order of arrival, instead of all messages at once by max-min fairness.
+  std::optional<Queues> queues{};
+  /// Max-min fairness: rates are computed again at most this often; 0: whenever a message starts or ends.
   double resolution_s = 0;
   /// Called now and then with the number of messages that are done, and the simulated time.
   std::function<void(uint64_t done, double now_s)> progress{};

@@ -31,6 +31,7 @@ struct LinkTiming {
   double capacity_bytes_per_s = 0;
   uint64_t bytes = 0;  ///< that crossed, headers included
   double busy_s = 0;   ///< while at least one message crossed
+  int rail = 0;        ///< of Options::rail_shares
 
   bool operator==(const LinkTiming&) const = default;
 };

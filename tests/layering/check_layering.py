@@ -19,7 +19,7 @@ LAYERS = {
     "cost": {"topology"},
     "executor": {"schedule", "transport", "device"},
     "planner": {"cost", "topology", "schedule"},
-    "simulator": {"cost", "topology", "schedule"},
+    "simulator": {"cost", "topology", "schedule", "executor"},
     "comm": {"bootstrap", "topology", "cost", "transport", "device"},
     "coll": {"comm", "planner", "schedule", "executor"},
     "profiler": {"coll", "comm", "cost", "topology"},
@@ -31,7 +31,7 @@ LAYERS["c_api"] = set(LAYERS)
 BASE_PUBLIC = {"status.h", "types.h"}
 
 # Programs that may link layers of the library, and which.
-PLANNING = {"planner", "simulator", "cost", "schedule", "topology", "base"}  # what needs no communicator
+PLANNING = {"planner", "simulator", "executor", "cost", "schedule", "topology", "base"}  # what needs no communicator
 PRIVILEGED_TOOLS = {"tools/planning": PLANNING, "tools/banyan-plan": PLANNING, "tools/banyan-sim": PLANNING,
                     "perf/common": {"planner"}, "perf/micro": {"base", "transport", "coll", "cost", "executor"}}
 

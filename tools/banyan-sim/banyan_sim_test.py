@@ -56,10 +56,24 @@ class BanyanSim(unittest.TestCase):
         report = self.simulated("-s", "2:1 nic=1gbit", "-b", "1M", "-a", "direct")
         self.assertEqual((report["format"], report["ranks"], len(report["runs"])), ("banyan-sim-1", 2, 1))
         only = report["runs"][0]
-        self.assertEqual((only["algorithm"], only["messages"], only["from_schedule"]), ("direct", 2, True))
+        self.assertEqual((only["algorithm"], only["messages"], only["from_schedule"]), ("direct", 128, True))  # pieces of 16 KiB
         self.assertAlmostEqual(report["lower_bound_s"], 2**20 / 1.25e8, delta=1e-9)
         self.assertGreaterEqual(only["simulated_s"], report["lower_bound_s"])
         self.assertEqual({link["bytes"] for link in only["links"]}, {2**20})
+
+    def test_manner_of_running_is_told_and_changes_the_time(self):
+        arguments = ["-s", "2:2 nic=1gbit rails=2", "-g", "moe:64k", "--seed", "3", "-a", "direct"]
+        usual = self.simulated(*arguments)["runs"][0]
+        self.assertEqual((usual["executed"], usual["rails"], usual["exchanges"]), (True, 2, 1))
+        self.assertEqual({link["rail"] for link in usual["links"]}, {0, 1})
+        several = self.simulated(*arguments, "--exchanges", "5")["runs"][0]
+        self.assertAlmostEqual(several["per_exchange_s"], several["simulated_s"] / 5)
+        self.assertEqual(several["messages"], 5 * usual["messages"])
+        burst = self.simulated(*arguments, "--exchanges", "5", "--burst", "64k")["runs"][0]
+        self.assertLessEqual(burst["simulated_s"], several["simulated_s"])
+        self.assertNotEqual(self.simulated(*arguments, "--wires", "fair")["runs"][0], usual)
+        self.assertEqual(len(self.simulated(*arguments, "--rails", "1")["runs"][0]["links"]), 4)
+        self.assertNotEqual(self.simulated(*arguments[:-4], "--seed", "4", "-a", "direct")["runs"][0], usual)
 
     def test_comparison_lists_all_candidates_fastest_first(self):
         report = self.simulated("-s", "9:2 nic=10gbit", "-b", "8", "--compare")
@@ -98,7 +112,9 @@ class BanyanSim(unittest.TestCase):
 
     def test_wrong_options_exit_2(self):
         for arguments in (["-b", "1"], SMALL, [*SMALL, "-b", "x"], [*SMALL, "-b", "1", "--in-flight", "-1"],
-                          [*SMALL, "-b", "1", "--resolution", "-1"], [*SMALL, "-b", "1", "stray"]):
+                          [*SMALL, "-b", "1", "--resolution", "-1"], [*SMALL, "-b", "1", "--exchanges", "0"],
+                          [*SMALL, "-b", "1", "--rails", "0"], [*SMALL, "-b", "1", "--wires", "copper"],
+                          [*SMALL, "-b", "1", "--burst", "much"], [*SMALL, "-b", "1", "--burst-s", "-1"], [*SMALL, "-b", "1", "stray"]):
             self.assertEqual(run(*arguments).returncode, 2, arguments)
 
     def test_2048_ranks_take_less_than_the_bar_of_16384(self):

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "banyan-sim/report.hpp"
+#include "base/parse.hpp"
 #include "common/tool.hpp"
 #include "planner/quantity_text.hpp"
 
@@ -37,6 +38,8 @@ constexpr const char* kExamples =
     "\nWhat is modelled and what is not: docs/simulator.md. Pictures of a plan in time: banyan-plan --gantt, --trace.\n"
     "Exit status: 0, or 1 if something failed or is broken, or 2 for a wrong option.\n";
 
+constexpr int kMostInARow = 10000;
+
 /// What the command line asks for beside the scenario.
 struct Request {
   std::string text_file;
@@ -51,8 +54,17 @@ po::options_description own_options() {
   const auto text = [] { return po::value<std::string>(); };
   options.add_options()("compare,c", "simulate every candidate, the fastest first")(
       "in-flight", po::value<int>(),
-      "sends between hosts that a rank has in flight; 0: no limit. Default: no limit, or for direct and where there is "
-      "no schedule, what covers two latencies")(
+      "sends between hosts that a rank has in flight, whole messages, 0: no limit. Default: as the library paces them, "
+      "or without a schedule what covers two latencies")(
+      "exchanges", po::value<int>()->default_value(1),
+      "so many in a row, a rank begins the next when it has done the last; times are per exchange")(
+      "rails", po::value<int>(),
+      "cards of a host that messages are spread over. Default: as the library does, all unless they are RDMA cards")(
+      "wires", po::value<std::string>()->default_value("queues"),
+      "how links carry: \"queues\" serve packets in order of arrival, \"fair\" all messages at once at max-min fair "
+      "rates; without a schedule or with --in-flight: fair")(
+      "burst", po::value<std::string>(), "queues: links are token buckets that hold so many bytes, as a lab's shapers")(
+      "burst-s", po::value<double>(), "the same in seconds of a link's rate; the larger counts")(
       "resolution", po::value<double>(),
       "seconds; rates of messages are found at most so often, 0: at each change. Default: 1/10000 of the bound or "
       "more; 0 up to 20000 messages")("max-ranks", po::value<int>()->default_value(sim::Settings().max_ranks),
@@ -62,6 +74,29 @@ po::options_description own_options() {
       "links", po::value<int>()->default_value(8), "rows in the table of busiest links")("help,h",
                                                                                          "print this and exit");
   return options;
+}
+
+/// None for max-min fair wires.
+std::optional<banyan::simulator::Queues> parse_queues(const po::variables_map& chosen) {
+  const auto wires = chosen["wires"].as<std::string>();
+  if (wires != "queues" && wires != "fair") {
+    throw tool::UsageError("--wires is queues or fair");
+  }
+  banyan::simulator::Queues queues;
+  if (chosen.contains("burst")) {
+    const auto bytes = banyan::parse::bytes(chosen["burst"].as<std::string>());
+    if (!bytes) {
+      throw tool::UsageError("--burst is a number of bytes such as 65536 or 64k");
+    }
+    queues.burst_bytes = static_cast<double>(*bytes);
+  }
+  if (chosen.contains("burst-s")) {
+    queues.burst_s = chosen["burst-s"].as<double>();
+    if (!std::isfinite(queues.burst_s) || queues.burst_s < 0) {
+      throw tool::UsageError("--burst-s is a number of seconds from 0 on");
+    }
+  }
+  return wires == "queues" ? std::optional(queues) : std::nullopt;
 }
 
 Request parse_request(const po::variables_map& chosen) {
@@ -75,10 +110,20 @@ Request parse_request(const po::variables_map& chosen) {
     }
   }
   request.links = static_cast<size_t>(chosen["links"].as<int>());
+  for (const char* name : {"exchanges", "rails"}) {
+    if (chosen.contains(name) && (chosen[name].as<int>() < 1 || chosen[name].as<int>() > kMostInARow)) {
+      throw tool::UsageError(fmt::format("--{} is a number from 1 to {}", name, kMostInARow));
+    }
+  }
+  request.settings.exchanges = chosen["exchanges"].as<int>();
+  if (chosen.contains("rails")) {
+    request.settings.rails = chosen["rails"].as<int>();
+  }
   request.settings.max_ranks = chosen["max-ranks"].as<int>();
   if (chosen.contains("in-flight")) {
     request.settings.in_flight = chosen["in-flight"].as<int>();
   }
+  request.settings.queues = parse_queues(chosen);
   if (chosen.contains("resolution")) {
     const double resolution_s = chosen["resolution"].as<double>();
     if (!std::isfinite(resolution_s) || resolution_s < 0) {
@@ -127,7 +172,7 @@ std::vector<sim::Run> compare(const planner::Plan& outline,
     }
   }
   std::stable_sort(runs.begin(), runs.end(),
-                   [](const sim::Run& a, const sim::Run& b) { return a.timeline.total_s < b.timeline.total_s; });
+                   [](const sim::Run& a, const sim::Run& b) { return a.exchange_s() < b.exchange_s(); });
   return runs;
 }
 

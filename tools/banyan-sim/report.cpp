@@ -27,7 +27,10 @@ double bound_s(const simulator::LinkTiming& link) {
 }
 
 std::string link_name(const Report& report, const simulator::LinkTiming& link) {
-  return report.scenario.tree().node(link.subtree).name + (link.egress ? " egress" : " ingress");
+  const bool has_rails =
+      report.runs.front().rails > 1 && report.scenario.tree().node(link.subtree).tier == topology::Tier::kNode;
+  return report.scenario.tree().node(link.subtree).name + (link.egress ? " egress" : " ingress") +
+         (has_rails ? fmt::format(" rail {}", link.rail) : std::string());
 }
 
 int num_racks(const Report& report) {
@@ -48,6 +51,11 @@ std::string scene_text(const Report& report) {
 }
 
 std::string manner_text(const Run& run) {
+  if (run.executed) {
+    return fmt::format("as communicators execute it{}{}",
+                       run.rails > 1 ? fmt::format(" over {} cards a host", run.rails) : std::string(),
+                       run.exchanges > 1 ? fmt::format(", {} in a row", run.exchanges) : std::string());
+  }
   std::string text = run.in_flight > 0 ? fmt::format("at most {} sends of a rank in flight", run.in_flight)
                                        : std::string("no limit of sends in flight");
   text += run.scheduled ? ", from the verified schedule" : ", messages made when needed";
@@ -84,7 +92,7 @@ std::string links_text(const Report& report, const Run& run) {
 }
 
 std::string run_text(const Report& report, const Run& run) {
-  const double total_s = run.timeline.total_s;
+  const double total_s = run.exchange_s();
   std::string text =
       fmt::format("algorithm  {}, {}\n", planner::algorithm_name(run.candidate.algorithm), manner_text(run));
   text += fmt::format("simulated  {} for {}; the bound is {:.0f} % of it\n", seconds_text(total_s),
@@ -103,9 +111,11 @@ std::string comparison_text(const Report& report) {
   for (const Run& run : report.runs) {
     text +=
         fmt::format("{:<22} {:>11} {:>7.0f} % {:>11} {:>12} {:>12}\n", planner::algorithm_name(run.candidate.algorithm),
-                    seconds_text(run.timeline.total_s), percent(report.outline.lower_bound_s, run.timeline.total_s),
+                    seconds_text(run.exchange_s()), percent(report.outline.lower_bound_s, run.exchange_s()),
                     seconds_text(predicted_s(run)), run.timeline.num_messages,
-                    run.in_flight > 0 ? std::to_string(run.in_flight) : std::string("no limit"));
+                    run.executed        ? std::string("paced")
+                    : run.in_flight > 0 ? std::to_string(run.in_flight)
+                                        : std::string("no limit"));
   }
   const auto chosen = planner::algorithm_name(report.outline.choice.chosen.algorithm);
   return text + fmt::format("fastest    {}; the planner chooses {}\n",
@@ -116,6 +126,10 @@ json::Value run_json(const Report& report, const Run& run) {
   json::Value value;
   value["algorithm"] = planner::algorithm_name(run.candidate.algorithm);
   value["simulated_s"] = run.timeline.total_s;
+  value["exchanges"] = run.exchanges;
+  value["per_exchange_s"] = run.exchange_s();
+  value["executed"] = run.executed;
+  value["rails"] = run.rails;
   value["predicted_s"] = predicted_s(run);
   value["from_schedule"] = run.scheduled;
   value["in_flight"] = run.in_flight;
@@ -133,6 +147,7 @@ json::Value run_json(const Report& report, const Run& run) {
   for (const auto& link : run.timeline.links) {
     value["links"].push_back({{"name", report.scenario.tree().node(link.subtree).name},
                               {"direction", link.egress ? "egress" : "ingress"},
+                              {"rail", link.rail},
                               {"capacity_bytes_per_s", link.capacity_bytes_per_s},
                               {"bytes", link.bytes},
                               {"bound_s", bound_s(link)},

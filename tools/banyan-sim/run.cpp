@@ -6,8 +6,10 @@
 #include <limits>
 #include <string>
 
+#include "banyan-sim/execution_of.hpp"
 #include "banyan-sim/uniform_source.hpp"
 #include "base/error.hpp"
+#include "simulator/executed_source.hpp"
 #include "simulator/simulate.hpp"
 
 namespace banyan::sim_tool {
@@ -68,11 +70,21 @@ void simulate_schedule(const tool::Scenario& scenario, const planner::Wish& wish
     run.resolution_s = 0;
   }
   const std::vector<uint64_t> sizes = scenario.sizes();
-  run.timeline = simulator::simulate(plan.schedule, {plan.num_ranks, sizes}, scenario.tree(), scenario.model(),
-                                     {.window = run.in_flight,
-                                      .keep_messages = false,
-                                      .resolution_s = run.resolution_s,
-                                      .progress = settings.progress});
+  simulator::Options options{.keep_messages = false, .resolution_s = run.resolution_s, .progress = settings.progress};
+  if (!run.executed) {
+    options.window = run.in_flight;
+    run.timeline =
+        simulator::simulate(plan.schedule, {plan.num_ranks, sizes}, scenario.tree(), scenario.model(), options);
+    return;
+  }
+  simulator::Execution execution = execution_of(scenario.situation(), plan, run.rails, tool::kSlotBytes);
+  execution.sizes = {plan.num_ranks, sizes};
+  execution.exchanges = run.exchanges;
+  options.rail_shares.assign(run.rails > 1 ? static_cast<size_t>(run.rails) : 0, 1.0 / run.rails);
+  options.in_latency = cost::kInLatency;
+  options.queues = settings.queues;
+  simulator::ExecutedSource source(execution);
+  run.timeline = simulator::simulate(source, scenario.tree(), scenario.model(), options);
 }
 
 }  // namespace
@@ -94,7 +106,11 @@ Run simulate(const tool::Scenario& scenario, const planner::Plan& outline, const
              const planner::Wish& wish, const Settings& settings) {
   const planner::Situation situation = scenario.situation();
   Run run{.candidate = candidate, .scheduled = outline.num_ranks <= settings.max_ranks};
-  const bool unlimited = run.scheduled && (candidate.algorithm != Algorithm::kDirect || !outline.uniform);
+  run.executed = run.scheduled && !settings.in_flight;
+  run.exchanges = run.executed ? settings.exchanges : 1;
+  run.rails = run.executed ? settings.rails.value_or(usual_rails(situation)) : 1;
+  const bool unlimited =
+      run.executed || (run.scheduled && (candidate.algorithm != Algorithm::kDirect || !outline.uniform));
   run.in_flight = settings.in_flight.value_or(
       unlimited ? 0 : covering_window(situation, message_bytes(outline, candidate.algorithm)));
   run.resolution_s = settings.resolution_s.value_or(default_resolution_s(outline, run));

@@ -63,7 +63,7 @@ cost::CostModel load_model(const std::optional<cost::Profile>& profile, const to
 
 planner::TrafficMatrix load_matrix(const ScenarioRequest& request, int num_ranks) {
   if (!request.generator.empty()) {
-    return planner::generate_traffic(planner::parse_traffic_spec(request.generator), num_ranks);
+    return planner::generate_traffic(planner::parse_traffic_spec(request.generator, request.seed), num_ranks);
   }
   if (request.matrix_file.empty()) {
     return {num_ranks, {}};
@@ -88,6 +88,7 @@ po::options_description scenario_options() {
       "bytes,b", text(), "traffic: all-to-all with so many bytes per pair, e.g. 64k")(
       "matrix,m", text(), "or all-to-all-v: a file of bytes from each rank (row) to each rank (column)")(
       "gen,g", text(), "or all-to-all-v with generated traffic, see below")(
+      "seed", po::value<uint64_t>()->default_value(1), "of --gen, where it names none")(
       "algorithm,a", text()->default_value("auto"), "a name of docs/algorithms.md instead of the model's choice")(
       "aggregate-limit", text(), "all-to-all-v: aggregate pairs up to so many bytes (\"max\": none travels directly)")(
       "chunk-bytes", text(), "pieces in which direct messages travel")("window", text(),
@@ -111,6 +112,7 @@ ScenarioRequest scenario_request(const po::variables_map& chosen) {
   request.profile_file = text("profile");
   request.matrix_file = text("matrix");
   request.generator = text("gen");
+  request.seed = chosen["seed"].as<uint64_t>();
   if (chosen.contains("bytes")) {
     request.bytes_per_pair = parse_bytes("bytes", text("bytes"));
   }

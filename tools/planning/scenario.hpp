@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/program_options.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -20,10 +21,11 @@ struct ScenarioRequest {
   std::optional<size_t> bytes_per_pair;  ///< a uniform all-to-all
   std::string matrix_file;               ///< or an all-to-all-v of this matrix
   std::string generator;                 ///< or of a generated one
+  uint64_t seed = 1;                     ///< where the generator's words have none
   planner::Wish wish;
 };
 
-/// --topology, --synthetic, --profile; --bytes, --matrix, --gen; --algorithm, --aggregate-limit, --chunk-bytes,
+/// --topology, --synthetic, --profile; --bytes, --matrix, --gen, --seed; --algorithm, --aggregate-limit, --chunk-bytes,
 /// --window.
 [[nodiscard]] boost::program_options::options_description scenario_options();
 /// Throws UsageError unless there is exactly one topology and one traffic.

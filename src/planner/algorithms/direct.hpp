@@ -17,6 +17,12 @@ namespace banyan::planner::direct {
 /// places in their hosts. Hosts of fewer ranks than the largest have phases without a message.
 [[nodiscard]] int phase(const Hosts& hosts, int from, int to);
 
+/// Number of a pair's first message among those that are spread over rails (transport::Fabric::transport): one after
+/// the other for a rank from phase to phase, and for the ranks of a host in one phase.
+[[nodiscard]] inline int first_place(const Hosts& hosts, int from, int to) {
+  return hosts.local_index(from) + phase(hosts, from, to);
+}
+
 /// Rank `rank`'s sends to, and receives from, ranks of other hosts, in order of phases.
 [[nodiscard]] std::vector<int> remote_send_order(const Hosts& hosts, int rank);
 [[nodiscard]] std::vector<int> remote_receive_order(const Hosts& hosts, int rank);

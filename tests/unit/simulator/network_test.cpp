@@ -25,11 +25,11 @@ TEST(Network, FlowsOfOneLinkThenTheyShareIt) {
   network.settle(0);
   EXPECT_EQ(network.rate_bytes_per_s(a), 50);
   EXPECT_EQ(network.rate_bytes_per_s(b), 50);
-  EXPECT_EQ(network.next_end_s(), 1);
-  EXPECT_EQ(network.end_next(1), 7);
+  EXPECT_EQ(network.next_s(), 1);
+  EXPECT_EQ(network.advance(1), 7);
   network.settle(1);
-  EXPECT_EQ(network.next_end_s(), 1.5);  // 50 bytes left at 100 bytes/s
-  EXPECT_EQ(network.end_next(1.5), 8);
+  EXPECT_EQ(network.next_s(), 1.5);  // 50 bytes left at 100 bytes/s
+  EXPECT_EQ(network.advance(1.5), 8);
   EXPECT_TRUE(network.idle());
   EXPECT_EQ(network.busy_s(0), 1.5);
   EXPECT_EQ(network.bytes(0), 150);
@@ -62,10 +62,10 @@ TEST(Network, NoLinkThenItsOwnLimit) {
   Network network({});
   network.start(route_over({}), 10, 5, 1, 0);
   network.settle(1);
-  EXPECT_EQ(network.next_end_s(), 3);
+  EXPECT_EQ(network.next_s(), 3);
   network.start(route_over({}), 10, 0, 1, 0);
   network.settle(1);
-  EXPECT_EQ(network.next_end_s(), 1);  // nothing holds it back
+  EXPECT_EQ(network.next_s(), 1);  // nothing holds it back
 }
 
 /// Flows on links, drawn at random, and what is left of them by the slowest way to think of it.
@@ -127,8 +127,8 @@ TEST(Network, FlowsThatComeAndGoThenRatesAreAlwaysFair) {
         flow.number = network.start(route_over(flow.links), *rc::gen::inRange(1, 1000), flow.limit, now_s, label);
         scene.flows[label] = flow;
       } else {
-        now_s = network.next_end_s();
-        RC_ASSERT(scene.flows.erase(network.end_next(now_s)) == 1);
+        now_s = network.next_s();
+        RC_ASSERT(scene.flows.erase(network.advance(now_s)) == 1);
       }
       network.settle(now_s);
       scene.expect_fair(network);

@@ -141,8 +141,8 @@ bool ExecutedSource::runs_ahead(int rank, const Transfer& transfer) const {
   if (options.rule.uniform || part(rank).bytes_to_receive == 0) {
     return options.rule.uniform;
   }
-  const double share = static_cast<double>(received(state.exchange, rank).bytes) /
-                       static_cast<double>(part(rank).bytes_to_receive);
+  const double share =
+      static_cast<double>(received(state.exchange, rank).bytes) / static_cast<double>(part(rank).bytes_to_receive);
   const auto allowed = static_cast<uint64_t>(share * static_cast<double>(part(rank).bytes_to_send));
   return state.sent_bytes > allowed + (window - 1) * options.chunk_bytes;
 }

@@ -231,7 +231,7 @@ class Cutter {
 
   const Execution& execution_;
   ExecutionParts parts_;
-  std::vector<std::vector<uint32_t>> sends_;     ///< by rank: aggregated, in order
+  std::vector<std::vector<uint32_t>> sends_;    ///< by rank: aggregated, in order
   std::vector<std::vector<DirectPair>> pairs_;  ///< by rank
   std::map<std::pair<int, int>, int> numbers_;  ///< aggregated messages of a pair so far
   executor::ShareOrder order_;

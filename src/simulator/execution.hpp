@@ -12,17 +12,18 @@
 
 namespace banyan::simulator {
 
-/// An exchange as communicators execute it: what a schedule leaves to executor::HostExecutor. Borrows what it refers to.
+/// An exchange as communicators execute it: what a schedule leaves to executor::HostExecutor. Borrows what it refers
+/// to.
 struct Execution {
   const schedule::Schedule& schedule;
-  std::span<const uint64_t> message_bytes{};         ///< by message: payload, headers included (planner::Plan)
-  schedule::BlockSizes sizes{};                      ///< of all blocks
-  std::vector<executor::CompileOptions> options{};   ///< by rank; their rules, and what else all ranks share, are equal
-  std::vector<int> rail_pattern{};                   ///< rails that consecutive messages take; empty: there is one
+  std::span<const uint64_t> message_bytes{};        ///< by message: payload, headers included (planner::Plan)
+  schedule::BlockSizes sizes{};                     ///< of all blocks
+  std::vector<executor::CompileOptions> options{};  ///< by rank; their rules, and what else all ranks share, are equal
+  std::vector<int> rail_pattern{};                  ///< rails that consecutive messages take; empty: there is one
   /// Times that a transport between hosts copies what it carries, at each end: two over TCP, into and out of the
   /// kernel and its own buffer (docs/transport-ucx.md); none over RDMA.
   int transport_copies = 0;
-  int exchanges = 1;                               ///< in a row, each begun by a rank as soon as its last one is done
+  int exchanges = 1;  ///< in a row, each begun by a rank as soon as its last one is done
 };
 
 /// The messages of one of its exchanges, cut and ordered by the executor's own rules (executor::Pieces, ShareOrder,
@@ -31,8 +32,8 @@ struct ExecutionParts {
   /// What is sent at once. Its Transfer's token is its place in `pieces`.
   struct Piece {
     Transfer transfer;
-    int message = -1;        ///< of the schedule, aggregated; -1: part of a direct pair
-    uint64_t order = 0;      ///< direct, between hosts
+    int message = -1;          ///< of the schedule, aggregated; -1: part of a direct pair
+    uint64_t order = 0;        ///< direct, between hosts
     uint32_t at_receiver = 0;  ///< direct, between hosts: place in the receiver's `expected`
   };
   /// A direct piece from another host.

@@ -47,9 +47,8 @@ double QueuedNetwork::busy_s(int link) const {
 
 void QueuedNetwork::add(double at_s, int packet, bool leaves_first) {
   events_.push_back({at_s, next_order_++, packet, leaves_first});
-  std::push_heap(events_.begin(), events_.end(), [](const Event& a, const Event& b) {
-    return a.at_s != b.at_s ? a.at_s > b.at_s : a.order > b.order;
-  });
+  std::push_heap(events_.begin(), events_.end(),
+                 [](const Event& a, const Event& b) { return a.at_s != b.at_s ? a.at_s > b.at_s : a.order > b.order; });
 }
 
 void QueuedNetwork::begin(const Flow& flow, double now_s) {
@@ -124,9 +123,8 @@ int QueuedNetwork::end(int number) {
 }
 
 int QueuedNetwork::advance(double now_s) {
-  std::pop_heap(events_.begin(), events_.end(), [](const Event& a, const Event& b) {
-    return a.at_s != b.at_s ? a.at_s > b.at_s : a.order > b.order;
-  });
+  std::pop_heap(events_.begin(), events_.end(),
+                [](const Event& a, const Event& b) { return a.at_s != b.at_s ? a.at_s > b.at_s : a.order > b.order; });
   const Event event = events_.back();
   events_.pop_back();
   const Packet& packet = packets_[static_cast<size_t>(event.packet)];

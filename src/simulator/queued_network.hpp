@@ -24,7 +24,8 @@ struct Queues {
 /// Messages in packets that links serve first come, first served: what NICs and switches with plain queues do, where
 /// Network is what many long flows under congestion control come to. A connection has at most two packets waiting at
 /// its first link (Linux: TCP small queues), so a long message does not hold up others by more. Packets cut through:
-/// their head is at the next link as soon as it leaves one. Queues have no end and lose nothing. O(log packets on their way) a packet and link.
+/// their head is at the next link as soon as it leaves one. Queues have no end and lose nothing. O(log packets on their
+/// way) a packet and link.
 class QueuedNetwork : public Wires {
  public:
   /// Capacities by link, above 0.
@@ -57,7 +58,7 @@ class QueuedNetwork : public Wires {
   };
   struct Packet {
     int message = 0;
-    size_t hop = 0;      ///< links behind it
+    size_t hop = 0;  ///< links behind it
     double bytes = 0;
     double tail_s = 0;  ///< when its last byte left what is behind it
   };

@@ -23,8 +23,8 @@ bool has_rdma(const planner::Situation& situation) {
   });
 }
 
-executor::CompileOptions options_of(const planner::Situation& situation, const planner::Plan& plan, int rank,
-                                    int rails, size_t slot_bytes) {
+executor::CompileOptions options_of(const planner::Situation& situation, const planner::Plan& plan, int rank, int rails,
+                                    size_t slot_bytes) {
   const planner::Hosts& hosts = situation.hosts;
   const planner::Pace& pace = plan.choice.pace;
   executor::CompileOptions options;

@@ -12,7 +12,8 @@ namespace banyan::simulator {
 namespace {
 
 /// When each message ends; all begin at the time of their place in `begins_s`, which ascends.
-std::map<int, double> ends(QueuedNetwork& network, const std::vector<Flow>& flows, const std::vector<double>& begins_s) {
+std::map<int, double> ends(QueuedNetwork& network, const std::vector<Flow>& flows,
+                           const std::vector<double>& begins_s) {
   std::map<int, double> result;
   size_t next = 0;
   while (next < flows.size() || !network.idle()) {

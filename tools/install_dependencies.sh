@@ -11,8 +11,8 @@ packages=(
   libhwloc-dev libucx-dev libsodium-dev libfmt-dev nlohmann-json3-dev libboost-program-options-dev
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev   # tests
   libsimgrid-dev                                                 # tests/oracle, linked by nothing else
-  python3 binutils clang-format mpich
-  libopenmpi-dev openmpi-bin                                     # perf/compare, docs/examples
+  python3 binutils clang-format
+  libopenmpi-dev openmpi-bin libmpich-dev mpich                  # perf/compare, docs/examples
   iproute2 procps util-linux                                     # the lab
 )
 

@@ -3,6 +3,8 @@
 
 #include <limits>
 
+#include "compare/local_player.hpp"
+
 namespace banyan::perf {
 namespace {
 
@@ -49,8 +51,8 @@ BanyanOverMpi::BanyanOverMpi(const MpiSession& session, const std::string& profi
   comm_.reset(comm);
 }
 
-std::unique_ptr<PreparedExchange> BanyanCandidate::prepare(const Traffic& traffic, ExchangeBuffers& buffers) {
-  return std::make_unique<BanyanPrepared>(comm_, traffic, buffers, algorithm_);
+std::unique_ptr<Player> BanyanCandidate::prepare(const Traffic& traffic, ExchangeBuffers& buffers) {
+  return std::make_unique<LocalPlayer>(std::make_unique<BanyanPrepared>(comm_, traffic, buffers, algorithm_), buffers);
 }
 
 }  // namespace banyan::perf

@@ -29,7 +29,7 @@ class BanyanCandidate final : public Candidate {
 
   [[nodiscard]] std::string name() const override { return "banyan:" + algorithm_; }
   [[nodiscard]] bool is_banyan() const override { return true; }
-  [[nodiscard]] std::unique_ptr<PreparedExchange> prepare(const Traffic& traffic, ExchangeBuffers& buffers) override;
+  [[nodiscard]] std::unique_ptr<Player> prepare(const Traffic& traffic, ExchangeBuffers& buffers) override;
 
  private:
   banyan_comm* comm_;

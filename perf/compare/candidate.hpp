@@ -12,19 +12,28 @@
 
 namespace banyan::perf {
 
-/// One way to do the exchange of a point, set up and ready to run on fixed buffers.
-class PreparedExchange {
+/// What one turn of a candidate gave.
+struct Turn {
+  double exchange_s = 0;             ///< of the slowest rank, per exchange; infinite: the candidate's program is lost
+  std::optional<Counters> counters;  ///< this rank's, of the turn; absent where the library does not count
+};
+
+/// What a library spent on trying ways to make an exchange.
+struct Settling {
+  int calls = 0;
+  double seconds = 0;
+};
+
+/// A candidate that is set up for one traffic. All calls are collective over the ranks of mpi_compare.
+class Player {
  public:
-  virtual ~PreparedExchange() = default;
-  /// Collective, blocks until this rank's part is done. Failure when the library refuses.
-  virtual void run() = 0;
-  /// Collective, not timed, after a series of runs and before this rank waits for others outside the library: what the
-  /// library still holds of the data moves on. Does nothing where the library needs no such call.
-  virtual void settle() {}
-  /// Calls so far that tried ways to make this exchange; absent where the library tries none. The same on all ranks.
-  [[nodiscard]] virtual std::optional<uint64_t> trials() const { return std::nullopt; }
-  /// This rank's messages so far; absent where the library does not count.
-  [[nodiscard]] virtual std::optional<Counters> counters() const { return std::nullopt; }
+  virtual ~Player() = default;
+  /// Times `exchanges` after `warmup` untimed ones. `exchange_s` is equal on all ranks. Failure: the library refuses.
+  [[nodiscard]] virtual Turn time(int warmup, int exchanges) = 0;
+  /// Does one exchange of the pattern of `salt` and returns this rank's wrong bytes.
+  [[nodiscard]] virtual uint64_t check(uint64_t salt) = 0;
+  /// Lets a library try what it tries of a repeated exchange, so that later calls show the steady state.
+  [[nodiscard]] virtual Settling settle_in() { return {}; }
   [[nodiscard]] virtual std::optional<PlanFigures> plan() const { return std::nullopt; }
 };
 
@@ -32,10 +41,12 @@ class PreparedExchange {
 class Candidate {
  public:
   virtual ~Candidate() = default;
-  [[nodiscard]] virtual std::string name() const = 0;  ///< "openmpi:pairwise", "banyan:auto"
+  [[nodiscard]] virtual std::string name() const = 0;  ///< "openmpi:pairwise", "mpich:auto", "banyan:auto"
   [[nodiscard]] virtual bool is_banyan() const = 0;
-  /// Collective. Traffic and buffers outlive the prepared exchange.
-  [[nodiscard]] virtual std::unique_ptr<PreparedExchange> prepare(const Traffic& traffic, ExchangeBuffers& buffers) = 0;
+  /// Whether it is measured on only where its first round was among the best of those that may be left out.
+  [[nodiscard]] virtual bool may_be_left_out() const { return false; }
+  /// Collective. Traffic and buffers outlive the player.
+  [[nodiscard]] virtual std::unique_ptr<Player> prepare(const Traffic& traffic, ExchangeBuffers& buffers) = 0;
 };
 
 }  // namespace banyan::perf

@@ -22,7 +22,9 @@ po::options_description all_options(CompareOptions& options) {
   add("algorithm", po::value(&options.algorithms)->composing(), "also measure this algorithm of Banyan (repeatable)");
   add("mpi-algorithm", po::value(&options.mpi_algorithms)->composing(),
       "of Open MPI measure only this algorithm of coll/tuned, or \"default\" (repeatable)");
-  add("no-banyan", "measure Open MPI alone");
+  add("mpich", po::value(&options.mpich_sockets),
+      "also measure MPICH: folder where an mpich_compare on the same hosts listens (its --sockets)");
+  add("no-banyan", "measure Open MPI alone, or with MPICH");
   add("bars", "judge each size by the bars of docs/performance.md, which are for idle cores");
   add("profile", po::value(&options.profile_file), "profile file of banyan-profile for Banyan's model");
   add("bound-rate", po::value(&options.bound_rate), "rate of every host's network, e.g. 1gbit: bound of the links");
@@ -73,7 +75,8 @@ std::string compare_help() {
   std::ostringstream text;
   text
       << "usage: mpirun -n N mpi_compare [OPTIONS]\n"
-         "Every Open MPI all-to-all algorithm and Banyan, in one run, interleaved round by round.\n"
+         "Every Open MPI all-to-all algorithm and Banyan, with --mpich MPICH's too, in one run, interleaved round by "
+         "round.\n"
          "docs/performance.md tells how to read the table.\n\n"
       << all_options(options)
       << "\nExamples:\n"

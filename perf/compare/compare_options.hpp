@@ -21,6 +21,7 @@ struct CompareOptions {
   bool with_bars = false;
   std::vector<std::string> algorithms;      ///< of Banyan, besides auto
   std::vector<std::string> mpi_algorithms;  ///< of Open MPI; empty: its default decision and all
+  std::string mpich_sockets;                ///< folder of mpich_compare's sockets; empty: no MPICH
   std::string profile_file;
   std::string bound_rate;  ///< text; empty: none
   std::string lab_json_file;

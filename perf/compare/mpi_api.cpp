@@ -50,6 +50,7 @@ std::string MpiSession::version() {
   std::string version(text.data(), static_cast<size_t>(length));
   version.erase(std::find_if(version.begin(), version.end(), [](char c) { return c == '\0' || c == '\n'; }),
                 version.end());
+  std::replace(version.begin(), version.end(), '\t', ' ');
   return version;
 }
 

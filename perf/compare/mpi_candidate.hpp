@@ -21,7 +21,7 @@ class MpiCandidate final : public Candidate {
 
   [[nodiscard]] std::string name() const override { return "openmpi:" + algorithm_; }
   [[nodiscard]] bool is_banyan() const override { return false; }
-  [[nodiscard]] std::unique_ptr<PreparedExchange> prepare(const Traffic& traffic, ExchangeBuffers& buffers) override;
+  [[nodiscard]] std::unique_ptr<Player> prepare(const Traffic& traffic, ExchangeBuffers& buffers) override;
 
  private:
   std::string algorithm_;

@@ -11,6 +11,7 @@
 #include "compare/banyan_candidate.hpp"
 #include "compare/compare_options.hpp"
 #include "compare/mpi_candidate.hpp"
+#include "compare/mpich_partner.hpp"
 #include "compare/point.hpp"
 
 namespace banyan::perf {
@@ -18,10 +19,12 @@ namespace {
 
 /// A run: who takes part, over which hosts and links.
 struct Contest {
+  std::unique_ptr<MpichPartner> mpich;  ///< nullptr: not wanted, or why_no_mpich
   std::vector<std::unique_ptr<Candidate>> candidates;
   std::vector<int> host_of;
   std::vector<RankGroup> links;  ///< empty: rates unknown
   std::string warning;
+  std::string why_no_mpich;
 };
 
 std::vector<RankGroup> links_of(const CompareOptions& options, const std::vector<int>& host_of) {
@@ -34,9 +37,22 @@ std::vector<RankGroup> links_of(const CompareOptions& options, const std::vector
   return {};
 }
 
-Contest make_contest(const CompareOptions& options, banyan_comm* comm) {
+void add_mpich(const CompareOptions& options, const MpiSession& session, Contest& contest) {
+  if (options.mpich_sockets.empty()) {
+    return;
+  }
+  contest.mpich = join_mpich(options.mpich_sockets, session.rank(), session.size(), contest.why_no_mpich);
+  if (contest.mpich) {
+    for (auto& candidate : mpich_candidates(*contest.mpich, options.variable)) {
+      contest.candidates.push_back(std::move(candidate));
+    }
+  }
+}
+
+Contest make_contest(const CompareOptions& options, const MpiSession& session, banyan_comm* comm) {
   Contest contest;
   contest.candidates = mpi_candidates(options.variable, options.mpi_algorithms, contest.warning);
+  add_mpich(options, session, contest);
   if (comm != nullptr) {
     contest.candidates.push_back(std::make_unique<BanyanCandidate>(comm, "auto"));
     for (const auto& algorithm : options.algorithms) {
@@ -85,9 +101,16 @@ Point measure_point(const CompareOptions& options, const Contest& contest, const
   return point;
 }
 
+/// Empty: MPICH took part to the end, or was not asked for.
+std::string why_no_mpich(const Contest& contest) {
+  return contest.mpich && contest.mpich->is_lost() ? "mpich_compare was lost on the way, see stderr"
+                                                   : contest.why_no_mpich;
+}
+
 void write_results(const CompareOptions& options, const Contest& contest, const std::vector<Point>& points,
                    Json environment) {
   environment["mpi"] = MpiSession::version();
+  environment["mpich"] = contest.mpich ? Json(contest.mpich->version()) : Json();
   if (options.with_banyan) {
     environment["banyan"] = describe_library();
   }
@@ -100,6 +123,7 @@ void write_results(const CompareOptions& options, const Contest& contest, const 
     json["ranks"] = contest.host_of.size();
     json["host_of_rank"] = contest.host_of;
     json["warning"] = contest.warning;
+    json["why_no_mpich"] = why_no_mpich(contest);
     json["points"] = Json::array();
     for (const auto& point : points) {
       json["points"].push_back(to_json(point));
@@ -123,6 +147,9 @@ void print_header(const CompareOptions& options, const Contest& contest, int num
   if (!contest.warning.empty()) {
     fmt::print("# warning: {}\n", contest.warning);
   }
+  if (!contest.why_no_mpich.empty()) {
+    fmt::print("# MPICH is not measured: {}\n", contest.why_no_mpich);
+  }
   fmt::print("{}", comparison_header(names));
   std::fflush(stdout);
 }
@@ -133,7 +160,7 @@ int run(const CompareOptions& options, const MpiSession& session, const Json& en
     banyan = std::make_unique<BanyanOverMpi>(session, options.profile_file);
   }
   const bool prints = session.rank() == 0;
-  const Contest contest = make_contest(options, banyan ? banyan->get() : nullptr);
+  const Contest contest = make_contest(options, session, banyan ? banyan->get() : nullptr);
   const std::vector<Traffic> traffics = points_of(options, session.size());
   if (prints) {
     print_header(options, contest, session.size());
@@ -158,6 +185,9 @@ int run(const CompareOptions& options, const MpiSession& session, const Json& en
   }
   if (prints) {
     fmt::print("{}", comparison_footer(points));
+    if (contest.mpich && contest.mpich->is_lost()) {
+      fmt::print("# {}\n", why_no_mpich(contest));
+    }
     write_results(options, contest, points, environment);
   }
   return wrong == 0 ? kExitOk : kExitFailed;

@@ -14,6 +14,11 @@ from_machine+='|^(libmpi|libopen-rte|libopen-pal)[-.]'
 mkdir -p "$bundle/bin" "$bundle/lib/ucx"
 programs=("$build/perf/compare/mpi_compare" "$build/perf/alltoall_perf/alltoall_perf"
   "$build/perf/alltoallv_perf/alltoallv_perf" "$build"/tools/banyan-*/banyan-*)
+# MPICH comes along whole, its launcher too: nothing of it is on the other machine.
+for name in mpiexec.hydra hydra_pmi_proxy; do
+  [[ ! -x $build/perf/compare/mpich_compare ]] || programs+=("$(command -v "$name")")
+done
+programs+=("$build/perf/compare/mpich_compare")
 for program in "${programs[@]}"; do
   [[ -f $program && -x $program ]] || continue
   install -s -m 755 "$program" "$bundle/bin/"

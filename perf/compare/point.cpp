@@ -18,7 +18,7 @@ std::string number_cell(double value, const char* format) {
   return value > 0 ? fmt::format(fmt::runtime(format), value) : "-";
 }
 
-/// Open MPI's algorithms by their own names, Banyan's with the library's.
+/// Open MPI's algorithms by their own names, others with the library's.
 std::string column_of(const std::string& candidate) {
   const std::string prefix = "openmpi:";
   return candidate.starts_with(prefix) ? candidate.substr(prefix.size()) : candidate;
@@ -42,6 +42,9 @@ Json to_json(const CandidateResult& result) {
   json["p99_s"] = result.p99_s();
   json["min_s"] = percentile(result.round_s, 0).value_or(0);
   json["rounds_s"] = result.round_s;
+  if (result.left_out_s > 0) {
+    json["left_out_s"] = result.left_out_s;
+  }
   json["exchanges_per_round"] = result.exchanges_per_round;
   json["checked_exchanges"] = result.checked;
   json["wrong_bytes"] = result.wrong;
@@ -99,7 +102,8 @@ PointSummary summarize(const Point& point) {
     summary.wrong += candidate.wrong;
     if (candidate.is_banyan) {
       summary.banyan = summary.banyan == nullptr ? &candidate : summary.banyan;
-    } else if (summary.best_mpi == nullptr || candidate.median_s() < summary.best_mpi->median_s()) {
+    } else if (!candidate.round_s.empty() &&
+               (summary.best_mpi == nullptr || candidate.median_s() < summary.best_mpi->median_s())) {
       summary.best_mpi = &candidate;
     }
   }
@@ -121,27 +125,28 @@ std::string comparison_header(const std::vector<std::string>& candidates) {
   }
   return line + fmt::format(" {:>9} {:>9} {:>6} {:>10} {:>6} {:>9} {:>12} {:>12} {:>6} {:>5}  {}\n", "MPI p99", "p99",
                             "ratio", "bound(us)", "%bound", "pred/meas", "MPI wire(B)", "wire(B)", "#wrong", "bar",
-                            "algorithm");
+                            "best MPI, algorithm");
 }
 
 std::string comparison_line(const Point& point) {
   const PointSummary summary = summarize(point);
   std::string line = fmt::format(" {:>8} {:>8}", point.size_bytes, name_of(point.kind));
   for (const auto& candidate : point.candidates) {
-    line += fmt::format(" {:>{}.1f}", candidate.median_s() * kMicro, width_of(candidate.name));
+    line += fmt::format(" {:>{}}", number_cell(candidate.median_s() * kMicro, "{:.1f}"), width_of(candidate.name));
   }
   const auto wire = [](const CandidateResult* result) { return result ? result->nic_bytes_per_exchange() : 0; };
   const auto p99 = [](const CandidateResult* result) {
     return number_cell(result ? result->p99_s() * kMicro : 0, "{:.1f}");
   };
   const bool planned = summary.banyan != nullptr && summary.banyan->plan;
+  std::string names = summary.best_mpi != nullptr ? summary.best_mpi->name : "-";
+  names += planned ? ", " + summary.banyan->plan->algorithm : "";
   return line + fmt::format(" {:>9} {:>9} {:>6} {:>10} {:>6} {:>9} {:>12.0f} {:>12.0f} {:>6} {:>5}  {}\n",
                             p99(summary.best_mpi), p99(summary.banyan), number_cell(summary.verdict.speedup, "{:.2f}"),
                             number_cell(summary.bound_s * kMicro, "{:.1f}"),
                             number_cell(summary.verdict.bound_share * 100, "{:.1f}"),
                             number_cell(summary.predicted_ratio, "{:.2f}"), wire(summary.best_mpi),
-                            wire(summary.banyan), summary.wrong, verdict_cell(summary),
-                            planned ? summary.banyan->plan->algorithm : "");
+                            wire(summary.banyan), summary.wrong, verdict_cell(summary), names);
 }
 
 std::string comparison_footer(const std::vector<Point>& points) {
@@ -178,7 +183,7 @@ Json to_json(const Point& point) {
   json["busiest_rank_share"] = point.busiest_rank_share;
   json["bound_s"] = summary.bound_s;
   json["bound_source"] = point.bound_s ? "link rates given" : "plan";
-  json["best_openmpi"] = summary.best_mpi != nullptr ? Json(summary.best_mpi->name) : Json();
+  json["best_mpi"] = summary.best_mpi != nullptr ? Json(summary.best_mpi->name) : Json();
   json["predicted_ratio"] = summary.predicted_ratio;
   json["wrong_bytes"] = summary.wrong;
   if (summary.banyan != nullptr) {
@@ -196,6 +201,9 @@ std::string to_csv(const std::vector<Point>& points, const std::string& label) {
   for (const auto& point : points) {
     const double bound_s = summarize(point).bound_s;
     for (const auto& candidate : point.candidates) {
+      if (candidate.round_s.empty()) {
+        continue;
+      }
       csv += fmt::format("{},{},{},{},{:.9f},{:.9f},{:.9f},{:.0f},{}\n", label, name_of(point.kind), point.size_bytes,
                          candidate.name, candidate.median_s(), candidate.p99_s(), bound_s,
                          candidate.nic_bytes_per_exchange(), candidate.wrong);

@@ -15,7 +15,8 @@ namespace banyan::perf {
 struct CandidateResult {
   std::string name;
   bool is_banyan = false;
-  std::vector<double> round_s;       ///< by round
+  std::vector<double> round_s;       ///< by round; empty: not measured to the end
+  double left_out_s = 0;             ///< > 0: left out for this time in the first round
   int exchanges_per_round = 0;       ///< timed
   uint64_t num_exchanges = 0;        ///< all, which the counters cover
   int settling_calls = 0;            ///< before the rounds, while the library tried ways to make the exchange
@@ -46,7 +47,7 @@ struct Point {
 /// A point's figures: what Banyan (its first candidate) is against the best of the others.
 struct PointSummary {
   const CandidateResult* banyan = nullptr;    ///< nullptr: not measured
-  const CandidateResult* best_mpi = nullptr;  ///< nullptr: not measured
+  const CandidateResult* best_mpi = nullptr;  ///< of Open MPI and MPICH; nullptr: not measured
   double bound_s = 0;
   double predicted_ratio = 0;  ///< predicted / measured; 0 without a prediction
   uint64_t wrong = 0;          ///< of all candidates

@@ -14,18 +14,17 @@ namespace banyan::perf {
 namespace {
 
 constexpr int kMaxExchangesPerRound = 2000;
-/// A library that tries ways has settled when so many calls in a row tried none, or after so many seconds. Banyan looks
-/// at every 16th call for a change of size (coll::TunedVariable).
-constexpr int kQuietCalls = 32;
-constexpr double kMostTrials_s = 6;
+constexpr size_t kFewestKept = 2;
+constexpr double kNearlyAsFast = 1.25;    ///< a single round is no better than that
 constexpr double kLongExchange_s = 0.02;  ///< longer ones need no untimed exchange: cold caches are lost in them
 
 /// One candidate while it is measured.
 struct Contestant {
-  std::unique_ptr<PreparedExchange> exchange;
+  std::unique_ptr<Player> player;
   CandidateResult result;
   int warmup = 0;
-  std::optional<Counters> after;  ///< this rank's counters when its last timed exchange was over
+  bool may_be_left_out = false;
+  bool is_out = false;  ///< takes no further part
 };
 
 /// Reads the host's counters on one rank per host, so that a sum over ranks counts each host once.
@@ -47,23 +46,27 @@ class Rounds {
 
   void add(Candidate& candidate) {
     Contestant contestant;
-    contestant.exchange = candidate.prepare(traffic_, buffers_);
+    contestant.player = candidate.prepare(traffic_, buffers_);
+    contestant.may_be_left_out = candidate.may_be_left_out();
     contestant.result.name = candidate.name();
     contestant.result.is_banyan = candidate.is_banyan();
-    contestant.result.plan = contestant.exchange->plan();
-    if (contestant.exchange->counters()) {
-      contestant.result.counters = Counters{};
-    }
+    contestant.result.plan = contestant.player->plan();
     contestants_.push_back(std::move(contestant));
   }
 
   void calibrate() {
     for (auto& one : contestants_) {
       check(one);
-      settle_in(one);
+      const Settling settling = one.player->settle_in();
+      one.result.settling_calls = settling.calls;
+      one.result.settling_s = settling.seconds;
       // Two timed runs: the first connects and faults pages in.
-      (void)timed(one, 1);
-      const double exchange_s = timed(one, 1);
+      (void)one.player->time(0, 1);
+      const double exchange_s = one.player->time(0, 1).exchange_s;
+      if (std::isinf(exchange_s)) {
+        one.is_out = true;
+        continue;
+      }
       const double wanted = std::ceil(ratio(options_.min_round_s, exchange_s));
       one.result.exchanges_per_round = static_cast<int>(std::clamp(wanted, 1.0, double{kMaxExchangesPerRound}));
       one.warmup = exchange_s > kLongExchange_s ? 0 : std::max(1, one.result.exchanges_per_round / 8);
@@ -82,11 +85,18 @@ class Rounds {
       }
       std::shuffle(order.begin(), order.end(), random);
       for (const size_t turn : order) {
-        contestants_[turn].result.round_s.push_back(play(contestants_[turn]));
+        if (!contestants_[turn].is_out) {
+          play(contestants_[turn]);
+        }
+      }
+      if (round == 0) {
+        leave_out_the_slow();
       }
     }
     for (auto& one : contestants_) {
-      check(one);
+      if (!one.is_out) {
+        check(one);
+      }
     }
   }
 
@@ -114,68 +124,49 @@ class Rounds {
             sum_over_ranks(own.inter_host_bytes)};
   }
 
-  /// Seconds per exchange of the slowest rank. The second barrier keeps the end of the untimed exchanges, where ranks
-  /// wait for each other, out of the time.
-  double timed(Contestant& one, int exchanges) {
-    barrier();
-    for (int i = 0; i < one.warmup; ++i) {
-      one.exchange->run();
-    }
-    one.exchange->settle();
-    barrier();
-    const double start = MPI_Wtime();
-    for (int i = 0; i < exchanges; ++i) {
-      one.exchange->run();
-    }
-    const double exchange_s = (MPI_Wtime() - start) / exchanges;
-    one.after = one.exchange->counters();
-    one.exchange->settle();
-    return max_over_ranks(exchange_s);
-  }
-
-  /// Lets a library try what it tries of a repeated exchange: rounds show the steady state. What it cost is told.
-  static void settle_in(Contestant& one) {
-    auto before = one.exchange->trials();
-    if (!before) {
-      return;
-    }
-    barrier();
-    const double start = MPI_Wtime();
-    for (int quiet = 0; quiet < kQuietCalls; ++one.result.settling_calls) {
-      one.exchange->run();
-      const auto now = one.exchange->trials();
-      quiet = now == before ? quiet + 1 : 0;
-      before = now;
-      if (one.result.settling_calls % 64 == 63 && from_rank_zero(MPI_Wtime() - start) > kMostTrials_s) {
-        break;
-      }
-    }
-    one.exchange->settle();
-    one.result.settling_s = max_over_ranks(MPI_Wtime() - start);
-  }
-
-  double play(Contestant& one) {
+  void play(Contestant& one) {
     barrier();
     const uint64_t nic_before = counter_.read();
-    const auto before = one.exchange->counters();
-    const double exchange_s = timed(one, one.result.exchanges_per_round);
-    // max_over_ranks has joined all ranks: their exchanges are over.
+    const Turn turn = one.player->time(one.warmup, one.result.exchanges_per_round);
+    if (std::isinf(turn.exchange_s)) {
+      one.is_out = true;
+      one.result.round_s.clear();
+      return;
+    }
+    // All ranks have been joined: their exchanges are over.
+    one.result.round_s.push_back(turn.exchange_s);
     one.result.nic_bytes += counter_.read() - nic_before;
     one.result.num_exchanges += static_cast<uint64_t>(one.warmup + one.result.exchanges_per_round);
-    if (before && one.after && one.result.counters) {
-      *one.result.counters = *one.result.counters + (*one.after - *before);
+    if (turn.counters) {
+      one.result.counters = one.result.counters.value_or(Counters{}) + *turn.counters;
     }
-    return exchange_s;
+  }
+
+  /// After the first round: of those that may be left out only the fastest go on, and who was nearly as fast.
+  void leave_out_the_slow() {
+    std::vector<double> first_s;
+    for (const auto& one : contestants_) {
+      if (one.may_be_left_out && !one.is_out) {
+        first_s.push_back(one.result.round_s.front());
+      }
+    }
+    if (first_s.size() <= kFewestKept) {
+      return;
+    }
+    std::sort(first_s.begin(), first_s.end());
+    const double limit_s = std::max(first_s[kFewestKept - 1], first_s.front() * kNearlyAsFast);
+    for (auto& one : contestants_) {
+      if (one.may_be_left_out && !one.is_out && one.result.round_s.front() > limit_s) {
+        one.is_out = true;
+        one.result.left_out_s = one.result.round_s.front();
+        one.result.round_s.clear();
+      }
+    }
   }
 
   void check(Contestant& one) {
     for (int i = 0; i < options_.checks; ++i) {
-      const uint64_t salt = ++salt_;
-      buffers_.prepare(salt);
-      barrier();
-      one.exchange->run();
-      one.exchange->settle();
-      one.result.wrong += buffers_.count_wrong(salt);
+      one.result.wrong += one.player->check(++salt_);
       ++one.result.checked;
     }
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Prints one table of a grid: at every point Banyan's choice against Banyan's own algorithms, against Open MPI's best and
-against the bound of the wires, from the JSON files of mpi_compare, with the verdict on each bar.
+"""Prints one table of a grid: at every point Banyan's choice against Banyan's own algorithms, against the best of Open MPI
+and MPICH, and against the bound of the wires, from the JSON files of mpi_compare, with the verdict on each bar.
 
 Exit status 1 when bytes were wrong or a file holds nothing to show; a missed bar is shown, not an error.
 """
@@ -9,7 +9,7 @@ Exit status 1 when bytes were wrong or a file holds nothing to show; a missed ba
 import math
 import sys
 
-from summarize_sweep import cell, figure, run
+from summarize_sweep import best_mpi, cell, figure, has_mpich, mpich_line, mpich_totals, run
 
 SPEEDUP = 1.5
 NEVER_BELOW = 0.95
@@ -17,7 +17,7 @@ BOUND_SHARE = 0.9
 BOUND_SHARE_ONE_RANK = 0.85  # where one rank sends or receives over half of the bytes
 REGRET, REGRET_SHARE, REGRET_MOST = 0.05, 0.9, 0.15
 ERROR_MEDIAN, ERROR_P90 = 0.1, 0.25
-HEAD = ("lab", "traffic", "size(B)", "best MPI(us)", "banyan(us)", "ratio", "bound(us)", "%bound", "bar", "regret", "fastest own",
+HEAD = ("lab", "traffic", "size(B)", "best MPI(us)", "its algorithm", "banyan(us)", "ratio", "bound(us)", "%bound", "bar", "regret", "fastest own",
         "pred/meas", "algorithm")  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def summarize(label, point):
     """One row as a dict: figures and verdicts of a point."""
     candidates = {c["name"]: c for c in point.get("candidates", [])}
     ours = candidates.get("banyan:auto", {})
-    theirs = candidates.get(point.get("best_openmpi"), {})
+    theirs = best_mpi(point)
     mine_s, theirs_s, bound_s = (figure(x) for x in (ours.get("median_s"), theirs.get("median_s"), point.get("bound_s")))
     speedup = theirs_s / mine_s if mine_s and theirs_s else None
     share = bound_s / mine_s if mine_s and bound_s else None
@@ -53,7 +53,8 @@ def summarize(label, point):
         "traffic": point.get("traffic", "").split(" ")[0],
         "size_bytes": point.get("size_bytes", 0),
         "mpi_s": theirs_s,
-        "mpi_algorithm": theirs.get("name", "-").removeprefix("openmpi:"),
+        "mpi_algorithm": theirs.get("name", "-"),
+        "has_mpich": has_mpich(point),
         "banyan_s": mine_s,
         "algorithm": ours.get("plan", {}).get("algorithm", "-"),
         "speedup": speedup,
@@ -73,7 +74,7 @@ def texts(row):
     lost = "-" if row["regret"] is None else f"{100 * row['regret']:.0f}%"
     return (
         row["lab"], row["traffic"], str(row["size_bytes"]), cell(row["mpi_s"], "{:.1f}", 1e6),
-        cell(row["banyan_s"], "{:.1f}", 1e6), cell(row["speedup"], "{:.2f}"), cell(row["bound_s"], "{:.1f}", 1e6),
+        row["mpi_algorithm"], cell(row["banyan_s"], "{:.1f}", 1e6), cell(row["speedup"], "{:.2f}"), cell(row["bound_s"], "{:.1f}", 1e6),
         cell(row["bound_share"], "{:.1f}", 100), verdict, lost, row["fastest_own"],
         cell(row["predicted_ratio"], "{:.2f}"), row["algorithm"],
     )  # fmt: skip
@@ -107,6 +108,7 @@ def totals(rows):
         "prediction_error_p90": quantile(errors, 0.9),
         "prediction_passed": bool(errors) and quantile(errors, 0.5) <= ERROR_MEDIAN and quantile(errors, 0.9) <= ERROR_P90,
         "wrong_bytes": sum(row["wrong_bytes"] for row in rows),
+        **mpich_totals(rows),
     }  # fmt: skip
 
 
@@ -120,13 +122,14 @@ def lines_of(result):
     mean = result["geometric_mean_speedup"]
     word = {True: "pass", False: "FAIL"}
     return (
-        f"against Open MPI: {result['passed']} of {result['points']} points pass, {result['slower_than_0.95']} below 0.95; "
+        f"against the best MPI: {result['passed']} of {result['points']} points pass, {result['slower_than_0.95']} below 0.95; "
         f"geometric mean of the speed-ups {mean:.2f}\n" if mean else ""
     ) + (
         f"choice: within 5 % of the fastest own algorithm at {percent(result['regret_within_5_percent'])} of the points, "
         f"at most {percent(result['regret_most'])} slower: {word[result['regret_passed']]}\n"
         f"prediction: error {percent(result['prediction_error_median'])} in the median, "
         f"{percent(result['prediction_error_p90'])} at the 90th percentile: {word[result['prediction_passed']]}\n"
+        f"{mpich_line(result)}\n"
         f"wrong bytes: {result['wrong_bytes']}"
     )  # fmt: skip
 

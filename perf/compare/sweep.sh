@@ -16,7 +16,8 @@ usage: sweep.sh [OPTIONS]                                     (as root; docs/per
   --budget-s N    start nothing new after N seconds; what was left out is named (default: no limit)
   --rounds N      rounds per point (default 11)
   --profile-s N   seconds that banyan-profile may take in each lab (default 8)
-  --no-banyan     measure Open MPI alone
+  --no-banyan     measure the MPIs alone
+  --no-mpich      leave MPICH out; it takes part where mpich_compare was built and mpiexec.hydra is there
   --list          the labs, and what is in each
 
 Extra arguments of mpirun: MPIRUN_ARGS (default "--mca pml ob1 --mca btl tcp,vader,self").
@@ -81,7 +82,7 @@ die() {
 }
 
 build=$root/build/release bundle='' out=out/sweep chosen='' modes=''
-budget_s=0 rounds=11 profile_s=8 with_banyan=1 grid=0
+budget_s=0 rounds=11 profile_s=8 with_banyan=1 with_mpich=1 grid=0
 while (($#)); do
   case $1 in
     --build) build=$2 && shift 2 ;;
@@ -94,6 +95,7 @@ while (($#)); do
     --rounds) rounds=$2 && shift 2 ;;
     --profile-s) profile_s=$2 && shift 2 ;;
     --no-banyan) with_banyan=0 && shift ;;
+    --no-mpich) with_mpich=0 && shift ;;
     --list) all_labs && exit ;;
     -h | --help) usage && exit ;;
     *) usage >&2 && die "unknown option '$1'" ;;
@@ -108,13 +110,15 @@ fi
 find_programs() {
   if [[ -n $bundle ]]; then
     bundle=$(readlink -f "$bundle")
-    compare=$bundle/bin/mpi_compare profile=$bundle/bin/banyan-profile
+    compare=$bundle/bin/mpi_compare profile=$bundle/bin/banyan-profile mpich=$bundle/bin/mpich_compare
+    export PATH=$bundle/bin:$PATH # mpiexec.hydra
     export LD_LIBRARY_PATH=$bundle/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
     export BANYAN_PLUGIN_PATH=$bundle/lib UCX_MODULE_DIR=$bundle/lib/ucx
     export BANYAN_LAB_TOOLS=${BANYAN_LAB_TOOLS:-$bundle/lab-tools}
   else
     build=$(readlink -f "$build")
     compare=$build/perf/compare/mpi_compare profile=$build/tools/banyan-profile/banyan-profile
+    mpich=$build/perf/compare/mpich_compare
   fi
   [[ -x $compare ]] ||
     die "no $compare; build it (cmake --preset release && cmake --build --preset release) or pass --build"
@@ -143,6 +147,41 @@ measure_profile() { # LAB: the model's speeds
   }
 }
 
+# MPICH's ranks sleep beside Open MPI's until mpi_compare asks them for a turn: two MPIs do not share a process.
+mpich_pid='' mpich_sockets=''
+start_mpich() { # LAB: mpich_sockets = where they listen; empty: not measured, and why is said
+  local log=$out/$1.mpich.txt ranks tries options=()
+  mpich_sockets=
+  ((with_mpich)) || return 0
+  [[ -x $mpich ]] || {
+    say "$1: MPICH is not measured: there is no $mpich"
+    return 0
+  }
+  mkdir -p "$work/$1"
+  ranks=$(lab hosts | tr , '\n' | awk -F: '{ ranks += $2 } END { print ranks }')
+  ((ranks <= $(nproc))) || options+=(--yield)
+  "$lab_tool" --name "$lab_name" mpich -- "$mpich" --sockets "$work/$1" "${options[@]}" >"$log" 2>&1 &
+  mpich_pid=$!
+  for ((tries = 0; tries < 300; tries++)); do
+    if grep -q '^ready' "$log"; then
+      mpich_sockets=$work/$1
+      return 0
+    fi
+    kill -0 "$mpich_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  stop_mpich
+  say "$1: MPICH is not measured: it did not start: $(tail -n 1 "$log")"
+}
+
+stop_mpich() {
+  [[ -z $mpich_pid ]] || {
+    kill "$mpich_pid" 2>/dev/null || true
+    wait "$mpich_pid" 2>/dev/null || true
+  }
+  mpich_pid=
+}
+
 run_mode() { # LAB MODE
   local options=(--lab-json "$out/$1.lab.json" --rounds "$rounds" --label "$1" -J "$out/$1.$2.json")
   if ((with_banyan)); then
@@ -150,6 +189,7 @@ run_mode() { # LAB MODE
   else
     options+=(--no-banyan)
   fi
+  [[ -z $mpich_sockets ]] || options+=(--mpich "$mpich_sockets")
   if ((!grid)); then
     # shellcheck disable=SC2207  # a list of words
     options+=(--bars $(mode_options "$2"))
@@ -170,6 +210,7 @@ run_lab() { # NAME OPTIONS...
   lab up "$@" >&2
   lab describe --json >"$out/$name.lab.json"
   measure_profile "$name" || return 1
+  start_mpich "$name"
   for mode in ${modes//,/ }; do
     if spent; then
       say "$name $mode: left out, $budget_s s are spent"
@@ -177,6 +218,7 @@ run_lab() { # NAME OPTIONS...
     fi
     run_mode "$name" "$mode" || status=1
   done
+  stop_mpich
   lab down
   return $status
 }
@@ -185,7 +227,8 @@ find_programs
 forward_variables
 mkdir -p "$out"
 out=$(readlink -f "$out")
-trap 'lab down >/dev/null 2>&1 || true' EXIT
+work=$(mktemp -d)
+trap 'stop_mpich; lab down >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 failed=0
 for name in ${chosen//,/ }; do
   line=$(all_labs | awk -v name="$name" '$1 == name { sub(/^[^ ]+ +/, ""); print }')

@@ -20,7 +20,7 @@ def point(auto_s, others_s, mpi_s=300e-6, bound_s=90e-6, predicted=1.0, share=0.
     ours = [{"name": "banyan:auto", "median_s": auto_s, "plan": {"algorithm": "direct"}}]
     ours += [{"name": f"banyan:{name}", "median_s": time_s, "plan": {"algorithm": name}} for name, time_s in others_s.items()]
     return {
-        "size_bytes": 512, "traffic": "moe seed 1", "kind": kind, "best_openmpi": "openmpi:linear", "bound_s": bound_s,
+        "size_bytes": 512, "traffic": "moe seed 1", "kind": kind, "best_mpi": "openmpi:linear", "bound_s": bound_s,
         "predicted_ratio": predicted, "wrong_bytes": wrong, "busiest_rank_share": share,
         "candidates": [{"name": "openmpi:linear", "median_s": mpi_s}, *ours],
     }  # fmt: skip
@@ -69,6 +69,15 @@ class GridTest(unittest.TestCase):
         self.assertAlmostEqual(totals["prediction_error_p90"], 0.2)
         self.assertTrue(totals["prediction_passed"])
         self.assertFalse(self.run_on(*points, *points[-1:])[2]["prediction_passed"])
+
+    def test_the_best_of_both_mpis_counts_and_is_named(self):
+        case = point(100e-6, {}, mpi_s=200e-6)
+        case["candidates"].append({"name": "mpich:nb", "median_s": 120e-6, "rounds_s": [120e-6]})
+        case["best_mpi"] = "mpich:nb"
+        _, text, totals = self.run_on(case)
+        self.assertAlmostEqual(totals["geometric_mean_speedup"], 1.2)
+        self.assertIn("mpich:nb", text)
+        self.assertEqual((totals["with_mpich"], totals["mpich_best"]), (1, 1))
 
     def test_wrong_bytes_and_odd_files_are_failures(self):
         self.assertEqual(self.run_on(point(1e-4, {}))[0], 0)

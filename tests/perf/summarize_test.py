@@ -15,12 +15,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "perf" / "c
 import summarize_sweep  # noqa: E402
 
 
-def point(passed, predicted_ratio, wrong=0):
+def point(passed, predicted_ratio, wrong=0, best="openmpi:linear"):
     return {
-        "size_bytes": 512, "kind": "uniform", "best_openmpi": "openmpi:linear", "bound_s": 197e-6,
+        "size_bytes": 512, "kind": "uniform", "best_mpi": best, "bound_s": 197e-6,
         "predicted_ratio": predicted_ratio, "wrong_bytes": wrong,
         "verdict": {"passed": passed, "speedup": 1.5, "bound_share": 0.9, "bar": {"speedup": 1.4}},
         "candidates": [{"name": "openmpi:linear", "median_s": 330e-6, "rounds_s": [330e-6, 320e-6, 345e-6]},
+                       {"name": "mpich:brucks", "median_s": 310e-6, "rounds_s": [310e-6]},
                        {"name": "banyan:auto", "median_s": 220e-6, "rounds_s": [220e-6], "plan": {"algorithm": "hierarchical(rail)"}}],
     }  # fmt: skip
 
@@ -55,8 +56,23 @@ class SummarizeTest(unittest.TestCase):
 
     def test_rows_show_both_libraries(self):
         _, text, _ = self.run_on(self.file(point(True, 1.0)))
-        for cell in ("4x4-1g", "330.0", "345.0", "linear", "220.0", "1.50", "197.0", "90.0", "pass", "hierarchical(rail)"):
+        for cell in ("4x4-1g", "330.0", "345.0", "openmpi:linear", "220.0", "1.50", "197.0", "90.0", "pass", "hierarchical(rail)"):
             self.assertIn(cell, text)
+
+    def test_the_best_mpi_may_be_either(self):
+        _, text, summary = self.run_on(self.file(point(True, 1.0, best="mpich:brucks"), point(True, 1.0)))
+        self.assertIn("310.0", text)
+        self.assertIn("mpich:brucks", text)
+        self.assertIn("MPICH took part at 2 points and was the best MPI at 1", text)
+        self.assertEqual(summary["totals"]["mpich_best"], 1)
+
+    def test_files_from_before_mpich_took_part_are_read(self):
+        old = point(True, 1.0)
+        old["best_openmpi"] = old.pop("best_mpi")
+        del old["candidates"][1]
+        _, text, summary = self.run_on(self.file(old))
+        self.assertIn("openmpi:linear", text)
+        self.assertEqual(summary["totals"]["with_mpich"], 0)
 
     def test_wrong_bytes_fail(self):
         status, text, _ = self.run_on(self.file(point(True, 1.0, wrong=3)))

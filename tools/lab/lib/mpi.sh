@@ -68,9 +68,10 @@ cmd_mpich() { # mpich [-n N] [mpiexec arguments] -- COMMAND
   host_list && hosts=$REPLY
   write_rsh && rsh=$REPLY
   drop_separator "${ARGS[@]}"
+  address_of 0 0 # not its name, which a machine without /etc/hosts cannot resolve
   # Debian's MPICH sits on UCX, which would otherwise consider devices that no node has.
   enter_node 0 env UCX_TLS="${UCX_TLS:-tcp,sm,self}" \
-    "$launcher" -launcher rsh -launcher-exec "$rsh" -hosts "$hosts" "${ARGS[@]}"
+    "$launcher" -localhost "$REPLY" -launcher rsh -launcher-exec "$rsh" -hosts "$hosts" "${ARGS[@]}"
 }
 
 cmd_peer_agent() { # peer-agent [-options] HOST COMMAND...: what "ssh HOST COMMAND" would do; joins words like ssh

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compare/local_player.hpp"
+
+#include "compare/mpi_api.hpp"
+
+namespace banyan::perf {
+namespace {
+
+/// A library that tries ways has settled when so many calls in a row tried none, or after so many seconds. Banyan looks
+/// at every 16th call for a change of size (coll::TunedVariable).
+constexpr int kQuietCalls = 32;
+constexpr double kMostTrials_s = 6;
+
+}  // namespace
+
+LocalPlayer::LocalPlayer(std::unique_ptr<PreparedExchange> exchange, ExchangeBuffers& buffers)
+    : exchange_(std::move(exchange)), buffers_(buffers) {}
+
+Turn LocalPlayer::time(int warmup, int exchanges) {
+  const auto before = exchange_->counters();
+  barrier();
+  for (int i = 0; i < warmup; ++i) {
+    exchange_->run();
+  }
+  exchange_->settle();
+  barrier();
+  const double start = MPI_Wtime();
+  for (int i = 0; i < exchanges; ++i) {
+    exchange_->run();
+  }
+  const double exchange_s = (MPI_Wtime() - start) / exchanges;
+  const auto after = exchange_->counters();
+  exchange_->settle();
+  Turn turn;
+  turn.exchange_s = max_over_ranks(exchange_s);
+  if (before && after) {
+    turn.counters = *after - *before;
+  }
+  return turn;
+}
+
+uint64_t LocalPlayer::check(uint64_t salt) {
+  buffers_.prepare(salt);
+  barrier();
+  exchange_->run();
+  exchange_->settle();
+  return buffers_.count_wrong(salt);
+}
+
+Settling LocalPlayer::settle_in() {
+  auto before = exchange_->trials();
+  if (!before) {
+    return {};
+  }
+  Settling settling;
+  barrier();
+  const double start = MPI_Wtime();
+  for (int quiet = 0; quiet < kQuietCalls; ++settling.calls) {
+    exchange_->run();
+    const auto now = exchange_->trials();
+    quiet = now == before ? quiet + 1 : 0;
+    before = now;
+    if (settling.calls % 64 == 63 && from_rank_zero(MPI_Wtime() - start) > kMostTrials_s) {
+      break;
+    }
+  }
+  exchange_->settle();
+  settling.seconds = max_over_ranks(MPI_Wtime() - start);
+  return settling;
+}
+
+}  // namespace banyan::perf

@@ -11,5 +11,6 @@
 #include "banyan/status.h"
 #include "banyan/topology.h"
 #include "banyan/types.h"
+#include "banyan/weighted.h"
 
 #endif

@@ -98,7 +98,7 @@ coll::ByteLayout check_v(banyan_comm& comm, const VArguments& a) {
 }
 
 banyan_request* wrap_request(banyan_comm& comm, std::unique_ptr<coll::Request> request) {
-  auto* handle = new banyan_request{&comm, std::move(request)};
+  auto* handle = new banyan_request{&comm, std::move(request), nullptr};
   ++comm.num_requests;
   return handle;
 }
@@ -161,6 +161,10 @@ banyan_status banyan_alltoallv_init(banyan_comm* comm, const void* sendbuf, cons
 banyan_status banyan_request_start(banyan_request* request) {
   return c_boundary([&] {
     banyan_request& r = require(request, "request");
+    if (r.weighted) {
+      throw banyan::Error(BANYAN_ERR_INVALID_ARGUMENT,
+                          "a weighted all-to-all needs counts; start it with banyan_weighted_alltoall_start");
+    }
     r.comm->engine->start(*r.request);
   });
 }
@@ -168,14 +172,21 @@ banyan_status banyan_request_start(banyan_request* request) {
 banyan_status banyan_request_test(banyan_request* request) {
   return c_boundary([&] {
     banyan_request& r = require(request, "request");
-    return r.comm->engine->test(*r.request) ? BANYAN_OK : BANYAN_IN_PROGRESS;
+    const bool done = r.comm->engine->test(r.running());
+    if (done && r.weighted) {
+      r.weighted->finish();
+    }
+    return done ? BANYAN_OK : BANYAN_IN_PROGRESS;
   });
 }
 
 banyan_status banyan_request_wait(banyan_request* request) {
   return c_boundary([&] {
     banyan_request& r = require(request, "request");
-    r.comm->engine->wait(*r.request);
+    r.comm->engine->wait(r.running());
+    if (r.weighted) {
+      r.weighted->finish();
+    }
   });
 }
 
@@ -184,8 +195,8 @@ banyan_status banyan_request_free(banyan_request* request) {
     if (request == nullptr) {
       return;
     }
-    request->comm->engine->end_if_failed(*request->request);
-    if (request->request->started) {
+    request->comm->engine->end_if_failed(request->running());
+    if (request->running().started) {
       throw banyan::Error(BANYAN_ERR_BUSY, "the request is started; wait for it before it is freed");
     }
     --request->comm->num_requests;

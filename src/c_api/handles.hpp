@@ -7,6 +7,7 @@
 
 #include "banyan/types.h"
 #include "coll/engine.hpp"
+#include "coll/weighted.hpp"
 #include "comm/communicator.hpp"
 #include "cost/profile.hpp"
 #include "planner/plan.hpp"
@@ -46,7 +47,10 @@ struct banyan_comm {
 
 struct banyan_request {
   banyan_comm* comm = nullptr;
-  std::unique_ptr<banyan::coll::Request> request;
+  std::unique_ptr<banyan::coll::Request> request;    ///< of alltoall and alltoallv
+  std::unique_ptr<banyan::coll::Weighted> weighted;  ///< of weighted_alltoall
+
+  [[nodiscard]] banyan::coll::Request& running() const noexcept { return weighted ? weighted->request() : *request; }
 };
 
 namespace banyan::c_api {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "coll/planned.hpp"
@@ -25,5 +26,13 @@ struct Place {
 [[nodiscard]] std::shared_ptr<Planned> compile_uniform(const Place& place, const planner::Choice& choice,
                                                        size_t block_bytes);
 [[nodiscard]] std::shared_ptr<Planned> compile_variable(const Place& place, const planner::Choice& choice);
+/// Of an exchange whose receivers know bounds, not sizes (executor::Exchange::send_bounds): every pair is in a message
+/// that describes itself, also where all pairs travel directly. `number` tells apart such exchanges of a communicator;
+/// equal on all ranks.
+[[nodiscard]] std::shared_ptr<Planned> compile_bounded(const Place& place, const planner::Choice& choice,
+                                                       uint64_t number);
+/// Its messages: the algorithm's, all of which describe themselves.
+[[nodiscard]] schedule::RankSchedule bounded_part(const planner::Hosts& hosts, int rank, planner::Algorithm algorithm,
+                                                  bool mapped);
 
 }  // namespace banyan::coll

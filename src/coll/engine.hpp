@@ -15,6 +15,7 @@
 #include "comm/communicator.hpp"
 #include "executor/host_executor.hpp"
 #include "planner/plan.hpp"
+#include "planner/select.hpp"
 
 namespace banyan::coll {
 
@@ -58,8 +59,18 @@ class Engine {
   /// Returns when all ranks have called it: an all-to-all of nothing.
   void barrier();
 
+  /// For exchanges with capacities (coll::Weighted): chooses for capacities in bytes, [size, size] or empty where they
+  /// are too many, and has it compiled. Called in equal order on all ranks.
+  [[nodiscard]] planner::Choice choose_bounded(std::span<const uint64_t> matrix, const Options& options) const;
+  [[nodiscard]] std::shared_ptr<Planned> plan_bounded(const planner::Choice& choice);
+  /// What the last exchange brought beside data.
+  [[nodiscard]] const executor::HostExecutor& executor() const noexcept { return executor_; }
+  [[nodiscard]] bool busy() const noexcept { return active_ != nullptr; }
+
   /// The plan that alltoall (matrix empty) or alltoallv would use, for all ranks.
-  [[nodiscard]] planner::Plan plan(const planner::Demand& demand, const Options& options);
+  /// `aggregate_limit_bytes`: 0: the communicator's.
+  [[nodiscard]] planner::Plan plan(const planner::Demand& demand, const Options& options,
+                                   size_t aggregate_limit_bytes = 0);
 
   /// After the communicator's tree or model changed: plans made so far are forgotten (requests keep theirs).
   void forget_plans();
@@ -95,6 +106,7 @@ class Engine {
   banyan_status verdict_ = BANYAN_OK;         ///< what to fail with if none comes
   uint64_t operation_ = 0;
   uint64_t trials_ = 0;
+  uint64_t num_bounded_ = 0;  ///< planned so far
   uint32_t idle_rounds_ = 0;
   uint32_t rounds_ = 0;
 };

@@ -38,6 +38,10 @@ Compile PlanCache::compile_of(std::optional<size_t> block_bytes) const {
   };
 }
 
+std::shared_ptr<Planned> PlanCache::make_bounded(const planner::Choice& choice, uint64_t number) const {
+  return compile_bounded(place(), choice, number);
+}
+
 Kept PlanCache::make_uniform(size_t block_bytes, const Options& options) {
   const auto wanted = wish(options);
   const Compile compile = compile_of(block_bytes);

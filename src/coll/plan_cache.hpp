@@ -37,6 +37,8 @@ class PlanCache {
   /// longer share it. Good until the next call.
   [[nodiscard]] const Kept& uniform(size_t block_bytes, const Options& options);
   [[nodiscard]] const Kept& variable(const Options& options);
+  /// See compile_bounded.
+  [[nodiscard]] std::shared_ptr<Planned> make_bounded(const planner::Choice& choice, uint64_t number) const;
 
   /// After the communicator's tree or model changed.
   void clear();

@@ -52,7 +52,7 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
   unissued_ = program.sends_.size();
   unfinished_ =
       program.sends_.size() + program.receives_.size() + program.direct_sends_.size() + program.direct_receives_.size();
-  notes_[static_cast<size_t>(fabric_.rank)] = exchange.note;
+  notes_[static_cast<size_t>(fabric_.rank)] = exchange.note_to(fabric_.rank);
   const size_t own = exchange.send_size(fabric_.rank);
   if (own > 0) {
     std::memcpy(exchange.recv_block(fabric_.rank), exchange.send_block(fabric_.rank), own);
@@ -241,7 +241,10 @@ banyan_status HostExecutor::progress(int* events) noexcept {
   if (unfinished_ > 0) {
     return BANYAN_IN_PROGRESS;
   }
-  status = flush();
+  status = exchange_.bounded() ? check_received() : BANYAN_OK;
+  if (status == BANYAN_OK) {
+    status = flush();
+  }
   if (status == BANYAN_OK) {
     program_ = nullptr;
     ++counters_.operations;

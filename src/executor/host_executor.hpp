@@ -18,7 +18,11 @@ namespace banyan::executor {
 class HostExecutor {
  public:
   /// The fabric is borrowed and must outlive the executor.
-  explicit HostExecutor(transport::Fabric& fabric) : fabric_(fabric), notes_(static_cast<size_t>(fabric.size())) {}
+  explicit HostExecutor(transport::Fabric& fabric)
+      : fabric_(fabric),
+        notes_(static_cast<size_t>(fabric.size())),
+        received_(notes_.size()),
+        direct_received_(notes_.size()) {}
 
   /// Begins an exchange, number `operation` on its communicator. Nothing of a former exchange may be running.
   [[nodiscard]] banyan_status start(Program& program, const Exchange& exchange, uint64_t operation) noexcept;
@@ -45,6 +49,8 @@ class HostExecutor {
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
   /// By rank, what the last exchange that carried notes brought, the own one included.
   [[nodiscard]] const std::vector<uint32_t>& notes() const noexcept { return notes_; }
+  /// By rank, the bytes that the last bounded exchange brought, the own ones included.
+  [[nodiscard]] const std::vector<size_t>& received() const noexcept { return received_; }
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
  private:
@@ -60,6 +66,11 @@ class HostExecutor {
   [[nodiscard]] uint64_t tag(int number, bool direct) const noexcept;
   void begin_direct();
   void rewind_direct() noexcept;
+  void begin_bounds() noexcept;
+  [[nodiscard]] size_t direct_bytes(size_t size) const noexcept;
+  [[nodiscard]] banyan_status take_size(int from, size_t size) noexcept;
+  void withdraw(DirectTransfer& transfer) noexcept;
+  [[nodiscard]] banyan_status check_received() noexcept;
   [[nodiscard]] banyan_status post_receives() noexcept;
   [[nodiscard]] banyan_status post_direct_receives() noexcept;
   [[nodiscard]] banyan_status post_receive(AggregatedReceive& receive) noexcept;
@@ -128,6 +139,8 @@ class HostExecutor {
   std::string error_;
   bool disagrees_ = false;
   std::vector<uint32_t> notes_;
+  std::vector<size_t> received_;         ///< by rank: bounded exchanges, bytes that the header tells of
+  std::vector<size_t> direct_received_;  ///< by rank: of them, those that came directly
   Counters counters_;
 };
 

@@ -32,7 +32,7 @@ size_t HostExecutor::write_header(const AggregatedSend& send, std::byte* out) no
     const auto index = static_cast<size_t>(source.index);
     end = schedule::list_size(own ? block_size(source) : receive->listed[index], end);
     if (exchange_.carries_notes) {
-      end = schedule::list_size(own ? exchange_.note : receive->notes[index], end);
+      end = schedule::list_size(own ? exchange_.note_to(source.destination) : receive->notes[index], end);
     }
   }
   return static_cast<size_t>(end - out);
@@ -84,9 +84,8 @@ banyan_status HostExecutor::read_header(AggregatedReceive& receive, const std::b
     const schedule::Block& block = receive.blocks[i];
     if (block.dst == fabric_.rank) {
       notes_[static_cast<size_t>(block.src)] = receive.notes[i];
-      const size_t expected = exchange_.recv_size(block.src);
-      if (receive.listed[i] != std::min(expected, schedule::kMaxListedSize)) {
-        return fail(BANYAN_ERR_MISMATCH, sizes_differ(block.src, block.dst, receive.listed[i], expected));
+      if (const banyan_status status = take_size(block.src, receive.listed[i]); status != BANYAN_OK) {
+        return status;
       }
     }
   }

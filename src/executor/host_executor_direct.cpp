@@ -31,9 +31,12 @@ void HostExecutor::begin_direct() {
     }
   };
   lay_out(program.options_.direct_send_order, program.direct_sends_, program.remote_sends_,
-          [&](int peer) { return program.pair_to(peer, exchange_.send_size(peer)); });
+          [&](int peer) { return program.pair_to(peer, exchange_.send_bound(peer)); });
   lay_out(program.options_.direct_receive_order, program.direct_receives_, program.remote_receives_,
           [&](int peer) { return program.pair_from(peer, exchange_.recv_size(peer)); });
+  if (exchange_.bounded()) {
+    begin_bounds();
+  }
 }
 
 /// Forgets how far the last exchange came.
@@ -86,7 +89,7 @@ bool HostExecutor::runs_ahead(const DirectTransfer& transfer) const noexcept {
   if (next_remote_ - next_caught_up_ < window || ahead_bytes_ + transfer.bytes <= program_->options_.window_bytes) {
     return false;
   }
-  if (exchange_.uniform) {
+  if (exchange_.uniform || bytes_to_receive_ == 0) {
     return true;
   }
   // Pairs of different sizes: one large receive must not hold up all sends. What is sent keeps to the share received.
@@ -128,21 +131,29 @@ banyan_status HostExecutor::issue_direct(int* events) noexcept {
 }
 
 banyan_status HostExecutor::poll_receive(DirectTransfer& transfer, int* events) noexcept {
+  if (exchange_.bounded() && !transfer.withdrawn && transfer.state == TransferState::kPosted) {
+    withdraw(transfer);
+  }
   if (transfer.state != TransferState::kPosted || transfer.request.status == BANYAN_IN_PROGRESS) {
     return BANYAN_OK;
   }
   ++*events;
   transfer.state = TransferState::kDone;
   --unfinished_;
+  if (transfer.withdrawn && transfer.request.status == BANYAN_ERR_ABORTED) {
+    return BANYAN_OK;
+  }
   if (transfer.request.status != BANYAN_OK) {
     return fail_request("receiving from", {transfer.peer, transfer.place}, transfer.request.status);
   }
-  if (transfer.request.received != transfer.bytes) {
+  if (exchange_.bounded()) {
+    direct_received_[static_cast<size_t>(transfer.peer)] += transfer.request.received;
+  } else if (transfer.request.received != transfer.bytes) {
     const size_t expected = exchange_.recv_size(transfer.peer);
     const size_t sent = expected - transfer.bytes + transfer.request.received;
     return fail(BANYAN_ERR_MISMATCH, sizes_differ(transfer.peer, fabric_.rank, sent, expected));
   }
-  received_bytes_ += transfer.phase >= 0 ? transfer.bytes : 0;
+  received_bytes_ += transfer.phase >= 0 ? transfer.request.received : 0;
   return BANYAN_OK;
 }
 

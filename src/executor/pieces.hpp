@@ -79,6 +79,7 @@ struct DirectTransfer {
   size_t offset = 0;
   size_t bytes = 0;
   TransferState state = TransferState::kIdle;
+  bool withdrawn = false;  ///< a receive of a bounded exchange for which nothing is sent
   banyan_transport_request request{};
 };
 

@@ -3,6 +3,7 @@
 // messages inside a host and, over UCX, between hosts are covered.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <barrier>
 #include <cstdlib>
 #include <cstring>
@@ -82,8 +83,17 @@ class Rank {
     for (size_t peer = 0; peer < kRanks; ++peer) {
       displs_[peer] = peer * kMostBytes;
     }
+    const double weights[kRanks] = {1, 1, 1, 1};
+    banyan_weighted_options options = BANYAN_WEIGHTED_OPTIONS_INIT;
+    options.weights = weights;
+    options.rows = kRanks * kMostBytes;
+    options.overflow = BANYAN_OVERFLOW_DROP;
+    EXPECT_EQ(banyan_weighted_alltoall_init(comm_, &options, 1, &weighted_), BANYAN_OK) << banyan_last_error();
   }
-  ~Rank() { banyan_comm_destroy(comm_); }
+  ~Rank() {
+    banyan_request_free(weighted_);
+    banyan_comm_destroy(comm_);
+  }
   Rank(const Rank&) = delete;
   Rank& operator=(const Rank&) = delete;
 
@@ -102,6 +112,24 @@ class Rank {
     counted_ += allocations - before;
   }
 
+  /// The same counts, into room for the largest.
+  void weighted(int call, bool largest) {
+    const auto matrix = largest ? std::vector<size_t>(kRanks * kRanks, kMostBytes) : matrix_of(call);
+    std::copy_n(matrix.begin() + place_.rank * kRanks, kRanks, sends_);
+    const size_t before = allocations;
+    EXPECT_EQ(banyan_weighted_alltoall_start(weighted_, send_.data(), sends_, displs_, receive_.data(), nullptr),
+              BANYAN_OK)
+        << banyan_last_error();
+    EXPECT_EQ(banyan_request_wait(weighted_), BANYAN_OK) << banyan_last_error();
+    banyan_weighted_result result{};
+    result.struct_size = sizeof result;
+    EXPECT_EQ(banyan_weighted_alltoall_result(weighted_, &result), BANYAN_OK);
+    counted_ += allocations - before;
+    for (size_t peer = 0; peer < kRanks; ++peer) {
+      EXPECT_EQ(result.recvcounts[peer], matrix[peer * kRanks + static_cast<size_t>(place_.rank)]);
+    }
+  }
+
   void alltoall() {
     const size_t before = allocations;
     EXPECT_EQ(banyan_alltoall(comm_, send_.data(), receive_.data(), 100, 1, nullptr), BANYAN_OK);
@@ -114,6 +142,7 @@ class Rank {
  private:
   Place place_;
   banyan_comm* comm_ = nullptr;
+  banyan_request* weighted_ = nullptr;
   size_t sends_[kRanks] = {}, receives_[kRanks] = {}, displs_[kRanks] = {};
   std::vector<char> send_ = std::vector<char>(kRanks * kMostBytes);
   std::vector<char> receive_ = std::vector<char>(kRanks * kMostBytes);
@@ -134,12 +163,14 @@ TEST(Allocation, NoneInTheSteadyState) {
       Rank rank(meeting, number);
       for (int call = 0; call < kWarmUps; ++call) {
         rank.alltoallv(call, /*largest=*/true);
+        rank.weighted(call, /*largest=*/true);
         rank.alltoall();
       }
       EXPECT_GT(rank.counted(), 0U) << "planning allocates, and what the library allocates is counted";
       rank.forget_count();
       for (int call = 0; call < kCounted; ++call) {
         rank.alltoallv(kWarmUps + call, /*largest=*/false);
+        rank.weighted(kWarmUps + call, /*largest=*/false);
         rank.alltoall();
       }
       EXPECT_EQ(rank.counted(), 0U) << "rank " << number;

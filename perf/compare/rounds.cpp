@@ -60,9 +60,9 @@ class Rounds {
       const Settling settling = one.player->settle_in();
       one.result.settling_calls = settling.calls;
       one.result.settling_s = settling.seconds;
-      // Two timed runs: the first connects and faults pages in.
-      (void)one.player->time(0, 1);
-      const double exchange_s = one.player->time(0, 1).exchange_s;
+      // Two timed runs of short exchanges: the caches are cold after the check.
+      double exchange_s = one.player->time(0, 1).exchange_s;
+      exchange_s = exchange_s > kLongExchange_s ? exchange_s : one.player->time(0, 1).exchange_s;
       if (std::isinf(exchange_s)) {
         one.is_out = true;
         continue;

@@ -24,11 +24,11 @@ typedef struct banyan_weighted_options {
   size_t struct_size;
   const double* weights; /**< [size]: shares of this rank's rows that go to each rank, of any sum; borrowed; required */
   size_t rows;           /**< most rows that this rank sends in an exchange; ranks may differ */
-  double capacity_factor;   /**< room beyond the shares; default 1. Equal on all ranks, as all below */
-  size_t min_capacity;      /**< least capacity of a pair whose weight is not 0, but never more than `rows` */
-  banyan_overflow overflow; /**< default: ERROR */
-  const char* algorithm;    /**< as in banyan_alltoall_options */
-  double timeout_s;         /**< deadline of init and of each start; default: the communicator's. Ranks may differ */
+  double capacity_factor; /**< room beyond the shares; default 1. Equal on all ranks, as all below */
+  size_t min_capacity;    /**< least capacity of a pair whose weight is not 0, but never more than `rows` */
+  int overflow;           /**< a banyan_overflow; default: ERROR */
+  const char* algorithm;  /**< as in banyan_alltoall_options */
+  double timeout_s;       /**< deadline of init and of each start; default: the communicator's. Ranks may differ */
 } banyan_weighted_options;
 
 #define BANYAN_WEIGHTED_OPTIONS_INIT \

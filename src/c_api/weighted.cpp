@@ -44,8 +44,8 @@ coll::WeightedTerms terms_of(const banyan_weighted_options& options, int size, s
       terms.overflow = coll::Overflow::kRest;
       return terms;
   }
-  terms.problem = "options.overflow is " + std::to_string(static_cast<int>(options.overflow)) +
-                  ", must be BANYAN_OVERFLOW_ERROR, DROP or REST";
+  terms.problem =
+      "options.overflow is " + std::to_string(options.overflow) + ", must be BANYAN_OVERFLOW_ERROR, DROP or REST";
   return terms;
 }
 

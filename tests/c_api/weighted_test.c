@@ -216,6 +216,28 @@ static void overflow_body(rank_context* self) {
   CHECK_OK(banyan_comm_destroy(self->comm));
 }
 
+/** Rank 1 aborts; the others free a request that may be started, as soon as that is allowed. */
+static void abort_body(rank_context* self) {
+  const size_t rows = 40000;
+  banyan_request* request = make(self, BANYAN_OVERFLOW_DROP, rows, NULL);
+  banyan_status status;
+  buffers b;
+  allocate(&b, request, rows);
+  fill(&b, self, rows, 1, 0);
+  if (self->rank == 1) {
+    CHECK_OK(banyan_comm_abort(self->comm, "enough"));
+  } else {
+    status = banyan_weighted_alltoall_start(request, b.sendbuf, b.sendcounts, NULL, b.recvbuf, NULL);
+    CHECK(status == BANYAN_OK || status == BANYAN_ERR_ABORTED);
+  }
+  do {
+    status = banyan_request_free(request);
+  } while (status == BANYAN_ERR_BUSY);
+  CHECK_OK(status);
+  release(&b);
+  CHECK_OK(banyan_comm_destroy(self->comm));
+}
+
 static void arguments_body(rank_context* self) {
   banyan_weighted_options options = BANYAN_WEIGHTED_OPTIONS_INIT;
   const double weights[MAX_RANKS] = {1, 1};
@@ -228,7 +250,7 @@ static void arguments_body(rank_context* self) {
   CHECK_REJECTS(banyan_weighted_alltoall_init(self->comm, &options, 8, NULL), "request");
   CHECK_REJECTS(banyan_weighted_alltoall_init(self->comm, &options, 8, &request), "weights");
   options.weights = weights;
-  options.overflow = (banyan_overflow)7;
+  options.overflow = 7;
   CHECK_REJECTS(banyan_weighted_alltoall_init(self->comm, &options, 8, &request), "options.overflow is 7");
   options.overflow = BANYAN_OVERFLOW_DROP;
   options.timeout_s = -1;
@@ -288,6 +310,7 @@ int main(void) {
   run_ranks(4, NULL, exchange_body, NULL);
   run_ranks(7, NULL, exchange_body, NULL);
   run_ranks(4, NULL, overflow_body, NULL);
+  run_ranks(4, NULL, abort_body, NULL);
   run_ranks(2, NULL, arguments_body, NULL);
   return check_summary();
 }

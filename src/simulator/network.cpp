@@ -2,6 +2,7 @@
 #include "simulator/network.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 namespace banyan::simulator {
@@ -13,7 +14,7 @@ constexpr size_t kArity = 4;
 }  // namespace
 
 size_t Network::KeyHash::operator()(const Key& key) const noexcept {
-  uint64_t hash = std::hash<double>()(key.limit);
+  auto hash = std::bit_cast<uint64_t>(key.limit);
   for (const int link : key.route.links()) {
     hash = (hash ^ static_cast<uint64_t>(link)) * 0x9e3779b97f4a7c15ULL;  // 2^64 over the golden ratio
     hash ^= hash >> 32;

@@ -140,27 +140,23 @@ class RailPattern : public HierarchicalPattern {
  private:
   bool next_rail(int rank, uint32_t& position, Transfer& send) const {
     const int host = hosts_.host_of(rank);
-    for (; position < width_ * static_cast<uint32_t>(hosts_.count() - 1); ++position) {
+    const auto size = static_cast<uint32_t>(hosts_.size(host));
+    const auto own = static_cast<uint32_t>(hosts_.local_index(rank));
+    while (position < width_ * static_cast<uint32_t>(hosts_.count() - 1)) {
       const int to = hosts_.next(host, static_cast<int>(1 + position / width_));
-      const size_t place = position % width_;
-      if (place >= hosts_.ranks(to).size()) {
+      const uint32_t place = position % width_;
+      // The next that hierarchical::forwarder() gives to this rank.
+      const uint32_t start = size == static_cast<uint32_t>(hosts_.size(to)) ? 0 : static_cast<uint32_t>(to) % size;
+      const uint32_t next_own = place + (own + 2 * size - start - place % size) % size;
+      if (next_own >= static_cast<uint32_t>(hosts_.size(to))) {
+        position += width_ - place;
         continue;
       }
-      if (hosts_.size(host) == hosts_.size(to)) {  // its own rail, without looking at the others
-        const auto own = static_cast<size_t>(hosts_.local_index(rank));
-        if (place > own) {
-          continue;
-        }
-        position += static_cast<uint32_t>(own - place);
-      }
-      const int destination = hosts_.ranks(to)[position % width_];
-      if (forwarder(host, destination) == rank) {
-        ++position;
-        send = message(rank, destination, 1, block_bytes_ * static_cast<uint64_t>(hosts_.size(host)));
-        send.packed = hosts_.size(host) > 1 ? send.bytes : 0;
-        send.unpacked = consecutive(hosts_, host) ? 0 : send.bytes;
-        return true;
-      }
+      position += next_own - place + 1;
+      send = message(rank, hosts_.ranks(to)[next_own], 1, block_bytes_ * size);
+      send.packed = size > 1 ? send.bytes : 0;
+      send.unpacked = consecutive(hosts_, host) ? 0 : send.bytes;
+      return true;
     }
     return false;
   }

@@ -24,6 +24,7 @@ constexpr int kMaxWindow = 64;
 /// each message of a rank, within limits. docs/simulator.md has the error.
 constexpr double kResolutions = 10000;
 constexpr double kLeastResolutions = 2000;
+constexpr double kMostResolutions = 2500;  ///< of aggregated messages, which are long; of direct ones kResolutions
 constexpr double kResolutionsPerMessage = 10;
 /// Schedules of more messages are simulated at that resolution too.
 constexpr size_t kExactMessages = 20000;
@@ -58,7 +59,8 @@ double messages_per_rank(const planner::Plan& outline, Algorithm algorithm) {
 
 double default_resolution_s(const planner::Plan& outline, const Run& run) {
   const double wanted = kResolutionsPerMessage * messages_per_rank(outline, run.candidate.algorithm);
-  return outline.lower_bound_s / (run.scheduled ? kResolutions : std::clamp(wanted, kLeastResolutions, kResolutions));
+  const double most = run.candidate.algorithm == Algorithm::kDirect ? kResolutions : kMostResolutions;
+  return outline.lower_bound_s / (run.scheduled ? kResolutions : std::clamp(wanted, kLeastResolutions, most));
 }
 
 void simulate_schedule(const tool::Scenario& scenario, const planner::Wish& wish, const Settings& settings, Run& run) {

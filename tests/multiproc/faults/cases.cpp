@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -68,16 +67,37 @@ class Exchange {
       const banyan_status status = banyan_comm_split(comm, 0, 0, &half);
       return status == BANYAN_OK ? banyan_comm_destroy(half) : status;
     }
+    if (operation == "weighted") {
+      banyan_request* request = nullptr;
+      banyan_status status = plan(comm, operation, &request);
+      status = status == BANYAN_OK ? start(request, operation) : status;
+      status = status == BANYAN_OK ? banyan_request_wait(request) : status;
+      static_cast<void>(banyan_request_free(request));
+      return status;
+    }
     return operation == "alltoall" ? banyan_alltoall(comm, send.data(), receive.data(), bytes_, 1, nullptr)
                                    : banyan_alltoallv(comm, send.data(), sendcounts.data(), displs.data(),
                                                       receive.data(), recvcounts.data(), displs.data(), 1, nullptr);
   }
 
   banyan_status plan(banyan_comm* comm, const std::string& operation, banyan_request** request) {
+    if (operation == "weighted") {
+      const std::vector<double> weights(size_, 1);
+      banyan_weighted_options options = BANYAN_WEIGHTED_OPTIONS_INIT;
+      options.weights = weights.data();
+      options.rows = bytes_ * size_;
+      return banyan_weighted_alltoall_init(comm, &options, 1, request);
+    }
     return operation == "alltoall"
                ? banyan_alltoall_init(comm, send.data(), receive.data(), bytes_, 1, nullptr, request)
                : banyan_alltoallv_init(comm, send.data(), sendcounts.data(), displs.data(), receive.data(),
                                        recvcounts.data(), displs.data(), 1, nullptr, request);
+  }
+
+  banyan_status start(banyan_request* request, const std::string& operation) {
+    return operation != "weighted" ? banyan_request_start(request)
+                                   : banyan_weighted_alltoall_start(request, send.data(), sendcounts.data(), nullptr,
+                                                                    receive.data(), nullptr);
   }
 
  private:
@@ -94,13 +114,6 @@ class Exchange {
   std::vector<size_t> recvcounts;
   std::vector<size_t> displs;
 };
-
-void pause_s(double seconds) {
-  timespec time{};
-  time.tv_sec = static_cast<time_t>(seconds);
-  time.tv_nsec = static_cast<long>((seconds - static_cast<double>(time.tv_sec)) * 1e9);
-  ::nanosleep(&time, nullptr);
-}
 
 /// Creates the communicator; says so if that failed.
 bool created(Rank& rank) {
@@ -331,7 +344,7 @@ void kill_case(Rank& rank) {
       const int steps = rank.options().integer("steps", 0);
       banyan_request* request = nullptr;
       if (steps > 0 && (exchange.plan(rank.comm(), operation, &request) != BANYAN_OK ||
-                        banyan_request_start(request) != BANYAN_OK)) {
+                        exchange.start(request, operation) != BANYAN_OK)) {
         throw std::runtime_error("the victim could not start");
       }
       for (int step = 1; step < steps; ++step) {
@@ -349,7 +362,7 @@ void kill_case(Rank& rank) {
       rank.say("later", exchange.run(rank.comm(), operation));
       return;
     }
-    if (operation.rfind("alltoall", 0) == 0 && !exchange.is_right(round)) {
+    if ((operation == "weighted" || operation.rfind("alltoall", 0) == 0) && !exchange.is_right(round)) {
       rank.say("wrong-bytes", "LOST", "");
       return;
     }

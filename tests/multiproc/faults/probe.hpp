@@ -11,6 +11,7 @@ namespace fault_probe {
 
 /// Since the machine's start, equal in all processes.
 double seconds();
+void pause_s(double seconds);
 
 /// "name=value" words of the command line.
 class Options {

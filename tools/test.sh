@@ -60,44 +60,68 @@ run_ctest() {
   rm -f "$output"
 }
 
-build() {
-  local preset=$1
-  shift
+# compile PRESET: configures and builds what its stage tests.
+compile() {
+  local preset=$1 targets=()
+  [ "$preset" = dev ] || targets=(tests/all)
   log "$preset: configure"
   cmake --preset "$preset" -Wno-dev >"build/$preset.log" 2>&1 || { cat "build/$preset.log"; return 1; }
   log "$preset: build"
-  NINJA_STATUS="[$preset %f/%t, %e s] " cmake --build "build/$preset" -j "$jobs" -- "$@"
+  NINJA_STATUS="[$preset %f/%t, %e s] " cmake --build "build/$preset" -j "$jobs" -- "${targets[@]}"
 }
 
-run_dev() {
-  build dev
-  log "dev: test"
-  run_ctest build/dev
+# Most tests wait. Meanwhile the next stage is compiled, with the lowest priority, so that tests get a core when they want one.
+ahead_pid='' ahead_preset=''
+compile_ahead() { # compile_ahead PRESET: format, which has nothing to compile, or empty do nothing
+  case "$1" in dev | asan | tsan) ;; *) return 0 ;; esac
+  log "$1: compile beside the tests"
+  ahead_preset=$1
+  set -m  # a process group of its own, which stop_ahead can end
+  (renice -n 19 -p "$BASHPID" >/dev/null && compile "$1") >"build/$1.ahead.log" 2>&1 </dev/null &
+  ahead_pid=$!
+  set +m
 }
 
-# run_sanitized PRESET [WRAPPER...]
-run_sanitized() {
-  local preset=$1
-  shift
-  build "$preset" tests/all
+stop_ahead() { [ -z "$ahead_pid" ] || kill -- "-$ahead_pid" 2>/dev/null || true; }
+trap stop_ahead EXIT
+
+# build PRESET: compiles it, or waits for what has begun.
+build() {
+  local pid=$ahead_pid
+  if [ "$1" != "$ahead_preset" ]; then
+    compile "$1"
+    return
+  fi
+  log "$1: wait for the compilers"
+  ahead_pid='' ahead_preset=''
+  wait "$pid" || { cat "build/$1.ahead.log"; return 1; }
+  tail -n 1 "build/$1.ahead.log"
+}
+
+# test_stage PRESET NEXT FOLDER [WRAPPER...]: builds, then runs the tests of a folder while the next stage is compiled.
+test_stage() {
+  local preset=$1 next=$2
+  shift 2
+  build "$preset"
+  compile_ahead "$next"
   log "$preset: test"
-  run_ctest "build/$preset/tests" "$@"
+  run_ctest "$@"
 }
 
-run_stage() {
-  local before=$((passed + failed)) failed_before=$failed start=$SECONDS
+run_stage() { # run_stage STAGE NEXT
+  local next=$2 before=$((passed + failed)) failed_before=$failed start=$SECONDS
   case "$1" in
     format)
       log "format"
       tools/format.sh --check || failed=$((failed + 1))
       ;;
-    dev) run_dev ;;
+    dev) test_stage dev "$next" build/dev ;;
     asan)
       # Without intercept_tls_get_addr=0 gcc 12's leak check crashes ("Tracer caught signal 11") at the end of about one
       # in a hundred processes that use UCX's thread.
       export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:intercept_tls_get_addr=0:${ASAN_OPTIONS-}"
       export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS-}"
-      run_sanitized asan
+      test_stage asan "$next" build/asan/tests
       ;;
     tsan)
       export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS-}"
@@ -106,9 +130,9 @@ run_stage() {
       tests_at_once=$jobs  # they compute more than they wait
       # gcc 12's ThreadSanitizer does not start where addresses are randomised over more than 28 bits.
       if setarch "$(uname -m)" -R true 2>/dev/null; then
-        run_sanitized tsan setarch "$(uname -m)" -R
+        test_stage tsan "$next" build/tsan/tests setarch "$(uname -m)" -R
       else
-        run_sanitized tsan
+        test_stage tsan "$next" build/tsan/tests
       fi
       ;;
     *) echo "test: unknown stage $1" >&2; exit 2 ;;
@@ -119,8 +143,8 @@ run_stage() {
 
 tools/install_dependencies.sh
 mkdir -p build
-for stage in "${stages[@]}"; do
-  run_stage "$stage"
+for i in "${!stages[@]}"; do
+  run_stage "${stages[i]}" "${stages[i + 1]-}"
 done
 log "done"
 printf '%s\n' "${summary[@]}"

@@ -36,10 +36,11 @@ typedef struct banyan_comm_config {
   const char* host_id;        /**< overrides the host identity of this rank. BANYAN_HOST_ID */
   size_t aggregate_limit_bytes; /**< all-to-all-v pairs up to this size travel in aggregated messages; 0: the model
                                      chooses, SIZE_MAX: never aggregate. Equal on all ranks. BANYAN_AGGREGATE_LIMIT */
+  const char* tuning_file;      /**< rules that name algorithms (docs/tuning.md); rank 0's counts. BANYAN_TUNING_FILE */
 } banyan_comm_config;
 
 #define BANYAN_COMM_CONFIG_INIT \
-  { sizeof(banyan_comm_config), 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(banyan_comm_config), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Makes the id of a new job on one rank; hand its bytes to the other ranks over a channel you trust (MPI_Bcast, a file

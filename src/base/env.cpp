@@ -53,6 +53,8 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_TOPOLOGY_FILE", "", "Topology file merged over what is discovered."},
     Variable{"BANYAN_TRANSPORTS", "shm,ucx", "Transports in order of preference, comma separated."},
     Variable{"BANYAN_TUNER", "1", "0: an exchange that is repeated is made as the model says, without trials."},
+    Variable{"BANYAN_TUNING_FILE", "",
+             "Rules that name algorithms, a JSON file as in docs/tuning.md; rank 0's counts."},
     Variable{"BANYAN_WINDOW", "2", "Pieces that a rank's large sends to other hosts may be ahead of its receives."},
     Variable{"BANYAN_WINDOW_BYTES", "chosen by the model", "The same in bytes; the larger of the two counts."},
 };

@@ -282,13 +282,14 @@ void Engine::end_if_failed(Request& request) noexcept {
 void Engine::barrier() { alltoall(nullptr, nullptr, 0, {}); }
 
 planner::Plan Engine::plan(const planner::Demand& demand, const Options& options, size_t aggregate_limit_bytes) {
-  planner::Wish wish = plans_.wish(options);
+  planner::Wish wish =
+      plans_.wish(options, demand.matrix.empty() ? std::optional(demand.block_bytes) : std::nullopt);
   wish.aggregate_limit_bytes = aggregate_limit_bytes > 0 ? aggregate_limit_bytes : wish.aggregate_limit_bytes;
   return planner::make_plan(plans_.situation(), demand, wish, comm_.fabric().ring_capacity);
 }
 
 planner::Choice Engine::choose_bounded(std::span<const uint64_t> matrix, const Options& options) const {
-  return choose_weighted(plans_.situation(), matrix, plans_.wish(options));
+  return choose_weighted(plans_.situation(), matrix, plans_.wish(options, std::nullopt));
 }
 
 std::shared_ptr<Planned> Engine::plan_bounded(const planner::Choice& choice) {

@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "base/log.hpp"
+
 namespace banyan::coll {
 namespace {
 
@@ -15,10 +17,33 @@ constexpr size_t kVariable = std::numeric_limits<size_t>::max();
 
 }  // namespace
 
-planner::Wish PlanCache::wish(const Options& options) const {
-  return {.algorithm = options.algorithm.empty() ? comm_.settings().algorithm : std::string(options.algorithm),
-          .aggregate_limit_bytes = comm_.settings().aggregate_limit_bytes,
-          .pace = {comm_.settings().chunk_bytes, comm_.settings().window, comm_.settings().window_bytes}};
+PlanCache::PlanCache(comm::Communicator& communicator)
+    : comm_(communicator), hosts_(std::make_shared<const planner::Hosts>(communicator.tree())) {
+  if (const auto& file = communicator.tuning_file()) {
+    const std::string name = "tuning file " + file->path;
+    rules_ = planner::TuningRules::parse(file->text, name).value("rank 0's " + name);
+  }
+}
+
+planner::Wish PlanCache::wish(const Options& options, std::optional<size_t> block_bytes) const {
+  const comm::Settings& settings = comm_.settings();
+  planner::Wish wish{.algorithm = std::string(options.algorithm),
+                     .aggregate_limit_bytes = settings.aggregate_limit_bytes,
+                     .pace = {settings.chunk_bytes, settings.window, settings.window_bytes}};
+  if (!wish.algorithm.empty()) {
+    return wish;
+  }
+  if (!settings.algorithm.empty()) {
+    wish.algorithm = settings.algorithm;
+    wish.origin = "BANYAN_ALGORITHM";
+  } else if (auto match = rules_.find(planner::tuning_case(*hosts_, block_bytes))) {
+    BANYAN_LOG(kInfo, "coll", "{}: {} by {}",
+               block_bytes ? "all-to-all of " + std::to_string(*block_bytes) + " bytes per pair" : "all-to-all-v",
+               match->algorithm, match->origin);
+    wish.algorithm = std::move(match->algorithm);
+    wish.origin = std::move(match->origin);
+  }
+  return wish;
 }
 
 Place PlanCache::place() const {
@@ -43,7 +68,7 @@ std::shared_ptr<Planned> PlanCache::make_bounded(const planner::Choice& choice, 
 }
 
 Kept PlanCache::make_uniform(size_t block_bytes, const Options& options) {
-  const auto wanted = wish(options);
+  const auto wanted = wish(options, block_bytes);
   const Compile compile = compile_of(block_bytes);
   auto choices = comm_.settings().tunes
                      ? planner::ways_uniform(situation(), block_bytes, wanted)
@@ -58,7 +83,7 @@ Kept PlanCache::make_uniform(size_t block_bytes, const Options& options) {
 }
 
 Kept PlanCache::make_variable(const Options& options) const {
-  const auto wanted = wish(options);
+  const auto wanted = wish(options, std::nullopt);
   Ways ways(comm_.settings().tunes ? planner::ways_v(situation(), wanted)
                                    : std::vector<planner::Choice>{planner::choose_v(situation(), wanted)},
             compile_of(std::nullopt));

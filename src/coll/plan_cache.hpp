@@ -16,6 +16,7 @@
 #include "comm/communicator.hpp"
 #include "planner/hosts.hpp"
 #include "planner/select.hpp"
+#include "planner/tuning_rules.hpp"
 
 namespace banyan::coll {
 
@@ -29,9 +30,8 @@ struct Kept {
 /// so one plan serves all counts. Finding what is kept allocates nothing. One thread.
 class PlanCache {
  public:
-  /// Borrows the communicator.
-  explicit PlanCache(comm::Communicator& communicator)
-      : comm_(communicator), hosts_(std::make_shared<const planner::Hosts>(communicator.tree())) {}
+  /// Borrows the communicator. Error{FORMAT}: its tuning file is not one; the same on all ranks.
+  explicit PlanCache(comm::Communicator& communicator);
 
   /// Error{NOT_FOUND} for an unknown algorithm. All that is kept is forgotten when it is too much; callers who need it
   /// longer share it. Good until the next call.
@@ -44,7 +44,9 @@ class PlanCache {
   void clear();
 
   [[nodiscard]] planner::Situation situation() const { return {comm_.tree(), *hosts_, comm_.model()}; }
-  [[nodiscard]] planner::Wish wish(const Options& options) const;
+  /// The algorithm that the caller names, else the environment, else the tuning file. `block_bytes`: per pair; nullopt:
+  /// an all-to-all-v.
+  [[nodiscard]] planner::Wish wish(const Options& options, std::optional<size_t> block_bytes) const;
 
  private:
   /// Bytes per pair, or kVariable; and the algorithm asked for.
@@ -68,6 +70,7 @@ class PlanCache {
   const Kept& kept(const KeyView& key, Make make);
 
   comm::Communicator& comm_;
+  planner::TuningRules rules_;
   std::shared_ptr<const planner::Hosts> hosts_;  ///< what is kept shares it
   std::map<Key, Kept, Less> kept_;
 };

@@ -45,6 +45,7 @@ planner::Choice choose_weighted(const planner::Situation& situation, std::span<c
       if (choice.chosen.prediction.total_s() < best.chosen.prediction.total_s()) {
         best = choice;
         best.forced = false;
+        best.origin.clear();
       }
     }
   }

@@ -79,8 +79,19 @@ Communicator::Communicator(Parts parts)
     profile_ = cost::profile_from_json(texts[0]).value("rank 0's profile");
   }
   derive();
+  share_tuning_file(deadline);
   BANYAN_LOG(kInfo, "comm", "rank {} of {}, {} hosts, transports {}, model {}", rank(), size(),
              tree_.at_tier(topology::Tier::kNode).size(), transports(), model_.source);
+}
+
+void Communicator::share_tuning_file(Deadline deadline) {
+  const auto texts = exchange_or_fail(watched_, deadline, [&] {
+    const std::string& path = settings_.tuning_file;
+    return rank() == 0 && !path.empty() ? path + '\n' + file::read(path) : std::string();
+  });
+  if (const size_t end = texts[0].find('\n'); end != std::string::npos) {
+    tuning_file_ = SharedFile{texts[0].substr(0, end), texts[0].substr(end + 1)};
+  }
 }
 
 Communicator::~Communicator() {

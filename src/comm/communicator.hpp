@@ -22,6 +22,12 @@ namespace banyan::comm {
 /// time, but abort() and state() from any.
 class Communicator {
  public:
+  /// A file of rank 0's, as all ranks have it.
+  struct SharedFile {
+    std::string path;
+    std::string text;
+  };
+
   /// What a communicator is made of; its maker chooses bootstrap and control plane.
   struct Parts {
     std::unique_ptr<bootstrap::Bootstrap> bootstrap;
@@ -44,6 +50,8 @@ class Communicator {
   [[nodiscard]] const topology::LocalityTree& tree() const noexcept { return tree_; }
   [[nodiscard]] const cost::CostModel& model() const noexcept { return model_; }
   [[nodiscard]] const std::optional<cost::Profile>& profile() const noexcept { return profile_; }
+  /// Not parsed: its rules are the planner's. nullopt: none was given.
+  [[nodiscard]] const std::optional<SharedFile>& tuning_file() const noexcept { return tuning_file_; }
   [[nodiscard]] transport::Fabric& fabric() noexcept { return fabric_->fabric(); }
   [[nodiscard]] const std::string& transports() const noexcept { return fabric_->description(); }
   [[nodiscard]] bool in_process() const noexcept { return hub_ != nullptr; }
@@ -73,6 +81,7 @@ class Communicator {
   /// Derives tree and model from what was discovered and the profile.
   void derive();
   void agree_on_settings(Deadline deadline);
+  void share_tuning_file(Deadline deadline);
 
   std::unique_ptr<bootstrap::Bootstrap> bootstrap_;
   std::unique_ptr<bootstrap::Control> control_;
@@ -84,6 +93,7 @@ class Communicator {
   topology::LocalityTree tree_;
   std::optional<cost::Profile> profile_;
   cost::CostModel model_;
+  std::optional<SharedFile> tuning_file_;
   bool yields_ = false;
   std::unique_ptr<FabricOwner> fabric_;
 };

@@ -87,6 +87,7 @@ Settings resolve_settings(const banyan_comm_config* given) {
   settings.own_rail = env::get_flag("BANYAN_OWN_RAIL");
   settings.topology_file = text(config.topology_file, "BANYAN_TOPOLOGY_FILE");
   settings.profile_file = text(config.profile_file, "BANYAN_PROFILE");
+  settings.tuning_file = text(config.tuning_file, "BANYAN_TUNING_FILE");
   settings.host_id = text(config.host_id, "BANYAN_HOST_ID");
   settings.algorithm = env::get("BANYAN_ALGORITHM").value_or("");
   settings.aggregate_limit_bytes = config.aggregate_limit_bytes != 0

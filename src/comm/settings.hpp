@@ -20,6 +20,7 @@ struct Settings {
   bool own_rail = false;  ///< a rank's messages to other hosts take one of them
   std::string topology_file;
   std::string profile_file;
+  std::string tuning_file;
   std::string host_id;
   size_t aggregate_limit_bytes = 0;  ///< 0: the model chooses; SIZE_MAX: never aggregate
   size_t chunk_bytes = 0;            ///< 0: the planner's choice, planner::Pace

@@ -159,11 +159,17 @@ std::string links_table(const Plan& plan, size_t most) {
   return links.size() > most ? out + fmt::format("and {} more links\n", links.size() - most) : out;
 }
 
+std::string forced_text(const Choice& choice) {
+  if (!choice.forced) {
+    return "";
+  }
+  return choice.origin.empty() ? " (asked for by name)" : " (chosen by " + choice.origin + ")";
+}
+
 std::string explain_text(const Plan& plan) {
   const Choice& choice = plan.choice;
   std::string out = head(plan);
-  out += fmt::format("chosen     {}{}\n", algorithm_name(choice.chosen.algorithm),
-                     choice.forced ? " (asked for by name)" : "");
+  out += fmt::format("chosen     {}{}\n", algorithm_name(choice.chosen.algorithm), forced_text(choice));
   out += fmt::format("predicted  {} ({})\n", seconds_text(choice.chosen.prediction.total_s()),
                      terms_text(choice.chosen.prediction));
   out += bound(plan);

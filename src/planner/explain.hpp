@@ -20,6 +20,9 @@ struct Difference {
 /// One line: "direct: 2.00 ms (+100 %, loses 1.00 ms by wire; latency ...)".
 [[nodiscard]] std::string candidate_text(const Candidate& candidate, const Candidate& chosen);
 
+/// " (asked for by name)", " (chosen by BANYAN_ALGORITHM)" and so on; empty where the model chose.
+[[nodiscard]] std::string forced_text(const Choice& choice);
+
 /// Tables with a heading line, for terminals. Links: the `most` slowest and how many there are.
 [[nodiscard]] std::string steps_table(const Plan& plan);
 [[nodiscard]] std::string links_table(const Plan& plan, size_t most);

@@ -70,6 +70,7 @@ std::string explain_json(const Plan& plan) {
                      {"num_hosts", plan.num_hosts},
                      {"chosen", candidate_json(plan.choice.chosen)},
                      {"forced", plan.choice.forced},
+                     {"forced_by", plan.choice.origin},
                      {"lower_bound_s", plan.lower_bound_s},
                      {"measured", plan.measured},
                      {"model", plan.model_source},

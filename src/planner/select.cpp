@@ -2,6 +2,7 @@
 #include "planner/select.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -69,16 +70,12 @@ std::vector<Algorithm> algorithms_for(const Hosts& hosts, const std::string& wis
   return algorithms;
 }
 
-void check_wish(const std::string& wish, const std::vector<Algorithm>& algorithms) {
-  if (std::any_of(algorithms.begin(), algorithms.end(), [&](Algorithm a) { return wanted(wish, a); })) {
+void check_wish(const Wish& wish, const std::vector<Algorithm>& algorithms) {
+  if (std::any_of(algorithms.begin(), algorithms.end(), [&](Algorithm a) { return wanted(wish.algorithm, a); })) {
     return;
   }
-  throw Error(
-      BANYAN_ERR_NOT_FOUND,
-      "no algorithm is named \"" + wish +
-          "\"; there are: auto, direct, hierarchical, hierarchical(rail), "
-          "hierarchical(node), hierarchical(rack) where there are racks, bruck, bruck(R) of radix R from 2 to " +
-          std::to_string(kMaxRadix));
+  throw Error(BANYAN_ERR_NOT_FOUND, (wish.origin.empty() ? "" : wish.origin + ": ") + "no algorithm is named \"" +
+                                        wish.algorithm + "\"; there are: " + algorithm_names());
 }
 
 void pick(Choice& choice, const Situation& situation, const Wish& wish) {
@@ -86,6 +83,7 @@ void pick(Choice& choice, const Situation& situation, const Wish& wish) {
     return a.prediction.total_s() < b.prediction.total_s();
   });
   choice.forced = !is_auto(wish.algorithm);
+  choice.origin = choice.forced ? wish.origin : "";
   choice.pace = choose_pace(situation.tree, situation.hosts, situation.model, wish.pace);
   for (const Candidate& candidate : choice.candidates) {
     if (wanted(wish.algorithm, candidate.algorithm)) {
@@ -159,9 +157,22 @@ std::string algorithm_name(Algorithm algorithm) {
   return "unknown";
 }
 
+bool is_algorithm_name(std::string_view name) {
+  constexpr std::array kNames = {
+      "auto", "direct", "hierarchical", "hierarchical(rail)", "hierarchical(node)", "hierarchical(rack)", "bruck"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end() || radix_of(name);
+}
+
+std::string algorithm_names() {
+  return "auto, direct, hierarchical, hierarchical(rail), hierarchical(node), hierarchical(rack) where there are "
+         "racks, "
+         "bruck, bruck(R) of radix R from 2 to " +
+         std::to_string(kMaxRadix);
+}
+
 Choice choose_uniform(const Situation& situation, size_t block_bytes, const Wish& wish) {
   const auto algorithms = algorithms_for(situation.hosts, wish.algorithm);
-  check_wish(wish.algorithm, algorithms);
+  check_wish(wish, algorithms);
   const Loads loads = uniform_loads(situation, block_bytes);
   Choice choice;
   for (const Algorithm algorithm : algorithms) {
@@ -173,7 +184,7 @@ Choice choose_uniform(const Situation& situation, size_t block_bytes, const Wish
 
 Choice choose_v(const Situation& situation, const Wish& wish) {
   const auto algorithms = algorithms_for(situation.hosts, wish.algorithm);
-  check_wish(wish.algorithm, algorithms);
+  check_wish(wish, algorithms);
   Choice choice;
   constexpr size_t kSmall = 64;
   const Loads loads = uniform_loads(situation, kSmall);

@@ -38,7 +38,8 @@ struct Choice {
   Candidate chosen;
   size_t block_limit = 0;  ///< all-to-all-v: pairs up to this size are aggregated; 0: none
   Pace pace{};
-  bool forced = false;  ///< the caller named the algorithm
+  bool forced = false;   ///< someone named the algorithm
+  std::string origin{};  ///< who, if not the caller: as Wish::origin
 };
 
 /// What the caller wants: "", "auto", "direct", "hierarchical" (the better fan), "bruck" (the best radix), or a full
@@ -47,7 +48,13 @@ struct Wish {
   std::string algorithm;
   size_t aggregate_limit_bytes = 0;  ///< as in banyan_comm_config
   Pace pace{};
+  std::string origin{};  ///< where the algorithm's name is from, for messages; empty: from the caller
 };
+
+/// Whether it is one of algorithm_names(). On hosts without racks hierarchical(rack) is a name all the same.
+[[nodiscard]] bool is_algorithm_name(std::string_view name);
+/// The names, for messages.
+[[nodiscard]] std::string algorithm_names();
 
 /// Everything a choice is made from; borrowed.
 struct Situation {

@@ -144,6 +144,9 @@ static void test_missing_names(void) {
   config.topology_file = NULL;
   config.profile_file = "/nonexistent/profile.json";
   CHECK_FAILS(banyan_comm_create_local(1, &config, &comm), BANYAN_ERR_NOT_FOUND, "/nonexistent/profile.json");
+  config.profile_file = NULL;
+  config.tuning_file = "/nonexistent/tuning.json";
+  CHECK_FAILS(banyan_comm_create_local(1, &config, &comm), BANYAN_ERR_NOT_FOUND, "/nonexistent/tuning.json");
   CHECK(comm == NULL);
 }
 

@@ -60,6 +60,21 @@ class BanyanPlan(unittest.TestCase):
                      "by copies", "step 0", "node3 ingress"):
             self.assertIn(part, text)
 
+    def test_a_tuning_file_decides_and_is_named(self):
+        rule = '{"format": "banyan-tuning-1", "rules": [{"match": {"operation": "uniform"}, "algorithm": "%s"}]}'
+        file = self.file("tuning.json", rule % "hierarchical(node)")
+        said = f"chosen     hierarchical(node) (chosen by tuning file {file}, rule 1)\n"
+        self.assertIn(said, self.expect_output(*SMALL, "-b", "64k", "--tuning", file))
+        self.assertNotIn("chosen by", self.expect_output(*SMALL, "-g", "zipf:64k", "--tuning", file))
+        self.assertIn("direct (asked for by name)", self.expect_output(*SMALL, "-b", "8", "--tuning", file, "-a", "direct"))
+        plan = self.plan(*SMALL, "-b", "64k", "--tuning", file)
+        self.assertEqual((plan["forced"], plan["forced_by"]), (True, f"tuning file {file}, rule 1"))
+        os.environ["BANYAN_TUNING_FILE"] = file
+        self.addCleanup(os.environ.pop, "BANYAN_TUNING_FILE")
+        self.assertIn(said, self.expect_output(*SMALL, "-b", "64k"))
+        bad = self.file("bad.json", rule % "magic")
+        self.expect_failure(1, f"{bad}: /rules/0/algorithm: no algorithm is named", *SMALL, "-b", "8", "--tuning", bad)
+
     def test_json_has_links_and_steps_that_add_up(self):
         plan = self.plan("-s", "3:[4,2,1] nic=10gbit", "-b", "1k", "-a", "hierarchical(node)")
         self.assertEqual(plan["format"], "banyan-plan-1")

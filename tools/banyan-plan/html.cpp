@@ -47,8 +47,7 @@ std::string figure(const std::string& svg) { return "<figure>" + svg + "</figure
 std::string summary(const planner::Plan& plan, const Timing& timing) {
   const planner::Prediction& chosen = plan.choice.chosen.prediction;
   std::string out = "<table class=\"facts\">\n";
-  out += row({"chosen", planner::algorithm_name(plan.choice.chosen.algorithm) +
-                            (plan.choice.forced ? " (asked for by name)" : "")});
+  out += row({"chosen", planner::algorithm_name(plan.choice.chosen.algorithm) + planner::forced_text(plan.choice)});
   out += row({"predicted", seconds_text(chosen.total_s()) + " (" + planner::terms_text(chosen) + ")"});
   if (timing.exists()) {
     out += row({"simulated", seconds_text(timing.timeline.total_s)});

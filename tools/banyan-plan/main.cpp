@@ -204,7 +204,7 @@ int run(int argc, char** argv) {
   const tool::ScenarioRequest asked = tool::scenario_request(chosen);
   check_outputs(request);
   const tool::Scenario scenario(asked);
-  planner::Plan plan = make_plan(scenario, request, asked.wish);
+  planner::Plan plan = make_plan(scenario, request, scenario.wish());
   const tool::Timing timing = make_timing(scenario, plan, request);
   write_all(scenario, plan, timing, request, command_line(argc, argv));
   return tool::kExitOk;

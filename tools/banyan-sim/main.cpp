@@ -183,12 +183,12 @@ void run_request(const tool::ScenarioRequest& what, Request request) {
     }
   }
   const tool::Scenario scenario(what);
-  const planner::Plan outline = planner::outline_plan(scenario.situation(), scenario.demand(), what.wish);
+  const planner::Plan outline = planner::outline_plan(scenario.situation(), scenario.demand(), scenario.wish());
   Progress progress;
   request.settings.progress = std::ref(progress);
   const auto simulate = [&](const planner::Candidate& candidate) {
     progress.begin(planner::algorithm_name(candidate.algorithm));
-    return sim::simulate(scenario, outline, candidate, what.wish, request.settings);
+    return sim::simulate(scenario, outline, candidate, scenario.wish(), request.settings);
   };
   std::vector<std::string> notes = outline.notes;
   const std::vector<sim::Run> runs =

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planning/scenario.hpp"
 
+#include "base/env.hpp"
 #include "base/file.hpp"
 #include "base/parse.hpp"
 #include "common/tool.hpp"
 #include "cost/inferred_racks.hpp"
 #include "planner/traffic_generators.hpp"
+#include "planner/tuning_rules.hpp"
 #include "topology/discover.hpp"
 
 namespace banyan::tool {
@@ -77,6 +79,20 @@ planner::TrafficMatrix load_matrix(const ScenarioRequest& request, int num_ranks
   return matrix;
 }
 
+planner::Wish load_wish(const ScenarioRequest& request, const planner::Hosts& hosts) {
+  planner::Wish wish = request.wish;
+  if (request.algorithm_named || request.tuning_file.empty()) {
+    return wish;
+  }
+  const std::string name = "tuning file " + request.tuning_file;
+  const auto rules = planner::TuningRules::parse(file::read(request.tuning_file), name).value(name);
+  if (auto match = rules.find(planner::tuning_case(hosts, request.bytes_per_pair))) {
+    wish.algorithm = std::move(match->algorithm);
+    wish.origin = std::move(match->origin);
+  }
+  return wish;
+}
+
 }  // namespace
 
 po::options_description scenario_options() {
@@ -91,6 +107,7 @@ po::options_description scenario_options() {
       "seed", po::value<uint64_t>()->default_value(1), "of --gen, where it names none")(
       "algorithm,a", text()->default_value("auto"), "a name of docs/algorithms.md instead of the model's choice")(
       "aggregate-limit", text(), "all-to-all-v: aggregate pairs up to so many bytes (\"max\": none travels directly)")(
+      "tuning", text(), "rules that name algorithms (docs/tuning.md); default: BANYAN_TUNING_FILE")(
       "chunk-bytes", text(), "pieces in which direct messages travel")("window", text(),
                                                                        "pieces that may be ahead of those received");
   return options;
@@ -117,6 +134,8 @@ ScenarioRequest scenario_request(const po::variables_map& chosen) {
     request.bytes_per_pair = parse_bytes("bytes", text("bytes"));
   }
   request.wish.algorithm = text("algorithm");
+  request.algorithm_named = !chosen["algorithm"].defaulted();
+  request.tuning_file = chosen.contains("tuning") ? text("tuning") : env::get("BANYAN_TUNING_FILE").value_or("");
   if (chosen.contains("aggregate-limit")) {
     request.wish.aggregate_limit_bytes = parse_bytes("aggregate-limit", text("aggregate-limit"));
   }
@@ -138,7 +157,8 @@ Scenario::Scenario(const ScenarioRequest& request)
       hosts_(tree_),
       model_(load_model(load_profile(request), tree_)),
       matrix_(load_matrix(request, tree_.num_ranks())),
-      bytes_per_pair_(request.bytes_per_pair.value_or(0)) {}
+      bytes_per_pair_(request.bytes_per_pair.value_or(0)),
+      wish_(load_wish(request, hosts_)) {}
 
 std::vector<uint64_t> Scenario::sizes() const {
   const auto ranks = static_cast<size_t>(tree_.num_ranks());

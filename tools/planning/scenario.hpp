@@ -22,11 +22,13 @@ struct ScenarioRequest {
   std::string matrix_file;               ///< or an all-to-all-v of this matrix
   std::string generator;                 ///< or of a generated one
   uint64_t seed = 1;                     ///< where the generator's words have none
+  bool algorithm_named = false;          ///< by --algorithm
+  std::string tuning_file;               ///< --tuning, else BANYAN_TUNING_FILE; empty: none
   planner::Wish wish;
 };
 
 /// --topology, --synthetic, --profile; --bytes, --matrix, --gen, --seed; --algorithm, --aggregate-limit, --chunk-bytes,
-/// --window.
+/// --window, --tuning.
 [[nodiscard]] boost::program_options::options_description scenario_options();
 /// Throws UsageError unless there is exactly one topology and one traffic.
 [[nodiscard]] ScenarioRequest scenario_request(const boost::program_options::variables_map& chosen);
@@ -44,6 +46,8 @@ class Scenario {
   Scenario& operator=(const Scenario&) = delete;
 
   [[nodiscard]] planner::Situation situation() const { return {tree_, hosts_, model_}; }
+  /// What the request wishes, with the algorithm that its tuning file names where it names none itself.
+  [[nodiscard]] const planner::Wish& wish() const noexcept { return wish_; }
   [[nodiscard]] planner::Demand demand() const { return {bytes_per_pair_, matrix_.bytes}; }
   [[nodiscard]] const topology::LocalityTree& tree() const noexcept { return tree_; }
   [[nodiscard]] const cost::CostModel& model() const noexcept { return model_; }
@@ -56,6 +60,7 @@ class Scenario {
   cost::CostModel model_;
   planner::TrafficMatrix matrix_;  ///< without bytes if uniform
   size_t bytes_per_pair_ = 0;
+  planner::Wish wish_;
 };
 
 /// Payload of a slot of mapped memory, as a communicator has it whose domains have up to 16 ranks (with more, a slot is

@@ -282,8 +282,7 @@ void Engine::end_if_failed(Request& request) noexcept {
 void Engine::barrier() { alltoall(nullptr, nullptr, 0, {}); }
 
 planner::Plan Engine::plan(const planner::Demand& demand, const Options& options, size_t aggregate_limit_bytes) {
-  planner::Wish wish =
-      plans_.wish(options, demand.matrix.empty() ? std::optional(demand.block_bytes) : std::nullopt);
+  planner::Wish wish = plans_.wish(options, demand.matrix.empty() ? std::optional(demand.block_bytes) : std::nullopt);
   wish.aggregate_limit_bytes = aggregate_limit_bytes > 0 ? aggregate_limit_bytes : wish.aggregate_limit_bytes;
   return planner::make_plan(plans_.situation(), demand, wish, comm_.fabric().ring_capacity);
 }

@@ -23,9 +23,10 @@ for program in "${programs[@]}"; do
   [[ -f $program && -x $program ]] || continue
   install -s -m 755 "$program" "$bundle/bin/"
 done
-mapfile -t own < <(find "$build" -name 'libbanyan*.so*' \( -type f -o -type l \) ! -path '*/CMakeFiles/*')
-for library in "${own[@]}"; do
-  install -m 755 "$library" "$bundle/lib/"
+mapfile -t own < <(find "$build" -name 'libbanyan*.so*' -type f ! -path '*/CMakeFiles/*')
+for library in "${own[@]}"; do # once each, by the name that programs load
+  soname=$(objdump -p "$library" | awk '$1 == "SONAME" { print $2 }')
+  install -s -m 755 "$library" "$bundle/lib/${soname:-${library##*/}}"
 done
 
 needed() { # needed FILE...: the libraries that they load, by the machine's own loader

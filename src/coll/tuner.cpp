@@ -13,6 +13,9 @@ constexpr double kSmallest_s = 1e-9;
 /// Notes that say that much more (factor above 1) or less.
 double steps(double factor) noexcept { return kStepsPerDoubling * std::log2(factor); }
 
+/// What Tuner::note_of made a note of.
+double seconds_of(uint32_t note) noexcept { return kSmallest_s * std::exp2((note - 1) / kStepsPerDoubling); }
+
 }  // namespace
 
 uint32_t Tuner::note_of(double seconds) noexcept {
@@ -51,12 +54,9 @@ bool Tuner::takes_part(size_t way) const noexcept {
 }
 
 void Tuner::begin_trial() noexcept {
-  const auto skip = [&] {
-    while (trial_ < num_ways_ && !takes_part(trial_)) {
-      ++trial_;
-    }
-  };
-  skip();
+  while (trial_ < num_ways_ && !takes_part(trial_)) {
+    ++trial_;
+  }
   if (trial_ == num_ways_ && ++round_ <= kRounds) {
     trial_ = 0;
   }
@@ -65,8 +65,7 @@ void Tuner::begin_trial() noexcept {
   longest_s_ = 0;
   const bool brief = round_ == 0;
   const uint32_t known = least();
-  const double wanted =
-      known == 0 ? kShortCalls : kTrial_s / (kSmallest_s * std::exp2((known - 1) / kStepsPerDoubling));
+  const double wanted = known == 0 ? kShortCalls : kTrial_s / seconds_of(known);
   timed_calls_ = static_cast<int>(
       std::clamp<double>(wanted, brief ? kFewestCalls - 1 : kFewestCalls, brief ? kShortCalls : kMostCalls));
   way_ = trial_ < num_ways_ ? trial_ : way_;
@@ -110,9 +109,7 @@ void Tuner::end_call(double seconds) noexcept {
   }
 }
 
-double Tuner::time_s(size_t way) const noexcept {
-  return slowest_[way] == 0 ? 0 : kSmallest_s * std::exp2((slowest_[way] - 1) / kStepsPerDoubling);
-}
+double Tuner::time_s(size_t way) const noexcept { return slowest_[way] == 0 ? 0 : seconds_of(slowest_[way]); }
 
 void Tuner::choose() noexcept {
   size_t best = 0;

@@ -121,11 +121,15 @@ std::unique_ptr<Request> Engine::alltoallv_init(const void* sendbuf, void* recvb
   return request;
 }
 
-void Engine::start(Request& request) {
+void Engine::require_idle(const Request& request) const {
   if (active_ != nullptr) {
     throw Error(BANYAN_ERR_BUSY, request.started ? "the request is already started; wait for it"
                                                  : "another request of this communicator is active; wait for it");
   }
+}
+
+void Engine::start(Request& request) {
+  require_idle(request);
   comm_.check_usable();
   if (request.tuned != nullptr) {  // which may fail, so before the request counts as started
     request.planned = request.tuned->next(request.exchange);

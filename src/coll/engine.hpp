@@ -49,6 +49,8 @@ class Engine {
                                                        const Options& options);
   [[nodiscard]] std::unique_ptr<Request> alltoallv_init(const void* sendbuf, void* recvbuf, const ByteLayout& layout,
                                                         const Options& options);
+  /// Error{BUSY} if the request, or another one, is started.
+  void require_idle(const Request& request) const;
   void start(Request& request);
   /// True: done.
   [[nodiscard]] bool test(Request& request);

@@ -146,10 +146,7 @@ size_t Weighted::send_offset(const WeightedRows& rows, size_t peer, size_t packe
 
 /// All that can be wrong on this rank, before anything changes.
 void Weighted::check_start(const WeightedRows& rows) const {
-  if (engine_.busy()) {
-    throw Error(BANYAN_ERR_BUSY, request_.started ? "the request is already started; wait for it"
-                                                  : "another request of this communicator is active; wait for it");
-  }
+  engine_.require_idle(request_);
   if (rest_pending_) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "rows of the last exchange did not fit and have not been exchanged yet");
   }

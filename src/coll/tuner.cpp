@@ -66,15 +66,19 @@ void Tuner::begin_trial() noexcept {
   const bool brief = round_ == 0;
   const uint32_t known = least();
   const double wanted = known == 0 ? kShortCalls : kTrial_s / seconds_of(known);
-  timed_calls_ = static_cast<int>(
-      std::clamp<double>(wanted, brief ? kFewestCalls - 1 : kFewestCalls, brief ? kShortCalls : kMostCalls));
+  timed_calls_ = static_cast<int>(std::clamp<double>(wanted, kFewestCalls, brief ? kShortCalls : kMostCalls));
   way_ = trial_ < num_ways_ ? trial_ : way_;
 }
 
 void Tuner::take(uint32_t now) noexcept {
-  uint32_t& slowest = slowest_[reported_];
-  slowest = reported_round_ <= 1 ? now : std::min(slowest, now);  // a longer trial says more than a short one
   reports_ = false;
+  slowest_[reported_] = now;
+  if (reported_round_ > 0) {  // a longer trial says more than a short one
+    auto& notes = by_round_[reported_];
+    notes[static_cast<size_t>(reported_round_ - 1)] = now;
+    const auto [less, more] = std::minmax(notes[0], notes[1]);
+    slowest_[reported_] = reported_round_ == 1 ? now : reported_round_ == 2 ? less : std::clamp(now, less, more);
+  }
 }
 
 bool Tuner::finished(double seconds, uint32_t slowest) noexcept {
@@ -104,7 +108,8 @@ void Tuner::end_call(double seconds) noexcept {
     reports_ = true;
     reported_ = trial_++;
     reported_round_ = round_;
-    note_ = note_of((sum_s_ - longest_s_) / (timed_calls_ - 1));
+    const bool drops_longest = round_ == 0 || timed_calls_ >= kManyCalls;
+    note_ = note_of(drops_longest ? (sum_s_ - longest_s_) / (timed_calls_ - 1) : sum_s_ / timed_calls_);
     begin_trial();
   }
 }

@@ -64,6 +64,7 @@ class HostExecutor {
   };
 
   [[nodiscard]] uint64_t tag(int number, bool direct) const noexcept;
+  void copy_own(int* events) noexcept;
   void begin_direct();
   void rewind_direct() noexcept;
   void begin_bounds() noexcept;
@@ -122,7 +123,8 @@ class HostExecutor {
   Exchange exchange_;
   uint64_t operation_ = 0;
   const transport::Transport* unflushed_ = nullptr;  ///< one that data have not left yet
-  size_t unfinished_ = 0;                            ///< sends and receives, aggregated and direct
+  size_t unfinished_ = 0;                            ///< sends and receives, aggregated and direct, and the own block
+  size_t own_copied_ = 0;                            ///< bytes of the block from this rank to itself
   size_t unissued_ = 0;                              ///< aggregated sends
   size_t remote_count_ = 0;                          ///< direct sends to other hosts; they come first
   size_t next_remote_ = 0;                           ///< of those, the next to issue

@@ -33,6 +33,7 @@ Tuner::Tuner(size_t num_ways) : num_ways_(std::min(num_ways, kMostWays)), trial_
 
 void Tuner::begin_trials() noexcept {
   round_ = 0;
+  by_round_ = {};
   spent_ = 0;
   trial_ = 0;
   begin_trial();
@@ -48,16 +49,22 @@ uint32_t Tuner::least() const noexcept {
   return least;
 }
 
+bool Tuner::has_long_calls() const noexcept { return least() > note_of(kLongCall_s); }
+
 bool Tuner::takes_part(size_t way) const noexcept {
   // Way 0 always does: its trial leaves time for the note of the one before, which the next depends on.
-  return way == 0 || (tried_[way] && (round_ == 0 || slowest_[way] <= least() + steps(kFarBehind)));
+  // What is out once stays out, though what was best may have become slower.
+  const bool was_out = round_ > 1 && by_round_[way][static_cast<size_t>(round_ - 2)] == 0;
+  return way == 0 || (tried_[way] && !was_out && (round_ == 0 || slowest_[way] <= least() + steps(kFarBehind)));
 }
 
 void Tuner::begin_trial() noexcept {
   while (trial_ < num_ways_ && !takes_part(trial_)) {
     ++trial_;
   }
-  if (trial_ == num_ways_ && ++round_ <= kRounds) {
+  const bool ends = round_ == kRounds || (round_ == 0 && has_long_calls());
+  if (trial_ == num_ways_ && !ends) {
+    ++round_;
     trial_ = 0;
   }
   calls_ = 0;
@@ -67,6 +74,7 @@ void Tuner::begin_trial() noexcept {
   const uint32_t known = least();
   const double wanted = known == 0 ? kShortCalls : kTrial_s / seconds_of(known);
   timed_calls_ = static_cast<int>(std::clamp<double>(wanted, kFewestCalls, brief ? kShortCalls : kMostCalls));
+  untimed_calls_ = std::max(1, timed_calls_ / kCallsPerUntimed);
   way_ = trial_ < num_ways_ ? trial_ : way_;
 }
 
@@ -100,11 +108,11 @@ bool Tuner::finished(double seconds, uint32_t slowest) noexcept {
 }
 
 void Tuner::end_call(double seconds) noexcept {
-  if (calls_++ > 0) {
+  if (calls_++ >= untimed_calls_) {
     sum_s_ += seconds;
     longest_s_ = std::max(longest_s_, seconds);
   }
-  if (calls_ > timed_calls_) {
+  if (calls_ == untimed_calls_ + timed_calls_) {
     reports_ = true;
     reported_ = trial_++;
     reported_round_ = round_;
@@ -118,8 +126,9 @@ double Tuner::time_s(size_t way) const noexcept { return slowest_[way] == 0 ? 0 
 
 void Tuner::choose() noexcept {
   size_t best = 0;
+  const double gain = 1 / (has_long_calls() ? kFarFaster : kClearlyFaster);
   for (size_t way = 1; way < num_ways_; ++way) {
-    const double needed = best == 0 ? steps(1 / kClearlyFaster) : 0;
+    const double needed = best == 0 ? steps(gain) : 0;
     if (tried_[way] && slowest_[way] + needed < slowest_[best]) {
       best = way;
     }

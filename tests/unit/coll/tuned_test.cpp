@@ -13,7 +13,7 @@ namespace {
 using testing::consecutive;
 using testing::run_ranks;
 
-constexpr int kCalls = 300;  // more than the first trials take
+constexpr int kCalls = 2000;  // more than the first trials take
 
 std::byte pattern(int from, int to, int call, size_t position) {
   return static_cast<std::byte>(from * 41 + to * 17 + call * 7 + static_cast<int>(position % 239) * 3);

@@ -8,7 +8,7 @@ namespace {
 
 /// A library that tries ways has settled when so many calls in a row tried none, or after so many seconds. Banyan looks
 /// at every 16th call for a change of size (coll::TunedVariable).
-constexpr int kQuietCalls = 32;
+constexpr int kQuietCalls = 20;
 constexpr double kMostTrials_s = 6;
 
 }  // namespace

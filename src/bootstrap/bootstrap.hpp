@@ -13,6 +13,7 @@
 
 namespace banyan::bootstrap {
 
+class AbortState;
 class LocalHub;
 
 /// Exchange between the ranks of a communicator while it is set up. Collective calls in equal order on all ranks.
@@ -30,6 +31,11 @@ class Bootstrap {
   /// The parts of all ranks end up at `all` on every rank, one after the other. Rank r's part has `sizes[r]` bytes,
   /// which all ranks know.
   virtual void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) = 0;
+
+  /// From now on an exchange that waits ends with the cause half a second after `state` is raised; null: no longer. The
+  /// state is borrowed. Without effect where a callback of the caller waits, and among threads, whose hub ends
+  /// exchanges.
+  virtual void heed(const AbortState* state) noexcept { static_cast<void>(state); }
 
   /// Rank r's `bytes` bytes at `mine` end up at `all + r * bytes` on every rank.
   void allgather(const void* mine, void* all, size_t bytes, Deadline deadline);

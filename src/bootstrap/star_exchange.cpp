@@ -26,6 +26,29 @@ Error out_of_order(int rank, uint16_t type) {
           fmt::format("rank {} sent a message of type {} where the bootstrap expects none", rank, type)};
 }
 
+/// poll_until, ended by the state's cause: a rank that knows it does not come to this exchange any more. Not at once:
+/// the exchange may be over, and what it brings, which may be a better cause, on its way.
+int poll_heeding(std::span<pollfd> fds, Deadline deadline, const AbortState* state) {
+  constexpr int kLookMs = 20;
+  constexpr double kPatienceS = 0.5;
+  if (state == nullptr) {
+    return poll_until(fds, deadline);
+  }
+  std::optional<Deadline> patience;
+  while (true) {
+    const int ready = poll_until(fds, deadline, kLookMs);
+    if (ready > 0 || deadline.passed()) {
+      return ready;
+    }
+    if (patience && patience->passed()) {
+      throw Error(state->status(), state->text());
+    }
+    if (!patience && state->raised()) {
+      patience = Deadline::in(kPatienceS);
+    }
+  }
+}
+
 /// Queues the next piece of `bytes` as a data frame; `queued` counts.
 void queue_piece(Channel& channel, Bytes bytes, size_t& queued) {
   const size_t piece = std::min(kPieceBytes, bytes.size() - queued);
@@ -87,7 +110,7 @@ void StarRoot::collect(Operation& operation) {
       fds[rank].fd = channels_[rank]->fd();
       fds[rank].events = static_cast<short>(peer.opened && peer.moved == operation.sizes[rank] ? POLLRDHUP : POLLIN);
     }
-    if (poll_until(fds, operation.deadline) == 0) {
+    if (poll_heeding(fds, operation.deadline, heeded_) == 0) {
       throw missing(operation);
     }
     for (size_t rank = 1; rank < channels_.size(); ++rank) {
@@ -159,7 +182,7 @@ void StarRoot::hand_out(Operation& operation) {
     for (size_t rank = 1; rank < channels_.size(); ++rank) {
       fds[rank].fd = channels_[rank]->has_output() ? channels_[rank]->fd() : -1;
     }
-    if (poll_until(fds, operation.deadline) == 0) {
+    if (poll_heeding(fds, operation.deadline, heeded_) == 0) {
       throw missing(operation);
     }
     for (size_t rank = 1; rank < channels_.size(); ++rank) {
@@ -275,7 +298,7 @@ void StarMember::take_result(std::span<unsigned char> all, Deadline deadline) {
 
 void StarMember::wait(short events, Deadline deadline) {
   pollfd one = {.fd = channel_.fd(), .events = events, .revents = 0};
-  if (poll_until({&one, 1}, deadline) == 0) {
+  if (poll_heeding({&one, 1}, deadline, heeded_) == 0) {
     throw Error(BANYAN_ERR_TIMEOUT, fmt::format("rank 0 did not finish the bootstrap's exchange with rank {} within {}",
                                                 rank_, name_seconds(deadline.total_s())));
   }

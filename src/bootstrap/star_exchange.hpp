@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "bootstrap/abort_state.hpp"
 #include "bootstrap/star.hpp"
 
 /// The allgather over a star: every rank sends its part to the root, the root sends all parts to every rank. A failure
@@ -18,6 +19,7 @@ class StarRoot {
 
   [[nodiscard]] const StarChannels& channels() const noexcept { return channels_; }
   void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline);
+  void heed(const AbortState* state) noexcept { heeded_ = state; }
 
  private:
   struct Operation;
@@ -29,6 +31,7 @@ class StarRoot {
   [[nodiscard]] Error missing(const Operation& operation) const;
 
   StarChannels channels_;
+  const AbortState* heeded_ = nullptr;
   std::optional<Error> failure_;
 };
 
@@ -39,6 +42,7 @@ class StarMember {
 
   [[nodiscard]] const Channel& channel() const noexcept { return channel_; }
   void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline);
+  void heed(const AbortState* state) noexcept { heeded_ = state; }
 
  private:
   void contribute(Bytes mine, Deadline deadline);
@@ -47,6 +51,7 @@ class StarMember {
 
   Channel channel_;
   int rank_;
+  const AbortState* heeded_ = nullptr;
   std::optional<Error> failure_;
 };
 

@@ -22,6 +22,7 @@ class TcpRoot final : public Bootstrap {
   void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) override {
     star_.allgatherv(mine, all, sizes, deadline);
   }
+  void heed(const AbortState* state) noexcept override { star_.heed(state); }
 
  private:
   StarRoot star_;
@@ -39,6 +40,7 @@ class TcpMember final : public Bootstrap {
   void allgatherv(const void* mine, void* all, std::span<const size_t> sizes, Deadline deadline) override {
     star_.allgatherv(mine, all, sizes, deadline);
   }
+  void heed(const AbortState* state) noexcept override { star_.heed(state); }
 
  private:
   StarMember star_;

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <thread>
 
+#include "bootstrap/abort_state.hpp"
 #include "bootstrap/callback_bootstrap.hpp"
 #include "bootstrap/local_bootstrap.hpp"
 #include "bootstrap/tcp_bootstrap.hpp"
@@ -259,6 +262,44 @@ TEST(Bootstraps, RankOutsideTheSizeIsRefused) {
   for (const auto& [rank, size] : {std::pair{4, 4}, {-1, 4}, {0, 0}}) {
     const auto outcomes = run_ranks(1, [&, r = rank, s = size](int) { check_rank_and_size(r, s); });
     EXPECT_EQ(status_of(outcomes[0]), BANYAN_ERR_INVALID_ARGUMENT);
+  }
+}
+
+/// A rank that knows of an abort does not come any more; the others must not wait for it until their deadline.
+TEST(TcpBootstrap, AnExchangeEndsWithTheAbortThatItHeeds) {
+  for (const int absent : {0, 1}) {
+    const Factory factory = tcp(3);
+    AbortState state;
+    std::atomic<int> present = 0;
+    const auto outcomes = run_ranks(3, [&](int rank) {
+      const auto bootstrap = factory(rank);
+      bootstrap->barrier(Deadline::in(kGenerous));
+      if (rank == absent) {
+        while (present < 2) {
+          std::this_thread::yield();
+        }
+        state.raise(BANYAN_ERR_PEER_FAILED, "the cause");
+        while (present > 0) {
+          std::this_thread::yield();
+        }
+        return;
+      }
+      bootstrap->heed(&state);
+      ++present;
+      const Deadline limit = Deadline::in(kGenerous / 2);
+      try {
+        bootstrap->barrier(Deadline::in(kGenerous));
+      } catch (const Error&) {
+        --present;
+        EXPECT_FALSE(limit.passed());
+        throw;
+      }
+      --present;
+    });
+    for (int rank = 0; rank < 3; ++rank) {
+      const auto& outcome = outcomes[static_cast<size_t>(rank)];
+      EXPECT_EQ(status_of(outcome), rank == absent ? BANYAN_OK : BANYAN_ERR_PEER_FAILED) << text_of(outcome);
+    }
   }
 }
 

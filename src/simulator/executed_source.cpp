@@ -58,12 +58,12 @@ bool ExecutedSource::next(int rank, bool, Transfer& send) {
 /// In the order of the executor's loop.
 bool ExecutedSource::take(int rank, Transfer& send) {
   Rank& state = ranks_[static_cast<size_t>(rank)];
+  if (take_aggregated(rank, send) || take_remote(rank, send)) {
+    return true;
+  }
   if (!state.own_is_copied) {
     state.own_is_copied = true;
     send = {.from = rank, .to = rank, .packed = part(rank).own_bytes};
-    return true;
-  }
-  if (take_aggregated(rank, send) || take_remote(rank, send)) {
     return true;
   }
   if (state.next_local == part(rank).local.size()) {

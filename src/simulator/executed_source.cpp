@@ -55,15 +55,16 @@ bool ExecutedSource::next(int rank, bool, Transfer& send) {
   return false;
 }
 
-/// In the order of the executor's loop.
+/// In the order of the executor's loop, but for the own block: the executor copies it in bits beside all else, here it
+/// is one piece of work and comes first, as in a schedule's simulation.
 bool ExecutedSource::take(int rank, Transfer& send) {
   Rank& state = ranks_[static_cast<size_t>(rank)];
-  if (take_aggregated(rank, send) || take_remote(rank, send)) {
-    return true;
-  }
   if (!state.own_is_copied) {
     state.own_is_copied = true;
     send = {.from = rank, .to = rank, .packed = part(rank).own_bytes};
+    return true;
+  }
+  if (take_aggregated(rank, send) || take_remote(rank, send)) {
     return true;
   }
   if (state.next_local == part(rank).local.size()) {

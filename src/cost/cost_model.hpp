@@ -14,7 +14,6 @@ struct TierCost {
   double alpha_s = 0;           ///< one-way time of an empty message, overheads at both ends included
   double overhead_s = 0;        ///< o: time a rank is busy per message, at each end
   double gap_s = 0;             ///< g: the same of a host, whichever of its ranks a message belongs to; 0: no limit
-  double busy_alpha_s = 0;      ///< alpha while every rank sends one such message and receives one; 0: not known
   double flow_bytes_per_s = 0;  ///< one flow alone
   bool measured = false;
 

@@ -23,9 +23,6 @@ Value write_tier(const TierCost& tier) {
   if (tier.gap_s > 0) {
     value["gap_s"] = tier.gap_s;
   }
-  if (tier.busy_alpha_s > 0) {
-    value["busy_alpha_s"] = tier.busy_alpha_s;
-  }
   value["flow_bytes_per_s"] = tier.flow_bytes_per_s;
   return value;
 }
@@ -162,7 +159,6 @@ TierCost read_tier(const Value& value, const std::string& path) {
   return {.alpha_s = reader.seconds("alpha_s"),
           .overhead_s = reader.seconds("overhead_s"),
           .gap_s = reader.find("gap_s") == nullptr ? 0 : reader.seconds("gap_s"),
-          .busy_alpha_s = reader.find("busy_alpha_s") == nullptr ? 0 : reader.seconds("busy_alpha_s"),
           .flow_bytes_per_s = reader.rate("flow_bytes_per_s"),
           .measured = true};
 }

@@ -183,9 +183,9 @@ double Runner::stream_s(int a, int b) {
   return slope > 0 ? slope : smallest(many) / kMany;
 }
 
-Runner::MessageTimes Runner::message_times(const MessagePatterns& patterns, double target_s) {
+double Runner::extra_s(const MessagePatterns& patterns, double target_s) {
   if (patterns.extra().rank <= 0 && patterns.extra().host <= 0) {
-    return {};
+    return 0;
   }
   constexpr int kTrial = 16;
   const double trial_s = small_exchange_s(patterns.many, kTrial);
@@ -196,7 +196,7 @@ Runner::MessageTimes Runner::message_times(const MessagePatterns& patterns, doub
     few.push_back(small_exchange_s(patterns.few, count));
     many.push_back(small_exchange_s(patterns.many, count));
   }
-  return {.few_s = smallest(few), .extra_s = std::max(0.0, smallest(many) - smallest(few))};
+  return std::max(0.0, smallest(many) - smallest(few));
 }
 
 /// Grows messages until one exchange takes a good part of the target, or they are as large as allowed.

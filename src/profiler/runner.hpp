@@ -20,13 +20,9 @@ class Runner {
   /// fastest of a few runs. Above 0.
   [[nodiscard]] double one_way_s(int a, int b, double target_s);
 
-  /// Exchanges of small messages: with `patterns.few`, and what they take longer with `patterns.many`.
-  struct MessageTimes {
-    double few_s = 0;
-    double extra_s = 0;  ///< 0 if noise hides it
-  };
-  /// All 0 if in `many` no rank or host has more messages.
-  [[nodiscard]] MessageTimes message_times(const MessagePatterns& patterns, double target_s);
+  /// What an exchange of small messages takes longer with `patterns.many` than with `patterns.few`; 0 if noise hides it
+  /// or no rank or host has more messages.
+  [[nodiscard]] double extra_s(const MessagePatterns& patterns, double target_s);
 
   /// Time per message of a one-way stream of small messages from `a` to `b`, at `b`. Above 0.
   [[nodiscard]] double stream_s(int a, int b);

@@ -105,7 +105,7 @@ std::vector<Probe> Survey::probes() {
                       }});
   }
   for (const Target& target : targets_) {
-    probes.push_back({latency_name(target.name), size_t{target.tier >= Tier::kRack ? 4U : 2U},
+    probes.push_back({latency_name(target.name), size_t{target.tier >= Tier::kRack ? 3U : 2U},
                       [this, target](double target_s) { return message_costs(target, target_s); }});
   }
   add_pair_probes(probes);
@@ -190,16 +190,15 @@ std::vector<double> Survey::host_pairs() const {
   return rates;
 }
 
-/// Alpha, o, g and alpha while all ranks are busy. Messages between hosts pass through what the ranks of a host share,
-/// so o is that of one rank with all others idle, and g that of a host with all ranks at work; inside a host o is that
-/// of ranks all at work.
+/// Alpha, o and g. Messages between hosts pass through what the ranks of a host share, so o is that of one rank with
+/// all others idle, and g that of a host with all ranks at work; inside a host o is that of ranks all at work.
 std::vector<double> Survey::message_costs(const Target& target, double target_s) {
   const bool between_hosts = target.tier >= Tier::kRack;
   const double part_s = target_s / (between_hosts ? 3 : 2);
   const double alpha_s = runner_.one_way_s(target.a, target.b, part_s);
   const auto all = message_patterns(tree_, target.tier, kMaxMessages);
-  const Runner::MessageTimes times = runner_.message_times(all, part_s);
-  double overhead_s = per_message(times.extra_s, all.extra().rank);
+  const double all_s = runner_.extra_s(all, part_s);
+  double overhead_s = per_message(all_s, all.extra().rank);
   if (overhead_s == 0) {
     overhead_s = runner_.stream_s(target.a, target.b);
   }
@@ -208,14 +207,11 @@ std::vector<double> Survey::message_costs(const Target& target, double target_s)
   }
   // Where ranks share cores, those that wait delay the one at work: no slower than among ranks that all work.
   const auto one = one_rank_patterns(tree_, target.tier, target.a, kMaxMessages);
-  const double one_s = per_message(runner_.message_times(one, part_s).extra_s, one.extra().rank);
+  const double one_s = per_message(runner_.extra_s(one, part_s), one.extra().rank);
   overhead_s = one_s > 0 ? std::min(one_s, overhead_s) : overhead_s;
   // With one rank a host g is o. Where noise hides it o is its bound: no rank passes faster what its host passes.
-  const double measured_gap_s = per_message(times.extra_s, all.extra().host);
-  const double gap_s = measured_gap_s > 0 ? measured_gap_s : overhead_s;
-  // In a step of one message a rank the last of a host leaves after the others.
-  const double busy_alpha_s = std::max(alpha_s, times.few_s - (all.busiest_few.host - 1) * gap_s);
-  return {alpha_s, overhead_s, gap_s, busy_alpha_s};
+  const double gap_s = per_message(all_s, all.extra().host);
+  return {alpha_s, overhead_s, gap_s > 0 ? gap_s : overhead_s};
 }
 
 /// One flow alone: of hosts, between the pair that was the fastest, since slow NICs are capacities of their hosts.
@@ -315,7 +311,6 @@ cost::TierCost Survey::tier_cost(const Target& target) const {
   return {.alpha_s = number(latency_name(target.name), 0),
           .overhead_s = number(latency_name(target.name), 1),
           .gap_s = target.tier >= Tier::kRack ? number(latency_name(target.name), 2) : 0,
-          .busy_alpha_s = target.tier >= Tier::kRack ? number(latency_name(target.name), 3) : 0,
           .flow_bytes_per_s = number(flow_name(target.name)),
           .measured = true};
 }

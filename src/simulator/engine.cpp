@@ -221,14 +221,12 @@ void Engine::sent(int index) {
   const cost::TierCost& tier = places_.cost(transfer.from, transfer.to, transfer.path);
   const bool mapped = transfer.path == schedule::Path::kMapped;
   const bool remote = places_.host_of(transfer.from) != places_.host_of(transfer.to);
-  const bool busy = remote && tier.busy_alpha_s > 0;
-  const double in_latency = remote && !busy ? options_.in_latency : 1;
+  const double in_latency = remote ? options_.in_latency : 1;
   const double at_ends_s = 2 * in_latency * std::max(tier.overhead_s, mapped ? 0 : tier.gap_s);
-  const double alpha_s = busy ? tier.busy_alpha_s : tier.alpha_s;
   if (mapped) {
     message.timing.wire_start_s = message.timing.issue_s;
   }
-  events_.add(now_s_ + std::max(0.0, alpha_s - at_ends_s), Event::Kind::kLatencyOver, index);
+  events_.add(now_s_ + std::max(0.0, tier.alpha_s - at_ends_s), Event::Kind::kLatencyOver, index);
 }
 
 void Engine::latency_over(int index) {

@@ -23,7 +23,6 @@ TierCost any_tier() {
   return {.alpha_s = *positive() * 1e-18,
           .overhead_s = *positive() * 1e-18,
           .gap_s = *rc::gen::arbitrary<bool>() ? *positive() * 1e-18 : 0,
-          .busy_alpha_s = *rc::gen::arbitrary<bool>() ? *positive() * 1e-18 : 0,
           .flow_bytes_per_s = *positive(),
           .measured = true};
 }

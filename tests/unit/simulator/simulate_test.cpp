@@ -108,11 +108,6 @@ TEST(Simulate, WindowOfOneThenSendsFollowEachOther) {
   EXPECT_DOUBLE_EQ(timeline.total_s, 2.2e-3);
 }
 
-TEST(Simulate, LatencyWhileAllAreBusyTakesTheQuietOnesPlace) {
-  const Timeline timeline = fan_out(1, {.alpha_s = 1e-4, .busy_alpha_s = 3e-4});
-  EXPECT_DOUBLE_EQ(timeline.messages[0].wire_end_s, 1.3e-3);
-}
-
 TEST(Simulate, OverheadThenARankIssuesOneAfterTheOther) {
   const Timeline timeline = fan_out(0, {.alpha_s = 1e-4, .overhead_s = 1e-5});
   EXPECT_DOUBLE_EQ(timeline.messages[1].wire_start_s - timeline.messages[0].wire_start_s, 1e-5);

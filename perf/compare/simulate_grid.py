@@ -72,7 +72,7 @@ def rows_of(path):
     profile = path.with_name(f"{lab}.profile.json")
     lab_description = json.loads(described.read_text())
     common = ["--synthetic", machine(lab_description), "--profile", str(profile)]
-    common += ["--burst", str(lab_description["burst_bytes"]), "--burst-s", str(BURST_S)]
+    common += ["--burst", str(lab_description["burst_bytes"]), "--burst-s", str(BURST_S), "--gap-at-sender"]
     rows = []
     for point in content["points"]:
         for candidate in point["candidates"]:

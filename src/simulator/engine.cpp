@@ -156,7 +156,7 @@ Engine::Work Engine::send_work(const Transfer& transfer) const {
             .copy_bytes_per_s = tier.flow_bytes_per_s};
   }
   return {.overhead_s = tier.overhead_s,
-          .gap_s = tier.gap_s,
+          .gap_s = options_.gap_at_sender ? 2 * tier.gap_s : tier.gap_s,
           .copy_bytes = static_cast<double>(transfer.packed),
           .copy_bytes_per_s = model_.copy_bytes_per_s};
 }
@@ -166,7 +166,7 @@ Engine::Work Engine::receive_work(const Transfer& transfer) const {
   const bool fetches = transfer.by_receiver && tier.flow_bytes_per_s > 0;
   const double fetch_s = fetches ? static_cast<double>(transfer.bytes) / tier.flow_bytes_per_s : 0;
   return {.overhead_s = tier.overhead_s + fetch_s,
-          .gap_s = transfer.path == schedule::Path::kMapped ? 0 : tier.gap_s,
+          .gap_s = transfer.path == schedule::Path::kMapped || options_.gap_at_sender ? 0 : tier.gap_s,
           .copy_bytes = static_cast<double>(transfer.unpacked),
           .copy_bytes_per_s = model_.copy_bytes_per_s};
 }

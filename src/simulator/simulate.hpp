@@ -24,6 +24,9 @@ struct Options {
   /// The part of the overheads at both ends that alpha of a message between hosts holds: all by its definition, or
   /// cost::kInLatency.
   double in_latency = 1;
+  /// A message's g of both ends is spent at its sender's host: in a lab of network namespaces the core that sends also
+  /// runs the kernel's part of receiving.
+  bool gap_at_sender = false;
   /// Links serve packets in order of arrival, instead of all messages at once by max-min fairness.
   std::optional<Queues> queues{};
   /// Max-min fairness: rates are computed again at most this often; 0: whenever a message starts or ends.

@@ -72,7 +72,7 @@ class SimulateGrid(unittest.TestCase):
         self.assertEqual(status, 0)
         asked = [json.loads(line) for line in self.log.read_text().splitlines()]
         common = ["--synthetic", "2:[2,1] nic=[1000000000bit,2000000000bit] rails=2", "--profile",
-                  str(self.folder / "some.profile.json"), "--burst", "4096", "--burst-s", "0.0001"]
+                  str(self.folder / "some.profile.json"), "--burst", "4096", "--burst-s", "0.0001", "--gap-at-sender"]
         self.assertEqual([one[:len(common)] for one in asked], [common, common])
         self.assertEqual(asked[0][len(common):][:6], ["--bytes", "16", "--algorithm", "direct", "--exchanges", "7"])
         self.assertEqual(asked[1][len(common):][:8],

@@ -75,6 +75,12 @@ class BanyanSim(unittest.TestCase):
         self.assertEqual(len(self.simulated(*arguments, "--rails", "1")["runs"][0]["links"]), 4)
         self.assertNotEqual(self.simulated(*arguments[:-4], "--seed", "4", "-a", "direct")["runs"][0], usual)
 
+    def test_gap_at_the_sender_leaves_the_receiver_free(self):
+        profile = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/data/profiles/two_hosts.json")
+        arguments = ["-s", "2:4 nic=10gbit", "-b", "16", "-a", "hierarchical(rail)", "--profile", profile]
+        usual = self.simulated(*arguments)["runs"][0]
+        self.assertNotEqual(self.simulated(*arguments, "--gap-at-sender")["runs"][0]["simulated_s"], usual["simulated_s"])
+
     def test_comparison_lists_all_candidates_fastest_first(self):
         report = self.simulated("-s", "9:2 nic=10gbit", "-b", "8", "--compare")
         times = [one["simulated_s"] for one in report["runs"]]

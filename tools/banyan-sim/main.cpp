@@ -65,6 +65,8 @@ po::options_description own_options() {
       "rates; without a schedule or with --in-flight: fair")(
       "burst", po::value<std::string>(), "queues: links are token buckets that hold so many bytes, as a lab's shapers")(
       "burst-s", po::value<double>(), "the same in seconds of a link's rate; the larger counts")(
+      "gap-at-sender",
+      "the sender's host does the receiver's kernel work too, as in a lab of network namespaces; with a schedule")(
       "resolution", po::value<double>(),
       "seconds; rates of messages are found at most so often, 0: at each change. Default: 1/10000 of the bound or "
       "more; 0 up to 20000 messages")("max-ranks", po::value<int>()->default_value(sim::Settings().max_ranks),
@@ -124,6 +126,7 @@ Request parse_request(const po::variables_map& chosen) {
     request.settings.in_flight = chosen["in-flight"].as<int>();
   }
   request.settings.queues = parse_queues(chosen);
+  request.settings.gap_at_sender = chosen.contains("gap-at-sender");
   if (chosen.contains("resolution")) {
     const double resolution_s = chosen["resolution"].as<double>();
     if (!std::isfinite(resolution_s) || resolution_s < 0) {

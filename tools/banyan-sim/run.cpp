@@ -84,6 +84,7 @@ void simulate_schedule(const tool::Scenario& scenario, const planner::Wish& wish
   execution.exchanges = run.exchanges;
   options.rail_shares.assign(run.rails > 1 ? static_cast<size_t>(run.rails) : 0, 1.0 / run.rails);
   options.in_latency = cost::kInLatency;
+  options.gap_at_sender = settings.gap_at_sender;
   options.queues = settings.queues;
   simulator::ExecutedSource source(execution);
   run.timeline = simulator::simulate(source, scenario.tree(), scenario.model(), options);

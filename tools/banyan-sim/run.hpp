@@ -19,6 +19,7 @@ struct Settings {
   std::optional<double> resolution_s{};
   int exchanges = 1;  ///< in a row
   std::optional<simulator::Queues> queues{};
+  bool gap_at_sender = false;
   std::optional<int> rails{};  ///< cards of a host that messages are spread over
   std::function<void(uint64_t done, double now_s)> progress{};
 };

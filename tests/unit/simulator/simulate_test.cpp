@@ -113,6 +113,24 @@ TEST(Simulate, OverheadThenARankIssuesOneAfterTheOther) {
   EXPECT_DOUBLE_EQ(timeline.messages[1].wire_start_s - timeline.messages[0].wire_start_s, 1e-5);
 }
 
+TEST(Simulate, GapAtSenderThenReceiversHostsSpendNone) {
+  // Two hosts send one message each to the third, whose own gap would make them wait for each other.
+  const LocalityTree tree = LocalityTree::from_hosts({{0}, {1}, {2, 3}}, 1e12);
+  cost::CostModel model = wires_only(tree);
+  tier(model, Tier::kRack) = {.alpha_s = 1e-4, .gap_s = 1e-5};
+  Sizes sizes(4, 1);
+  const auto total_s = [&](bool at_sender) {
+    return simulate(
+               {.algorithm = "", .num_ranks = 4, .window = 0, .messages = {block_message(0, 2), block_message(1, 3)}},
+               sizes.view(), tree, model, {.gap_at_sender = at_sender})
+        .total_s;
+  };
+  // g, what of alpha is not g, and at the receiver's host g twice; or 2 g at the senders, who do not wait for each
+  // other.
+  EXPECT_NEAR(total_s(false), 1e-5 + 8e-5 + 2e-5, 1e-9);
+  EXPECT_NEAR(total_s(true), 2e-5 + 8e-5, 1e-9);
+}
+
 TEST(Simulate, GapThenRanksOfAHostTakeTurns) {
   const LocalityTree tree = LocalityTree::from_hosts({{0, 1, 2}, {3, 4, 5}}, 1e12);
   cost::CostModel model = wires_only(tree);

@@ -76,7 +76,7 @@ class BanyanSim(unittest.TestCase):
         self.assertNotEqual(self.simulated(*arguments[:-4], "--seed", "4", "-a", "direct")["runs"][0], usual)
 
     def test_gap_at_the_sender_leaves_the_receiver_free(self):
-        profile = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/data/profiles/two_hosts.json")
+        profile = os.path.join(DATA, "profiles", "two_hosts.json")
         arguments = ["-s", "2:4 nic=10gbit", "-b", "16", "-a", "hierarchical(rail)", "--profile", profile]
         usual = self.simulated(*arguments)["runs"][0]
         self.assertNotEqual(self.simulated(*arguments, "--gap-at-sender")["runs"][0]["simulated_s"], usual["simulated_s"])

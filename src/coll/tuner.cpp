@@ -74,7 +74,6 @@ void Tuner::begin_trial() noexcept {
   const uint32_t known = least();
   const double wanted = known == 0 ? kShortCalls : kTrial_s / seconds_of(known);
   timed_calls_ = static_cast<int>(std::clamp<double>(wanted, kFewestCalls, brief ? kShortCalls : kMostCalls));
-  untimed_calls_ = std::max(1, timed_calls_ / kCallsPerUntimed);
   way_ = trial_ < num_ways_ ? trial_ : way_;
 }
 
@@ -107,12 +106,15 @@ bool Tuner::finished(double seconds, uint32_t slowest) noexcept {
   return false;
 }
 
+/// Before the timed ones of this trial.
+int Tuner::untimed_calls() const noexcept { return std::max(1, timed_calls_ / kCallsPerUntimed); }
+
 void Tuner::end_call(double seconds) noexcept {
-  if (calls_++ >= untimed_calls_) {
+  if (calls_++ >= untimed_calls()) {
     sum_s_ += seconds;
     longest_s_ = std::max(longest_s_, seconds);
   }
-  if (calls_ == untimed_calls_ + timed_calls_) {
+  if (calls_ == untimed_calls() + timed_calls_) {
     reports_ = true;
     reported_ = trial_++;
     reported_round_ = round_;

@@ -70,6 +70,7 @@ class Tuner {
   [[nodiscard]] bool takes_part(size_t way) const noexcept;
   [[nodiscard]] uint32_t least() const noexcept;
   [[nodiscard]] bool has_long_calls() const noexcept;
+  [[nodiscard]] int untimed_calls() const noexcept;
 
   size_t num_ways_;
   std::array<uint32_t, kMostWays> slowest_{};  ///< by way: note of its trials at the slowest rank; 0: none yet
@@ -83,7 +84,6 @@ class Tuner {
   uint32_t note_ = 0;
   int round_ = 0;  ///< of trials; 0: short ones
   int timed_calls_ = 0;
-  int untimed_calls_ = 0;
   int calls_ = 0;         ///< of this trial
   double sum_s_ = 0;      ///< of its timed calls
   double longest_s_ = 0;  ///< of them

@@ -166,11 +166,10 @@ TEST(RackFinder, RatesThatVaryThenFound) {
   }));
 }
 
-/// One pair in 20 at 40 % of its rate: of 20000 such networks one looks as if it had a rack (5 hosts). Seeds are fixed,
-/// so that the test says the same each time.
-TEST(RackFinder, RatesThatVaryWithoutUplinksThenHardlyEverAny) {
+/// One pair in 20 at 40 % of its rate: of 20000 such networks one looks as if it had a rack (5 hosts), so seeds are
+/// fixed.
+TEST(RackFinder, RatesThatVaryWithoutUplinksThenNone) {
   constexpr unsigned kSeeds = 250;
-  int num_found = 0;
   for (int num_hosts = RackFinder::kLeastHosts; num_hosts < 12; ++num_hosts) {
     for (unsigned seed = 0; seed < kSeeds; ++seed) {
       const FakeNetwork network = even(1, num_hosts, 1);
@@ -181,10 +180,9 @@ TEST(RackFinder, RatesThatVaryWithoutUplinksThenHardlyEverAny) {
           share *= factor(noise) * (noise() % 20 == 0 ? 0.4 : 1);
         }
       };
-      num_found += find(network, vary).empty() ? 0 : 1;
+      EXPECT_TRUE(find(network, vary).empty()) << num_hosts << " hosts, seed " << seed;
     }
   }
-  EXPECT_LE(num_found, 1);
 }
 
 TEST(RackFinder, OneRoundDisturbedThenFoundAllTheSame) {

@@ -87,10 +87,14 @@ Json MpichPartner::ask(const Json& request) {
   }
   try {
     channel_.send(request);
-    if (auto answer = channel_.receive(kPatience_s)) {
-      return *answer;
+    const auto answer = channel_.receive(kPatience_s);
+    if (!answer) {
+      throw Failure("it ended");
     }
-    throw Failure("it ended");
+    if (answer->is_object() && answer->contains("failed")) {
+      throw Failure(answer->at("failed").get<std::string>());
+    }
+    return *answer;
   } catch (const Failure& error) {
     lost_ = true;
     fmt::print(stderr, "mpi_compare: rank {}: mpich_compare is lost: {}\n", rank_, error.what());

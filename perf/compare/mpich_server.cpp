@@ -23,7 +23,12 @@ bool same(const Traffic& one, const Traffic& other) {
 
 void MpichServer::serve(Channel& channel) {
   while (const auto request = channel.receive(kNoLimit)) {
-    channel.send(answer(*request));
+    try {
+      channel.send(answer(*request));
+    } catch (const std::exception& error) {
+      channel.send({{"failed", error.what()}});  // stderr may be lost: mpiexec kills all ranks once one aborts
+      throw;
+    }
   }
   prepared_.clear();
   traffic_.reset();

@@ -19,7 +19,8 @@ class MpichServer {
  public:
   explicit MpichServer(const MpiSession& session) : session_(session) {}
 
-  /// Answers until the partner closes. Failure: the library refuses, or the partner asks for what does not exist.
+  /// Answers until the partner closes. Failure, which the partner is told: the library refuses, or the partner asks for
+  /// what does not exist.
   void serve(Channel& channel);
 
  private:

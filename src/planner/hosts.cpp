@@ -22,6 +22,7 @@ Hosts::Hosts(const topology::LocalityTree& tree)
   rack_index_.resize(host_of_.size());
   const std::vector<int> racks = tree.at_tier(topology::Tier::kRack);
   rack_ranks_.resize(racks.size());
+  rack_node_ = racks;
   for (int host = 0; host < count(); ++host) {
     const int node = tree.ancestor(ranks(host)[0], topology::Tier::kRack);
     const auto rack = static_cast<size_t>(std::find(racks.begin(), racks.end(), node) - racks.begin());

@@ -30,8 +30,9 @@ class Hosts {
   [[nodiscard]] const std::vector<int>& rack_ranks(int rack) const { return rack_ranks_[static_cast<size_t>(rack)]; }
   /// The rank's position among them.
   [[nodiscard]] int rack_index(int rank) const { return rack_index_[static_cast<size_t>(rank)]; }
-  /// Index of the host's node in LocalityTree::nodes().
+  /// Index of the host's, or the rack's, node in LocalityTree::nodes().
   [[nodiscard]] int tree_node(int host) const { return tree_node_[static_cast<size_t>(host)]; }
+  [[nodiscard]] int rack_node(int rack) const { return rack_node_[static_cast<size_t>(rack)]; }
   /// The host `distance` further round the ring of hosts.
   [[nodiscard]] int next(int host, int distance) const { return (host + distance) % count(); }
   [[nodiscard]] int previous(int host, int distance) const { return (host + count() - distance) % count(); }
@@ -42,6 +43,7 @@ class Hosts {
   std::vector<int> local_index_;
   std::vector<int> domain_of_;
   std::vector<int> tree_node_;
+  std::vector<int> rack_node_;
   std::vector<int> rack_of_host_;
   std::vector<std::vector<int>> rack_ranks_;
   std::vector<int> rack_index_;

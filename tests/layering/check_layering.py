@@ -24,7 +24,7 @@ LAYERS = {
     "coll": {"comm", "planner", "schedule", "executor"},
     "profiler": {"coll", "comm", "cost", "topology"},
 }
-LAYERS["moe"] = {"coll", "planner", "cost", "device"}
+LAYERS["moe"] = {"coll", "comm", "planner", "cost", "device", "topology"}
 LAYERS["c_api"] = set(LAYERS)
 
 # Public headers that base may include; the other folders of src may include all but the umbrella.

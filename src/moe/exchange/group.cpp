@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "moe/exchange/group.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/checked.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "comm/agree.hpp"
+#include "comm/factory.hpp"
+#include "moe/exchange/dedup_choice.hpp"
+
+namespace banyan::moe {
+namespace {
+
+constexpr size_t kMaxChunks = 64;
+constexpr size_t kMaxLocalExperts = 65536;
+constexpr size_t kMaxPicks = size_t{1} << 31;
+
+void require_range(const char* name, size_t value, size_t least, size_t most) {
+  if (value < least || value > most) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, std::string(name) + " is " + std::to_string(value) + ", must be from " +
+                                                 std::to_string(least) + " to " + std::to_string(most));
+  }
+}
+
+void check_terms(const GroupTerms& terms) {
+  if (!terms.problem.empty()) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, terms.problem);
+  }
+  require_range("num_experts", static_cast<size_t>(std::max(0, terms.num_experts)), 1, size_t{1} << 20);
+  require_range("top_k", static_cast<size_t>(std::max(0, terms.routing.top_k)), 1,
+                std::min<size_t>(static_cast<size_t>(terms.num_experts), 65535));
+  require_range("hidden", terms.hidden, 1, size_t{1} << 31);
+  require_range("combine_hidden", terms.combine_hidden, 1, size_t{1} << 31);
+  require_range("max_tokens", terms.routing.max_tokens, 1, kMaxPicks / static_cast<size_t>(terms.routing.top_k));
+  require_range("alignment", terms.alignment, 1, size_t{1} << 20);
+  require_range("num_chunks", terms.num_chunks, 1, kMaxChunks);
+  require_range("scale_bytes", terms.scale_bytes, 0, size_t{1} << 31);
+  if (terms.combine_dtype == device::Dtype::kBytes) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "combine_dtype must be a floating-point type: combine sums");
+  }
+  if (terms.layout == LayoutKind::kRankMajor && terms.dedup == Dedup::kNone) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                "layout RANK_MAJOR has max_tokens rows a rank, too few for a row of each choice: choose another dedup");
+  }
+  if (terms.routing.capacity > terms.routing.max_tokens) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "capacity is " + std::to_string(terms.routing.capacity) +
+                                                 ", more than max_tokens " + std::to_string(terms.routing.max_tokens));
+  }
+}
+
+ExpertMap map_of(const GroupTerms& terms, int num_ranks) {
+  if (terms.expert_offsets.empty()) {
+    return ExpertMap::blocks(std::max(1, terms.num_experts), num_ranks);
+  }
+  return {terms.expert_offsets, terms.expert_ranks, terms.replica_shares, num_ranks};
+}
+
+}  // namespace
+
+Group::Group(coll::Engine& engine, const GroupTerms& terms)
+    : engine_(engine),
+      options_{.algorithm = {}, .timeout_s = terms.timeout_s},
+      map_(ExpertMap::blocks(1, 1)),
+      hosts_(engine.communicator().tree()),
+      routing_(terms.routing),
+      combine_dtype_(terms.combine_dtype),
+      partial_dtype_(terms.fp32_partials ? device::Dtype::kFp32 : terms.combine_dtype),
+      deterministic_(terms.deterministic) {
+  comm::Communicator& comm = engine_.communicator();
+  comm.check_usable();
+  const Deadline deadline = Deadline::in(terms.timeout_s > 0 ? terms.timeout_s : comm.settings().timeout_s);
+  static_cast<void>(comm::exchange_or_fail(comm.bootstrap(), deadline, [&] {
+    if (engine_.busy()) {
+      throw Error(BANYAN_ERR_BUSY, "a request of this communicator is active; wait for it");
+    }
+    check_terms(terms);
+    map_ = map_of(terms, comm.size());
+    check(terms);
+    return std::string();
+  }));
+  row_bytes_ = terms.hidden * device::element_bytes(terms.dtype);
+  scale_bytes_ = terms.scale_bytes;
+  combine_hidden_ = terms.combine_hidden;
+  agree(terms, deadline);
+  make_rungs(terms);
+}
+
+Group::~Group() {
+  for (const Rung& rung : rungs_) {
+    if (rung.communicator) {
+      rung.communicator->say_goodbye();
+    }
+  }
+}
+
+void Group::check(const GroupTerms& terms) const {
+  if (map_.num_experts() != terms.num_experts) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "num_experts is " + std::to_string(terms.num_experts) +
+                                                 ", expert_offsets describe " + std::to_string(map_.num_experts()));
+  }
+  if (static_cast<size_t>(map_.most_local()) > kMaxLocalExperts) {
+    throw Error(BANYAN_ERR_LIMIT, "a rank holds " + std::to_string(map_.most_local()) + " experts, at most " +
+                                      std::to_string(kMaxLocalExperts) + " are supported");
+  }
+  const size_t widest = std::max(terms.hidden * device::element_bytes(terms.dtype) + terms.scale_bytes,
+                                 terms.combine_hidden * sizeof(float));
+  const auto rows = checked::multiply(routing_.max_tokens * static_cast<size_t>(routing_.top_k),
+                                      static_cast<size_t>(hosts_.num_ranks()));
+  if (!rows || *rows > std::numeric_limits<uint32_t>::max() || !checked::multiply(*rows, widest)) {
+    throw Error(BANYAN_ERR_LIMIT, "max_tokens " + std::to_string(routing_.max_tokens) + " * top_k " +
+                                      std::to_string(routing_.top_k) + " * " + std::to_string(hosts_.num_ranks()) +
+                                      " ranks is more than 2^32 rows, or more bytes than there are addresses");
+  }
+}
+
+void Group::agree(const GroupTerms& terms, Deadline deadline) {
+  const auto text = [](auto number) { return std::to_string(static_cast<uint64_t>(number)); };
+  comm::require_equal(engine_.communicator().bootstrap(), deadline,
+                      {{"the expert map", map_.digest()},
+                       {"hidden", text(terms.hidden)},
+                       {"dtype", text(terms.dtype)},
+                       {"scale_bytes", text(terms.scale_bytes)},
+                       {"combine_dtype", text(terms.combine_dtype)},
+                       {"combine_hidden", text(terms.combine_hidden)},
+                       {"top_k", text(terms.routing.top_k)},
+                       {"max_tokens", text(terms.routing.max_tokens)},
+                       {"capacity", text(terms.routing.capacity)},
+                       {"drop_policy", text(terms.routing.drop)},
+                       {"drop_invalid", text(terms.routing.drop_invalid)},
+                       {"dedup", terms.dedup ? text(*terms.dedup) : "auto"},
+                       {"layout", text(terms.layout)},
+                       {"alignment", text(terms.alignment)},
+                       {"num_chunks", text(terms.num_chunks)},
+                       {"deterministic", text(terms.deterministic)},
+                       {"fp32_partials", text(terms.fp32_partials)}});
+}
+
+void Group::make_rungs(const GroupTerms& terms) {
+  comm::Communicator& comm = engine_.communicator();
+  const double bytes = static_cast<double>((row_bytes_ + scale_bytes_) * routing_.max_tokens);
+  const Dedup dedup = terms.dedup ? *terms.dedup : choose_dedup(hosts_, comm.model(), map_, routing_.top_k, bytes);
+  metadata_ = {.dedup = dedup, .top_k = routing_.top_k, .num_chunks = terms.num_chunks};
+  layout_ = {.kind = terms.layout,
+             .alignment = terms.alignment,
+             .capacity = terms.layout == LayoutKind::kExpertMajor ? routing_.capacity : 0,
+             .max_tokens = routing_.max_tokens,
+             .num_ranks = static_cast<size_t>(comm.size()),
+             .num_local_experts = map_.experts_of(comm.rank()).size()};
+  ladder_.emplace(hosts_, dedup);
+  for (size_t rung = 0; rung < ladder_->height(); ++rung) {
+    Rung& made = rungs_.emplace_back();
+    if (rung == 0) {
+      for (int rank = 0; rank < comm.size(); ++rank) {
+        made.members.push_back(rank);
+      }
+      continue;
+    }
+    made.members = ladder_->below(rung - 1, comm.rank());
+    std::sort(made.members.begin(), made.members.end());  // a rack's are host by host
+    made.communicator = comm::split(comm, made.members.front(), comm.rank());
+    made.engine = std::make_unique<coll::Engine>(*made.communicator);
+  }
+  BANYAN_LOG(kDebug, "moe", "rank {}: {} experts, {} of them here, rows of {} bytes, {} rungs", comm.rank(),
+             map_.num_experts(), layout_.num_local_experts, row_bytes_ + scale_bytes_, ladder_->height());
+}
+
+void Group::exchange(size_t rung, const std::byte* send, std::span<const size_t> send_rows, std::byte* recv,
+                     std::span<const size_t> recv_rows, size_t bytes) {
+  const Rung& group = rungs_[rung];
+  const auto lay_out = [&](std::span<const size_t> rows, std::vector<size_t>& sizes, std::vector<size_t>& offsets) {
+    sizes.clear();
+    offsets.clear();
+    size_t end = 0;
+    for (const int member : group.members) {
+      offsets.push_back(end);
+      sizes.push_back(rows[static_cast<size_t>(member)] * bytes);
+      end += sizes.back();
+    }
+  };
+  lay_out(send_rows, send_bytes_, send_offsets_);
+  lay_out(recv_rows, recv_bytes_, recv_offsets_);
+  coll::Engine& engine = group.engine ? *group.engine : engine_;
+  engine.alltoallv(send, recv, {send_bytes_, send_offsets_, recv_bytes_, recv_offsets_}, options_);
+}
+
+void Group::fail(const Error& error) noexcept {
+  switch (error.status()) {
+    case BANYAN_ERR_INVALID_ARGUMENT:
+    case BANYAN_ERR_LIMIT:
+    case BANYAN_ERR_BUSY:
+    case BANYAN_ERR_NOT_SUPPORTED:
+    case BANYAN_ERR_NOT_FOUND:
+      return;  // nothing was sent
+    default:
+      break;
+  }
+  engine_.communicator().control().abort(error.status(), error.what());
+  for (const Rung& rung : rungs_) {
+    if (rung.communicator) {
+      rung.communicator->control().abort(error.status(), error.what());
+    }
+  }
+}
+
+}  // namespace banyan::moe

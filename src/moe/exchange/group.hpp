@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "coll/engine.hpp"
+#include "device/rows.hpp"
+#include "moe/exchange/expert_map.hpp"
+#include "moe/exchange/ladder.hpp"
+#include "moe/exchange/layout.hpp"
+#include "moe/exchange/metadata.hpp"
+#include "moe/exchange/routing.hpp"
+#include "planner/hosts.hpp"
+
+namespace banyan::moe {
+
+/// What a group is made of. Equal on all ranks, but for the shares, timeout_s and problem. Borrowed.
+struct GroupTerms {
+  int num_experts = 0;
+  std::span<const int> expert_offsets{};  ///< as ExpertMap's; empty: blocks
+  std::span<const int> expert_ranks{};
+  std::span<const double> replica_shares{};
+  size_t hidden = 0;
+  device::Dtype dtype = device::Dtype::kFp32;  ///< of dispatched rows; kBytes: hidden bytes that nobody interprets
+  size_t scale_bytes = 0;                      ///< beside each dispatched row
+  device::Dtype combine_dtype = device::Dtype::kFp32;
+  size_t combine_hidden = 0;
+  RoutingRules routing;
+  std::optional<Dedup> dedup;  ///< nullopt: the model's choice
+  LayoutKind layout = LayoutKind::kExpertMajor;
+  size_t alignment = 1;
+  size_t num_chunks = 1;
+  bool deterministic = false;
+  bool fp32_partials = false;  ///< partial sums travel as fp32, not as combine_dtype
+  double timeout_s = 0;        ///< 0: the communicator's
+  std::string problem{};       ///< not empty: what is wrong with the caller's wish, for all ranks to hear
+};
+
+/// The ranks of a communicator as they exchange tokens: experts, rows, and a communicator for each rung of the ladder.
+/// One thread, the engine's. Errors are thrown; the rules of Engine hold.
+class Group {
+ public:
+  /// Collective. Borrows the engine. What is wrong on any rank is an error on all; nothing has happened then.
+  /// Errors: INVALID_ARGUMENT, LIMIT, MISMATCH, BUSY.
+  Group(coll::Engine& engine, const GroupTerms& terms);
+  ~Group();
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  [[nodiscard]] int rank() const noexcept { return engine_.communicator().rank(); }
+  [[nodiscard]] int size() const noexcept { return engine_.communicator().size(); }
+  [[nodiscard]] const ExpertMap& map() const noexcept { return map_; }
+  [[nodiscard]] const planner::Hosts& hosts() const noexcept { return hosts_; }
+  [[nodiscard]] const Ladder& ladder() const noexcept { return *ladder_; }
+  [[nodiscard]] const MetadataRules& metadata_rules() const noexcept { return metadata_; }
+  [[nodiscard]] const RoutingRules& routing_rules() const noexcept { return routing_; }
+  [[nodiscard]] const LayoutRules& layout_rules() const noexcept { return layout_; }
+  [[nodiscard]] bool deterministic() const noexcept { return deterministic_; }
+
+  /// Bytes of a dispatched row without and with its scales, and of a row of combine.
+  [[nodiscard]] size_t row_bytes() const noexcept { return row_bytes_; }
+  [[nodiscard]] size_t scale_bytes() const noexcept { return scale_bytes_; }
+  [[nodiscard]] size_t hidden() const noexcept { return combine_hidden_; }  ///< elements of a row of combine
+  [[nodiscard]] device::Dtype combine_dtype() const noexcept { return combine_dtype_; }
+  [[nodiscard]] device::Dtype partial_dtype() const noexcept { return partial_dtype_; }
+
+  /// The exchange of all ranks.
+  [[nodiscard]] coll::Engine& world() noexcept { return engine_; }
+  /// Exchanges rows of `bytes` bytes along a rung: send_rows[r] rows for rank r, one rank's after the other's, from
+  /// `send`; what comes lies in `recv` likewise. Rows for ranks that are not of the rung's group do not exist.
+  void exchange(size_t rung, const std::byte* send, std::span<const size_t> send_rows, std::byte* recv,
+                std::span<const size_t> recv_rows, size_t bytes);
+  [[nodiscard]] const coll::Options& options() const noexcept { return options_; }
+
+  /// Aborts all communicators of the group after an error that leaves one unusable, so that nobody waits for this rank in
+  /// another of them.
+  void fail(const Error& error) noexcept;
+
+ private:
+  struct Rung {
+    std::unique_ptr<comm::Communicator> communicator;  ///< nullptr: the world
+    std::unique_ptr<coll::Engine> engine;
+    std::vector<int> members;  ///< ranks of the world
+  };
+
+  void check(const GroupTerms& terms) const;
+  void agree(const GroupTerms& terms, Deadline deadline);
+  void make_rungs(const GroupTerms& terms);
+
+  coll::Engine& engine_;
+  coll::Options options_;
+  ExpertMap map_;
+  planner::Hosts hosts_;
+  RoutingRules routing_;
+  MetadataRules metadata_;
+  LayoutRules layout_;
+  size_t row_bytes_ = 0;
+  size_t scale_bytes_ = 0;
+  size_t combine_hidden_ = 0;
+  device::Dtype combine_dtype_;
+  device::Dtype partial_dtype_;
+  bool deterministic_;
+  std::optional<Ladder> ladder_;
+  std::vector<Rung> rungs_;
+  std::vector<size_t> send_bytes_, send_offsets_, recv_bytes_, recv_offsets_;  ///< of the exchange that runs
+};
+
+}  // namespace banyan::moe

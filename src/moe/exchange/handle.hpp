@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "moe/exchange/group.hpp"
+#include "moe/exchange/layout.hpp"
+#include "moe/exchange/row_plan.hpp"
+#include "moe/exchange/routing.hpp"
+
+namespace banyan::moe {
+
+/// The routing of one step: who sends which rows to whom, and where they lie. Serves dispatch, combine, both backward
+/// directions, and all of them again for recomputation. Immutable; borrows the group.
+class Handle {
+ public:
+  struct Chunk {
+    RowPlan plan;
+    Layout layout;
+    std::vector<uint32_t> grad_sends;  ///< picks of the arrivals by source, then row: the order of gradients of weights
+    std::vector<size_t> picks_from;    ///< by source: picks of its rows here
+    std::vector<size_t> picks_to;      ///< by rank: picks of this rank's rows there
+    std::vector<float> sent_weights;   ///< Dedup::kNone: by place in the first hop's send_list, the pick's weight
+  };
+
+  /// Collective: checks the gate's output, tells all ranks whether something is wrong, then who sends what: a uniform
+  /// exchange of a few bytes and one of the metadata. INVALID_ARGUMENT on all ranks, which names rank, token and field,
+  /// leaves the group as it was.
+  Handle(Group& group, const GateOutput& gate);
+
+  [[nodiscard]] Group& group() const noexcept { return group_; }
+  [[nodiscard]] const Routing& routing() const noexcept { return routing_; }
+  [[nodiscard]] const std::vector<Chunk>& chunks() const noexcept { return chunks_; }
+  /// Choices that were dropped or invalid, of all ranks.
+  [[nodiscard]] uint64_t all_dropped() const noexcept { return all_dropped_; }
+  [[nodiscard]] uint64_t all_invalid() const noexcept { return all_invalid_; }
+
+ private:
+  /// What a rank tells each other one before anything else.
+  struct Header {
+    Problem problem;
+    uint64_t num_dropped = 0;
+    uint64_t num_invalid = 0;
+    uint64_t metadata_bytes = 0;  ///< to the reader
+    uint64_t weighted = 0;
+  };
+
+  [[nodiscard]] std::vector<Header> exchange_headers(const Problem& problem, const std::vector<size_t>& bytes,
+                                                     bool weighted);
+  [[nodiscard]] std::vector<PairRows> exchange_metadata(const std::vector<Header>& headers,
+                                                        const std::vector<std::byte>& data,
+                                                        const std::vector<size_t>& bytes);
+  void add_chunk(const std::vector<PairRows>& pairs, size_t chunk);
+  void lay_out_gradients(Chunk& chunk) const;
+
+  Group& group_;
+  Routing routing_;
+  std::vector<Chunk> chunks_;
+  uint64_t all_dropped_ = 0;
+  uint64_t all_invalid_ = 0;
+};
+
+}  // namespace banyan::moe

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "moe/exchange/routing.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numeric>
+
+namespace banyan::moe {
+namespace {
+
+/// splitmix64 (Steele, Lea, Flood, OOPSLA 2014, figure 11): bits of a number that look drawn.
+uint64_t mixed(uint64_t number) {
+  number += 0x9E3779B97F4A7C15ULL;
+  number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  number = (number ^ (number >> 27)) * 0x94D049BB133111EBULL;
+  return number ^ (number >> 31);
+}
+
+/// Chooses among replicas.
+class ReplicaChooser {
+ public:
+  ReplicaChooser(const ExpertMap& map, const planner::Hosts& hosts, int source)
+      : map_(map), state_(static_cast<size_t>(map.num_experts())) {
+    for (int expert = 0; expert < map.num_experts(); ++expert) {
+      State& state = state_[static_cast<size_t>(expert)];
+      const auto replicas = map.replicas(expert);
+      const auto shares = map.shares(expert);
+      if (replicas.size() == 1) {
+        continue;
+      }
+      if (!shares.empty()) {
+        state.shares.assign(shares.begin(), shares.end());
+      } else {
+        int nearest = kFar;
+        for (const int rank : replicas) {
+          nearest = std::min(nearest, distance(hosts, source, rank));
+        }
+        for (const int rank : replicas) {
+          state.shares.push_back(distance(hosts, source, rank) == nearest ? 1 : 0);
+        }
+      }
+      state.total = std::accumulate(state.shares.begin(), state.shares.end(), 0.0);
+      state.credit.resize(replicas.size());
+      // Ranks begin with different replicas, or the first would have all their first choices.
+      state.credit[static_cast<size_t>(source) % replicas.size()] = state.total * 1e-6;
+    }
+  }
+
+  /// The replica of the next choice: the one that is furthest behind its share.
+  size_t next(int expert) {
+    State& state = state_[static_cast<size_t>(expert)];
+    if (state.credit.empty()) {
+      return 0;
+    }
+    size_t best = state.credit.size();
+    for (size_t n = 0; n < state.credit.size(); ++n) {
+      state.credit[n] += state.shares[n];
+      if (state.shares[n] > 0 && (best == state.credit.size() || state.credit[n] > state.credit[best])) {
+        best = n;
+      }
+    }
+    state.credit[best] -= state.total;
+    return best;
+  }
+
+ private:
+  static constexpr int kFar = 3;
+  struct State {
+    std::vector<double> shares, credit;
+    double total = 0;
+  };
+
+  static int distance(const planner::Hosts& hosts, int a, int b) {
+    if (a == b) {
+      return 0;
+    }
+    if (hosts.host_of(a) == hosts.host_of(b)) {
+      return 1;
+    }
+    return hosts.rack_of(a) == hosts.rack_of(b) ? 2 : kFar;
+  }
+
+  const ExpertMap& map_;
+  std::vector<State> state_;
+};
+
+/// Marks what goes beyond a capacity.
+class CapacityLimit {
+ public:
+  CapacityLimit(const RoutingRules& rules, const ExpertMap& map, int source)
+      : rules_(rules), source_(source), stride_(static_cast<size_t>(map.most_local())) {
+    by_expert_.resize(stride_ * static_cast<size_t>(map.num_ranks()));
+  }
+
+  /// Removes picks beyond the capacity; returns how many.
+  uint64_t apply(Routing& routing) {
+    for (size_t at = 0; at < routing.picks.size(); ++at) {
+      const Pick& pick = routing.picks[at];
+      by_expert_[static_cast<size_t>(pick.rank) * stride_ + static_cast<size_t>(pick.local_expert)].push_back(
+          static_cast<uint32_t>(at));
+    }
+    std::vector<char> dropped(routing.picks.size());
+    uint64_t count = 0;
+    for (auto& list : by_expert_) {
+      if (list.size() <= rules_.capacity) {
+        continue;
+      }
+      order(routing, list);
+      for (size_t n = rules_.capacity; n < list.size(); ++n) {
+        dropped[list[n]] = 1;
+        ++count;
+      }
+    }
+    if (count > 0) {
+      remove(routing, dropped);
+    }
+    return count;
+  }
+
+ private:
+  void order(const Routing& routing, std::vector<uint32_t>& list) const {
+    if (rules_.drop == DropPolicy::kScore) {
+      std::stable_sort(list.begin(), list.end(), [&](uint32_t a, uint32_t b) {
+        return routing.picks[a].weight > routing.picks[b].weight;
+      });
+    } else if (rules_.drop == DropPolicy::kRandom) {
+      const uint64_t base = mixed(rules_.seed) ^ mixed(static_cast<uint64_t>(source_));
+      std::stable_sort(list.begin(), list.end(), [&](uint32_t a, uint32_t b) { return mixed(base ^ a) < mixed(base ^ b); });
+    }
+  }
+
+  static void remove(Routing& routing, const std::vector<char>& dropped) {
+    size_t kept = 0;
+    for (size_t token = 0; token < routing.num_tokens(); ++token) {
+      const uint32_t first = routing.begin[token];
+      routing.begin[token] = static_cast<uint32_t>(kept);
+      for (uint32_t at = first; at < routing.begin[token + 1]; ++at) {
+        if (dropped[at] == 0) {
+          routing.picks[kept++] = routing.picks[at];
+        }
+      }
+    }
+    routing.begin.back() = static_cast<uint32_t>(kept);
+    routing.picks.resize(kept);
+  }
+
+  const RoutingRules& rules_;
+  int source_;
+  size_t stride_;
+  std::vector<std::vector<uint32_t>> by_expert_;
+};
+
+/// What is wrong with one choice.
+Problem check(const GateOutput& gate, const RoutingRules& rules, const ExpertMap& map, size_t token, int slot) {
+  const int64_t* row = gate.topk_idx + token * static_cast<size_t>(rules.top_k);
+  const int64_t expert = row[slot];
+  if (expert < -1 || expert >= map.num_experts()) {
+    return {.kind = Problem::Kind::kIndex, .slot = slot, .token = token, .value = expert};
+  }
+  if (std::find(row, row + slot, expert) != row + slot) {
+    return {.kind = Problem::Kind::kDuplicate, .slot = slot, .token = token, .value = expert};
+  }
+  if (gate.topk_weights != nullptr) {
+    const float weight = gate.topk_weights[token * static_cast<size_t>(rules.top_k) + static_cast<size_t>(slot)];
+    if (!std::isfinite(weight)) {
+      return {.kind = Problem::Kind::kWeight, .slot = slot, .token = token, .value = std::bit_cast<int32_t>(weight)};
+    }
+  }
+  return {};
+}
+
+Problem check_whole(const GateOutput& gate, const RoutingRules& rules) {
+  if (gate.num_tokens > rules.max_tokens && !rules.drop_invalid) {
+    return {.kind = Problem::Kind::kTokens, .slot = 0, .token = 0, .value = static_cast<int64_t>(gate.num_tokens)};
+  }
+  if (gate.num_tokens > 0 && gate.topk_idx == nullptr) {
+    return {.kind = Problem::Kind::kMissing, .slot = 0, .token = 0, .value = static_cast<int64_t>(gate.num_tokens)};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string Problem::text(int rank, const RoutingRules& rules, int num_experts) const {
+  const std::string who = "rank " + std::to_string(rank) + ": ";
+  const std::string where = "[" + std::to_string(token) + "][" + std::to_string(slot) + "] is ";
+  switch (kind) {
+    case Kind::kNone:
+      break;
+    case Kind::kTokens:
+      return who + "num_tokens is " + std::to_string(value) + ", max_tokens " + std::to_string(rules.max_tokens);
+    case Kind::kMissing:
+      return who + "topk_idx is NULL with num_tokens " + std::to_string(value);
+    case Kind::kIndex:
+      return who + "topk_idx" + where + std::to_string(value) + ", must be an expert from 0 to " +
+             std::to_string(num_experts - 1) + ", or -1 for none";
+    case Kind::kDuplicate:
+      return who + "topk_idx" + where + std::to_string(value) + ", which the token has chosen already";
+    case Kind::kWeight:
+      return who + "topk_weights" + where + std::to_string(std::bit_cast<float>(static_cast<int32_t>(value))) +
+             ", must be finite";
+  }
+  return who + "nothing is wrong";
+}
+
+Routing make_routing(const GateOutput& gate, const RoutingRules& rules, const ExpertMap& map,
+                     const planner::Hosts& hosts, int source, Problem* problem) {
+  *problem = check_whole(gate, rules);
+  if (problem->kind != Problem::Kind::kNone) {
+    return {};
+  }
+  Routing routing;
+  const auto top_k = static_cast<size_t>(rules.top_k);
+  const size_t num_tokens = std::min(gate.num_tokens, rules.max_tokens);
+  routing.num_invalid = (gate.num_tokens - num_tokens) * top_k;
+  routing.begin.push_back(0);
+  ReplicaChooser chooser(map, hosts, source);
+  for (size_t token = 0; token < num_tokens; ++token) {
+    for (int slot = 0; slot < rules.top_k; ++slot) {
+      const size_t at = token * top_k + static_cast<size_t>(slot);
+      const int64_t expert = gate.topk_idx[at];
+      if (expert == -1) {
+        continue;
+      }
+      const Problem found = check(gate, rules, map, token, slot);
+      if (found.kind != Problem::Kind::kNone && !rules.drop_invalid) {
+        *problem = found;
+        return {};
+      }
+      if (found.kind != Problem::Kind::kNone) {
+        ++routing.num_invalid;
+        continue;
+      }
+      const size_t replica = chooser.next(static_cast<int>(expert));
+      routing.picks.push_back({.rank = map.replicas(static_cast<int>(expert))[replica],
+                               .local_expert = map.local_index(static_cast<int>(expert), replica),
+                               .slot = slot,
+                               .weight = gate.topk_weights != nullptr ? gate.topk_weights[at] : 1});
+    }
+    std::stable_sort(routing.picks.begin() + routing.begin.back(), routing.picks.end(),
+                     [](const Pick& a, const Pick& b) { return a.rank < b.rank; });
+    routing.begin.push_back(static_cast<uint32_t>(routing.picks.size()));
+  }
+  if (rules.capacity > 0) {
+    routing.num_dropped = CapacityLimit(rules, map, source).apply(routing);
+  }
+  return routing;
+}
+
+}  // namespace banyan::moe

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "moe/exchange/expert_map.hpp"
+#include "planner/hosts.hpp"
+
+namespace banyan::moe {
+
+/// A choice of a token: an expert on a rank.
+struct Pick {
+  int rank = 0;
+  int local_expert = 0;  ///< of that rank
+  int slot = 0;          ///< column of topk_idx
+  float weight = 1;
+};
+
+/// Which choices stay where more than `capacity` of a source are for one expert.
+enum class DropPolicy : uint8_t {
+  kPosition,  ///< those of the first tokens
+  kScore,     ///< those of the largest weights, of equal ones the first (batch-prioritised routing)
+  kRandom     ///< drawn with a seed
+};
+
+/// What a source does about its gate's output.
+struct RoutingRules {
+  int top_k = 0;
+  size_t max_tokens = 0;
+  size_t capacity = 0;  ///< most choices of a source for one expert, of each replica; 0: no limit
+  DropPolicy drop = DropPolicy::kPosition;
+  uint64_t seed = 0;
+  bool drop_invalid = false;  ///< leave out what is wrong, instead of naming it
+};
+
+/// What is wrong with a gate's output, in numbers that fit a header.
+struct Problem {
+  enum class Kind : uint32_t { kNone, kTokens, kIndex, kDuplicate, kWeight, kMissing };
+
+  Kind kind = Kind::kNone;
+  int32_t slot = 0;
+  uint64_t token = 0;
+  int64_t value = 0;  ///< num_tokens or the index; of a weight its bits as binary32
+
+  [[nodiscard]] std::string text(int rank, const RoutingRules& rules, int num_experts) const;
+};
+
+/// A source's picks of one step, and what was left out. A value.
+struct Routing {
+  std::vector<uint32_t> begin;  ///< [num_tokens + 1]: picks of a token
+  std::vector<Pick> picks;      ///< of each token by rank, then slot
+  uint64_t num_dropped = 0;     ///< beyond a capacity
+  uint64_t num_invalid = 0;     ///< RoutingRules::drop_invalid: choices that were wrong, and all of tokens beyond the most
+
+  [[nodiscard]] size_t num_tokens() const noexcept { return begin.empty() ? 0 : begin.size() - 1; }
+  [[nodiscard]] std::span<const Pick> of(size_t token) const {
+    return std::span(picks).subspan(begin[token], begin[token + 1] - begin[token]);
+  }
+};
+
+/// A gate's output: topk_idx [num_tokens, top_k], -1 where a token has fewer choices; topk_weights like it, or empty: 1.
+struct GateOutput {
+  const int64_t* topk_idx = nullptr;
+  const float* topk_weights = nullptr;
+  size_t num_tokens = 0;
+};
+
+/// Checks a gate's output and finds a rank for each choice. Of replicas with shares, each has after every choice as many
+/// as its share says, to within one; without shares the nearest ones (own rank, own host, own rack) take turns. On a
+/// problem, without drop_invalid, `*problem` has the first, and the result is empty.
+[[nodiscard]] Routing make_routing(const GateOutput& gate, const RoutingRules& rules, const ExpertMap& map,
+                                   const planner::Hosts& hosts, int source, Problem* problem);
+
+}  // namespace banyan::moe

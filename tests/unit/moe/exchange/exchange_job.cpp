@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exchange_job.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+#include <random>
+#include <sstream>
+
+namespace banyan::moe::testing {
+namespace {
+
+constexpr std::byte kGuard{0xE7};
+
+/// Complaints of all ranks.
+class Complaints {
+ public:
+  void expect(bool right, const std::string& text) {
+    if (!right) {
+      const std::lock_guard lock(mutex_);
+      text_ += text + "\n";
+    }
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+};
+
+std::byte scale_byte(size_t rank, size_t token, size_t position) {
+  return static_cast<std::byte>(rank * 37 + token * 11 + position * 3 + 1);
+}
+
+/// One rank's side of a job.
+class Side {
+ public:
+  Side(coll::Engine& engine, const Job& job, Complaints& complaints)
+      : job_(job),
+        complaints_(complaints),
+        rank_(static_cast<size_t>(engine.communicator().rank())),
+        gate_(gate_of(job, rank_)),
+        group_(engine, job.terms()),
+        handle_(group_, {.topk_idx = gate_.topk_idx.data(),
+                         .topk_weights = job.weighted ? gate_.topk_weights.data() : nullptr,
+                         .num_tokens = job.tokens[rank_]}),
+        mover_(group_),
+        row_bytes_(job.hidden * device::element_bytes(job.dtype)) {}
+
+  Outcome run() {
+    Outcome outcome;
+    outcome.dropped = handle_.all_dropped();
+    outcome.invalid = handle_.all_invalid();
+    const auto tokens = stored(job_.dtype, token_values(job_, rank_));
+    outcome.combined.assign(job_.tokens[rank_] * row_bytes_ + 1, kGuard);
+    for (const auto& chunk : handle_.chunks()) {
+      const size_t first = chunk.plan.first_token;
+      dispatch(chunk, tokens.data() + first * row_bytes_);
+      compute(chunk);
+      mover_.combine(chunk, rows_.data(), outcome.combined.data() + first * row_bytes_, true);
+    }
+    expect(outcome.combined.back() == kGuard, "combine wrote behind its buffer");
+    outcome.combined.pop_back();
+    return outcome;
+  }
+
+ private:
+  void expect(bool right, const std::string& text) {
+    complaints_.expect(right, "rank " + std::to_string(rank_) + ": " + text);
+  }
+
+  void dispatch(const Handle::Chunk& chunk, const std::byte* tokens) {
+    std::vector<std::byte> scales(chunk.plan.num_tokens * job_.scale_bytes);
+    for (size_t at = 0; at < scales.size(); ++at) {
+      scales[at] = scale_byte(rank_, chunk.plan.first_token + at / job_.scale_bytes, at % job_.scale_bytes);
+    }
+    rows_.assign(chunk.layout.rows * row_bytes_ + 1, kGuard);
+    row_scales_.assign(chunk.layout.rows * job_.scale_bytes + 1, kGuard);
+    mover_.dispatch(chunk, tokens, scales.data(), rows_.data(), row_scales_.data());
+    expect(rows_.back() == kGuard && row_scales_.back() == kGuard, "dispatch wrote behind its buffers");
+    check_rows(chunk);
+  }
+
+  /// Every row of the layout is what the definition says.
+  void check_rows(const Handle::Chunk& chunk) {
+    const auto& local = group_.map().experts_of(static_cast<int>(rank_));
+    std::vector<char> seen(chunk.layout.rows);
+    std::vector<size_t> counts(local.size());
+    size_t flat = 0;
+    for (size_t source = 0; source < job_.size(); ++source) {
+      const auto values = token_values(job_, source);
+      size_t number = 0;
+      const size_t all = job_.tokens[source];
+      const size_t chunk_number = static_cast<size_t>(&chunk - handle_.chunks().data());
+      const size_t last = all * (chunk_number + 1) / job_.num_chunks;
+      std::vector<size_t> in_slots(local.size());
+      for (size_t token = all * chunk_number / job_.num_chunks; token < last; ++token) {
+        const auto picks = picks_of(source, token);
+        size_t rows_here = 0;
+        for (const Pick& pick : picks) {
+          if (pick.rank != static_cast<int>(rank_)) {
+            continue;
+          }
+          const auto expert = static_cast<size_t>(pick.local_expert);
+          ++counts[expert];
+          size_t place = 0;
+          if (job_.layout == LayoutKind::kExpertMajor) {
+            place = job_.capacity > 0
+                        ? chunk.layout.expert_begin[expert] + source * job_.capacity + in_slots[expert]
+                        : chunk.layout.expert_begin[expert] + counts[expert] - 1;
+            ++in_slots[expert];
+          } else if (job_.dedup == Dedup::kNone || rows_here == 0) {
+            place = job_.layout == LayoutKind::kFlat ? flat++ : source * job_.most_tokens() + number++;
+          } else {
+            continue;
+          }
+          ++rows_here;
+          check_row(place, source, token, values);
+          seen[place] = 1;
+        }
+      }
+    }
+    expect(counts == chunk.layout.expert_counts, "expert counts");
+    for (size_t row = 0; row < seen.size(); ++row) {
+      const std::byte* data = rows_.data() + row * row_bytes_;
+      expect(seen[row] != 0 || std::all_of(data, data + row_bytes_, [](std::byte b) { return b == std::byte{0}; }),
+             "unused row " + std::to_string(row) + " is not zero");
+    }
+  }
+
+  void check_row(size_t place, size_t source, size_t token, const std::vector<float>& values) {
+    const std::string where =
+        "row " + std::to_string(place) + ", token " + std::to_string(token) + " of rank " + std::to_string(source);
+    const auto got = loaded(job_.dtype, rows_.data() + place * row_bytes_, job_.hidden);
+    expect(std::equal(got.begin(), got.end(), values.begin() + static_cast<std::ptrdiff_t>(token * job_.hidden)), where);
+    for (size_t at = 0; at < job_.scale_bytes; ++at) {
+      expect(row_scales_[place * job_.scale_bytes + at] == scale_byte(source, token, at), where + ": scales");
+    }
+  }
+
+  /// The picks of any rank's token that are kept.
+  std::vector<Pick> picks_of(size_t source, size_t token) {
+    if (routings_.empty()) {
+      for (size_t rank = 0; rank < job_.size(); ++rank) {
+        const Gate gate = gate_of(job_, rank);
+        Problem problem;
+        routings_.push_back(make_routing({.topk_idx = gate.topk_idx.data(),
+                                          .topk_weights = job_.weighted ? gate.topk_weights.data() : nullptr,
+                                          .num_tokens = job_.tokens[rank]},
+                                         group_.routing_rules(), group_.map(), group_.hosts(), static_cast<int>(rank),
+                                         &problem));
+      }
+    }
+    const auto picks = routings_[source].of(token);
+    return {picks.begin(), picks.end()};
+  }
+
+  /// Runs the experts; where rows are a rank's, also the sum that the caller owes.
+  void compute(const Handle::Chunk& chunk) {
+    const auto& local = group_.map().experts_of(static_cast<int>(rank_));
+    const Arrivals& arrivals = chunk.plan.arrivals;
+    const bool by_expert = job_.layout == LayoutKind::kExpertMajor;
+    const auto before = rows_;
+    for (size_t arrival = 0; arrival < arrivals.rows(); ++arrival) {
+      std::vector<float> sum(job_.hidden, 0.0F);
+      for (uint32_t pick = arrivals.pick_begin[arrival]; pick < arrivals.pick_begin[arrival + 1]; ++pick) {
+        const size_t place = chunk.layout.place[by_expert ? pick : arrival];
+        auto values = loaded(job_.dtype, before.data() + place * row_bytes_, job_.hidden);
+        for (size_t i = 0; i < values.size(); ++i) {
+          values[i] = expert_value(local[arrivals.local_experts[pick]], values[i]);
+          sum[i] += arrivals.weights[pick] * values[i];
+        }
+        put(place, by_expert ? values : sum);
+      }
+    }
+  }
+
+  void put(size_t place, const std::vector<float>& values) {
+    device::store(job_.dtype, values, rows_.data() + place * row_bytes_);
+  }
+
+  const Job& job_;
+  Complaints& complaints_;
+  size_t rank_;
+  Gate gate_;
+  Group group_;
+  Handle handle_;
+  Mover mover_;
+  size_t row_bytes_;
+  std::vector<std::byte> rows_, row_scales_;
+  std::vector<Routing> routings_;
+};
+
+}  // namespace
+
+size_t Job::most_tokens() const { return std::max<size_t>(1, *std::max_element(tokens.begin(), tokens.end())); }
+
+GroupTerms Job::terms() const {
+  GroupTerms terms;
+  terms.num_experts = num_experts;
+  terms.expert_offsets = expert_offsets;
+  terms.expert_ranks = expert_ranks;
+  terms.hidden = hidden;
+  terms.dtype = dtype;
+  terms.scale_bytes = scale_bytes;
+  terms.combine_dtype = dtype;
+  terms.combine_hidden = hidden;
+  terms.routing = {.top_k = top_k,
+                   .max_tokens = most_tokens(),
+                   .capacity = capacity,
+                   .drop = drop,
+                   .seed = seed,
+                   .drop_invalid = drop_invalid};
+  terms.dedup = dedup;
+  terms.layout = layout;
+  terms.alignment = alignment;
+  terms.num_chunks = num_chunks;
+  terms.deterministic = deterministic;
+  terms.fp32_partials = fp32_partials;
+  return terms;
+}
+
+std::string Job::text() const {
+  std::ostringstream out;
+  out << "hosts";
+  for (const auto& host : hosts) {
+    out << " [";
+    for (const int rank : host) {
+      out << rank << ' ';
+    }
+    out << ']';
+  }
+  out << " experts " << num_experts << " top_k " << top_k << " hidden " << hidden << " dtype "
+      << static_cast<int>(dtype) << " dedup " << static_cast<int>(dedup) << " layout " << static_cast<int>(layout)
+      << " capacity " << capacity << " chunks " << num_chunks << " seed " << seed;
+  return out.str();
+}
+
+Gate gate_of(const Job& job, size_t rank) {
+  std::mt19937_64 random(job.seed * 1000 + rank);
+  Gate gate;
+  std::vector<int64_t> experts(static_cast<size_t>(job.num_experts));
+  for (size_t e = 0; e < experts.size(); ++e) {
+    experts[e] = static_cast<int64_t>(e);
+  }
+  std::uniform_real_distribution<double> uniform;
+  for (size_t token = 0; token < job.tokens[rank]; ++token) {
+    std::shuffle(experts.begin(), experts.end(), random);
+    for (int slot = 0; slot < job.top_k; ++slot) {
+      gate.topk_idx.push_back(uniform(random) < job.absent ? -1 : experts[static_cast<size_t>(slot)]);
+      gate.topk_weights.push_back(static_cast<float>(uniform(random)));
+    }
+  }
+  return gate;
+}
+
+std::vector<float> token_values(const Job& job, size_t rank) {
+  std::vector<float> values(job.tokens[rank] * job.hidden);
+  for (size_t at = 0; at < values.size(); ++at) {  // at most 8 significant bits
+    values[at] = static_cast<float>((at * 7 + rank * 31 + at / job.hidden * 13) % 127) / 16 - 4;
+  }
+  return values;
+}
+
+std::vector<std::byte> stored(device::Dtype dtype, const std::vector<float>& values) {
+  std::vector<std::byte> bytes(values.size() * device::element_bytes(dtype));
+  device::store(dtype, values, bytes.data());
+  return bytes;
+}
+
+std::vector<float> loaded(device::Dtype dtype, const std::byte* data, size_t count) {
+  std::vector<float> values(count, 0.0F);
+  device::add_scaled(dtype, data, 1, values);
+  return values;
+}
+
+float expert_value(int expert, float value) { return value * static_cast<float>(1 + expert % 5) / 4 + 1; }
+
+void set_racks(coll::Engine& engine, const Job& job) {
+  if (job.racks.empty()) {
+    return;
+  }
+  comm::Communicator& comm = engine.communicator();
+  cost::Profile profile;
+  profile.num_ranks = comm.size();
+  for (const int index : comm.tree().at_tier(topology::Tier::kNode)) {
+    const auto& node = comm.tree().node(index);
+    profile.hosts.push_back({node.key, node.name, static_cast<int>(node.ranks.size()), 1e9, 1e9});
+  }
+  profile.inferred_racks.emplace();
+  for (const auto& hosts : job.racks) {
+    profile.inferred_racks->push_back({hosts, 1e8, 1e8});
+  }
+  comm.set_profile(profile);
+  engine.forget_plans();
+}
+
+std::vector<std::vector<Outcome>> run(const std::vector<Job>& jobs, std::string* complaints) {
+  Complaints all;
+  std::vector outcomes(jobs.size(), std::vector<Outcome>(jobs[0].size()));
+  const auto ends = banyan::testing::run_ranks(jobs[0].hosts, jobs[0].settings, [&](coll::Engine& engine) {
+    set_racks(engine, jobs[0]);
+    for (size_t number = 0; number < jobs.size(); ++number) {
+      Side side(engine, jobs[number], all);
+      outcomes[number][static_cast<size_t>(engine.communicator().rank())] = side.run();
+    }
+  });
+  for (size_t rank = 0; rank < ends.size(); ++rank) {
+    all.expect(ends[rank].status == BANYAN_OK, "rank " + std::to_string(rank) + " threw " + ends[rank].text);
+  }
+  *complaints = all.text();
+  return outcomes;
+}
+
+std::vector<double> expected(const Job& job, size_t rank) {
+  const Gate gate = gate_of(job, rank);
+  const auto values = token_values(job, rank);
+  std::vector<double> result(values.size());
+  for (size_t token = 0; token < job.tokens[rank]; ++token) {
+    for (int slot = 0; slot < job.top_k; ++slot) {
+      const size_t at = token * static_cast<size_t>(job.top_k) + static_cast<size_t>(slot);
+      if (gate.topk_idx[at] < 0) {
+        continue;
+      }
+      for (size_t i = token * job.hidden; i < (token + 1) * job.hidden; ++i) {
+        std::vector<float> out = {expert_value(static_cast<int>(gate.topk_idx[at]), values[i])};
+        device::round_to(job.dtype, out);
+        result[i] += (job.weighted ? static_cast<double>(gate.topk_weights[at]) : 1.0) * static_cast<double>(out[0]);
+      }
+    }
+  }
+  return result;
+}
+
+std::string compare(const Job& job, const std::vector<Outcome>& outcomes) {
+  // Half a unit in the last place for each rounding: the rank's part, the host's, the rack's, the whole.
+  const double unit = job.dtype == device::Dtype::kBf16 ? 0x1p-8 : job.dtype == device::Dtype::kFp16 ? 0x1p-11 : 0x1p-22;
+  for (size_t rank = 0; rank < outcomes.size(); ++rank) {
+    const auto wanted = expected(job, rank);
+    const auto got = loaded(job.dtype, outcomes[rank].combined.data(), wanted.size());
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const double most = 8.0 * job.top_k;  // of any partial sum, since |expert_value| < 8
+      if (!(std::abs(static_cast<double>(got[i]) - wanted[i]) <= 4 * unit * most)) {
+        return "rank " + std::to_string(rank) + " element " + std::to_string(i) + ": " + std::to_string(got[i]) +
+               " instead of " + std::to_string(wanted[i]) + "\n";
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace banyan::moe::testing

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens to experts and back on ranks that are threads, of hosts by their ids: every row where the layout says, and
+// combined rows that are the definition's.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "exchange_job.hpp"
+
+namespace banyan::moe {
+namespace {
+
+using banyan::testing::consecutive;
+using testing::compare;
+using testing::Job;
+using testing::run;
+
+constexpr Dedup kAllDedups[] = {Dedup::kNone, Dedup::kRank, Dedup::kNode, Dedup::kTier};
+
+Job small_job() {
+  Job job;
+  job.hosts = consecutive({2, 2, 3});
+  job.tokens = {5, 9, 0, 17, 4, 8, 1};
+  job.num_experts = 16;  // not divisible by 7
+  job.top_k = 4;
+  return job;
+}
+
+void expect_right(const std::vector<Job>& jobs) {
+  std::string complaints;
+  const auto outcomes = run(jobs, &complaints);
+  ASSERT_EQ(complaints, "") << jobs[0].text();
+  for (size_t number = 0; number < jobs.size(); ++number) {
+    EXPECT_EQ(compare(jobs[number], outcomes[number]), "") << jobs[number].text();
+  }
+}
+
+/// The job with each level of dedup.
+std::vector<Job> each_dedup(const Job& job) {
+  std::vector<Job> jobs(std::size(kAllDedups), job);
+  for (size_t n = 0; n < jobs.size(); ++n) {
+    jobs[n].dedup = kAllDedups[n];
+  }
+  return jobs;
+}
+
+/// Hosts in racks, ranks in order or dealt round.
+std::vector<Job> machines() {
+  std::vector<Job> jobs(3, small_job());
+  jobs[1].hosts = {{0, 3, 5}, {6, 1}, {4, 2}};
+  jobs[2].hosts = {{0, 5}, {1, 6}, {2}, {4, 3}};
+  jobs[2].racks = {{0, 2}, {1, 3}};
+  return jobs;
+}
+
+TEST(TokenExchange, EachMachineDedupAndLayoutThenRowsAndSumsAreRight) {
+  for (const Job& machine : machines()) {
+    std::vector<Job> jobs;
+    for (Job job : each_dedup(machine)) {
+      for (const LayoutKind layout : {LayoutKind::kExpertMajor, LayoutKind::kFlat, LayoutKind::kRankMajor}) {
+        job.layout = layout;
+        const bool refused = job.dedup == Dedup::kNone && layout == LayoutKind::kRankMajor;  // see the failure tests
+        if (!refused && (machine.racks.empty() || layout == LayoutKind::kExpertMajor)) {
+          jobs.push_back(job);
+        }
+      }
+    }
+    expect_right(jobs);
+  }
+}
+
+TEST(TokenExchange, EachDtypeThenRowsAndSumsAreRight) {
+  std::vector<Job> jobs;
+  for (const auto dtype : {device::Dtype::kFp32, device::Dtype::kFp16, device::Dtype::kBf16}) {
+    for (const bool fp32_partials : {false, true}) {
+      Job& job = jobs.emplace_back(small_job());
+      job.dtype = dtype;
+      job.hidden = 300;
+      job.fp32_partials = fp32_partials;
+    }
+  }
+  expect_right(jobs);
+}
+
+TEST(TokenExchange, AlignmentScalesChunksAndFixedSlotsThenAllArrive) {
+  std::vector<Job> jobs(3, small_job());
+  jobs[0].alignment = 8;
+  jobs[0].scale_bytes = 5;
+  jobs[0].num_chunks = 3;
+  jobs[1].capacity = 17;  // nothing is dropped
+  jobs[2].tokens.assign(7, 0);
+  expect_right(jobs);
+}
+
+TEST(TokenExchange, ReplicasThenEachChoiceGoesToOneOfThem) {
+  Job job = small_job();
+  job.num_experts = 5;
+  job.expert_offsets = {0, 3, 4, 5, 7, 8};
+  job.expert_ranks = {0, 3, 6, 1, 2, 4, 5, 6};
+  job.top_k = 3;
+  expect_right(each_dedup(job));
+}
+
+TEST(TokenExchange, OneRankThenItServesItself) {
+  Job job = small_job();
+  job.hosts = consecutive({1});
+  job.tokens = {13};
+  expect_right(each_dedup(job));
+}
+
+TEST(TokenExchange, CapacityThenWhatIsBeyondIsDroppedAndCounted) {
+  std::vector<Job> jobs(3, small_job());
+  for (size_t n = 0; n < jobs.size(); ++n) {
+    jobs[n].capacity = 2;
+    jobs[n].drop = static_cast<DropPolicy>(n);
+  }
+  std::string complaints;
+  const auto outcomes = run(jobs, &complaints);
+  EXPECT_EQ(complaints, "");
+  for (const auto& ranks : outcomes) {
+    EXPECT_GT(ranks[0].dropped, 0U);
+    for (const auto& outcome : ranks) {
+      EXPECT_EQ(outcome.dropped, ranks[0].dropped);
+    }
+  }
+}
+
+TEST(TokenExchange, DeterministicThenAllDedupsGiveEqualBits) {
+  for (Job job : machines()) {
+    std::vector<Job> jobs;
+    for (const auto dtype : {device::Dtype::kFp32, device::Dtype::kBf16, device::Dtype::kFp16}) {
+      job.dtype = dtype;
+      job.deterministic = true;
+      job.top_k = 9;
+      job.hidden = 33;
+      const auto more = each_dedup(job);
+      jobs.insert(jobs.end(), more.begin(), more.end());
+    }
+    std::string complaints;
+    const auto outcomes = run(jobs, &complaints);
+    ASSERT_EQ(complaints, "");
+    for (size_t number = 0; number < jobs.size(); ++number) {
+      const auto& first = outcomes[number / std::size(kAllDedups) * std::size(kAllDedups)];
+      for (size_t rank = 0; rank < first.size(); ++rank) {
+        EXPECT_EQ(outcomes[number][rank].combined, first[rank].combined) << jobs[number].text() << " rank " << rank;
+      }
+    }
+  }
+}
+
+TEST(TokenExchange, RandomMachinesAndGatesThenRowsAndSumsAreRight) {
+  EXPECT_TRUE(rc::check("random token exchanges", [] {
+    Job job;
+    std::vector<int> sizes = *rc::gen::resize(4, rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(
+                                                     rc::gen::inRange(1, 4))));
+    job.hosts = consecutive(sizes);
+    for (const int size : sizes) {
+      for (int i = 0; i < size; ++i) {
+        job.tokens.push_back(*rc::gen::inRange<size_t>(0, 12));
+      }
+    }
+    job.num_experts = *rc::gen::inRange(1, 20);
+    job.top_k = *rc::gen::inRange(1, std::min(job.num_experts, 6) + 1);
+    job.hidden = *rc::gen::inRange<size_t>(1, 40);
+    job.dtype = *rc::gen::element(device::Dtype::kFp32, device::Dtype::kBf16, device::Dtype::kFp16);
+    job.dedup = *rc::gen::element(Dedup::kNone, Dedup::kRank, Dedup::kNode, Dedup::kTier);
+    job.layout = *rc::gen::element(LayoutKind::kExpertMajor, LayoutKind::kFlat);
+    job.alignment = *rc::gen::inRange<size_t>(1, 5);
+    job.num_chunks = *rc::gen::inRange<size_t>(1, 4);
+    job.weighted = *rc::gen::arbitrary<bool>();
+    job.absent = *rc::gen::element(0.0, 0.3);
+    job.seed = *rc::gen::inRange<uint64_t>(1, 1000000);
+    std::string complaints;
+    const auto outcomes = run({job}, &complaints);
+    RC_ASSERT(complaints == "");
+    RC_ASSERT(compare(job, outcomes[0]) == "");
+  }));
+}
+
+}  // namespace
+}  // namespace banyan::moe

@@ -6,6 +6,7 @@
 #include "banyan/alltoall.h"
 #include "banyan/comm.h"
 #include "banyan/info.h"
+#include "banyan/moe.h"
 #include "banyan/plan.h"
 #include "banyan/profile.h"
 #include "banyan/status.h"

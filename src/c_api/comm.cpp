@@ -158,8 +158,9 @@ banyan_status banyan_comm_destroy(banyan_comm* comm) {
       return;
     }
     if (comm->num_requests > 0) {
-      throw banyan::Error(BANYAN_ERR_BUSY, std::to_string(comm->num_requests) +
-                                               " requests of the communicator are not freed; free them first");
+      throw banyan::Error(BANYAN_ERR_BUSY,
+                          std::to_string(comm->num_requests) +
+                              " requests and groups of the communicator are not freed; free them first");
     }
     comm->communicator->say_goodbye();
     delete comm;

@@ -8,9 +8,9 @@
 namespace banyan::moe {
 namespace {
 
-/// Expected rows per token into each rank, host and rack, if each subtree gets one.
+/// Expected rows per token into each rank, host and rack, if each subtree gets one; and picks of each rank.
 struct Hits {
-  std::vector<double> rank, host, rack;
+  std::vector<double> rank, host, rack, picks;
 };
 
 /// Experts of a set of ranks, each once, replicas in part.
@@ -39,6 +39,7 @@ Hits hits_of(const planner::Hosts& hosts, const ExpertMap& map, int top_k) {
   };
   for (int rank = 0; rank < hosts.num_ranks(); ++rank) {
     hits.rank.push_back(chance({rank}));
+    hits.picks.push_back(top_k * experts_in(map, {rank}, part) / map.num_experts());
   }
   for (int host = 0; host < hosts.count(); ++host) {
     hits.host.push_back(chance(hosts.ranks(host)));
@@ -59,7 +60,16 @@ double sum_of(const std::vector<double>& values, const std::vector<int>& which) 
 
 /// Rows that a token from elsewhere brings into a host: over a wire each.
 double rows_into_host(const planner::Hosts& hosts, const Hits& hits, Dedup dedup, int host) {
-  return dedup == Dedup::kRank ? sum_of(hits.rank, hosts.ranks(host)) : hits.host[static_cast<size_t>(host)];
+  switch (dedup) {
+    case Dedup::kNone:
+      return sum_of(hits.picks, hosts.ranks(host));
+    case Dedup::kRank:
+      return sum_of(hits.rank, hosts.ranks(host));
+    case Dedup::kNode:
+    case Dedup::kTier:
+      break;
+  }
+  return hits.host[static_cast<size_t>(host)];
 }
 
 double rows_into_rack(const planner::Hosts& hosts, const Hits& hits, Dedup dedup, int rack) {
@@ -110,7 +120,8 @@ double predict_dispatch(const planner::Hosts& hosts, const cost::CostModel& mode
     const double out = all_hosts - in;
     wire_s = std::max({wire_s, over(own * out * bytes_per_rank, link.egress_bytes_per_s),
                        over((num_ranks - own) * in * bytes_per_rank, link.ingress_bytes_per_s)});
-    const double handed_on = dedup == Dedup::kRank ? 0 : (num_ranks - own) * sum_of(hits.rank, hosts.ranks(host));
+    const bool hands_on = dedup == Dedup::kNode || dedup == Dedup::kTier;
+    const double handed_on = hands_on ? (num_ranks - own) * sum_of(hits.rank, hosts.ranks(host)) : 0;
     copies_s = std::max(copies_s, over(2 * handed_on * bytes_per_rank, model.host_copy_bytes_per_s));
   }
   for (int rack = 0; rack < hosts.num_racks() && hosts.num_racks() > 1; ++rack) {

@@ -15,9 +15,9 @@ class ExpertMap {
   [[nodiscard]] static ExpertMap blocks(int num_experts, int num_ranks);
 
   /// Replica n of expert e is on rank ranks[offsets[e] + n], n < offsets[e + 1] - offsets[e]. `shares`, by replica like
-  /// `ranks`: parts of this rank's rows for the expert that go to each, of any sum; empty: the source chooses (Routing). Unlike the
-  /// map, shares may differ between ranks. Error{INVALID_ARGUMENT}: an expert without replica, twice on a rank, a rank
-  /// out of range, a share that is negative or not finite, shares of an expert that are all 0.
+  /// `ranks`: parts of this rank's rows for the expert that go to each, of any sum; empty: the source chooses
+  /// (Routing). Unlike the map, shares may differ between ranks. Error{INVALID_ARGUMENT}: an expert without replica,
+  /// twice on a rank, a rank out of range, a share that is negative or not finite, shares of an expert that are all 0.
   ExpertMap(std::span<const int> offsets, std::span<const int> ranks, std::span<const double> shares, int num_ranks);
 
   [[nodiscard]] int num_experts() const noexcept { return static_cast<int>(offsets_.size()) - 1; }

@@ -168,6 +168,11 @@ void Group::make_rungs(const GroupTerms& terms) {
              map_.num_experts(), layout_.num_local_experts, row_bytes_ + scale_bytes_, ladder_->height());
 }
 
+double Group::predicted_dispatch_s() const {
+  return predict_dispatch(hosts_, engine_.communicator().model(), map_, routing_.top_k, metadata_.dedup,
+                          static_cast<double>((row_bytes_ + scale_bytes_) * routing_.max_tokens));
+}
+
 void Group::exchange(size_t rung, const std::byte* send, std::span<const size_t> send_rows, std::byte* recv,
                      std::span<const size_t> recv_rows, size_t bytes) {
   const Rung& group = rungs_[rung];

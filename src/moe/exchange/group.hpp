@@ -62,6 +62,8 @@ class Group {
   [[nodiscard]] const RoutingRules& routing_rules() const noexcept { return routing_; }
   [[nodiscard]] const LayoutRules& layout_rules() const noexcept { return layout_; }
   [[nodiscard]] bool deterministic() const noexcept { return deterministic_; }
+  /// predict_dispatch() of max_tokens on each rank.
+  [[nodiscard]] double predicted_dispatch_s() const;
 
   /// Bytes of a dispatched row without and with its scales, and of a row of combine.
   [[nodiscard]] size_t row_bytes() const noexcept { return row_bytes_; }
@@ -78,8 +80,8 @@ class Group {
                 std::span<const size_t> recv_rows, size_t bytes);
   [[nodiscard]] const coll::Options& options() const noexcept { return options_; }
 
-  /// Aborts all communicators of the group after an error that leaves one unusable, so that nobody waits for this rank in
-  /// another of them.
+  /// Aborts all communicators of the group after an error that leaves one unusable, so that nobody waits for this rank
+  /// in another of them.
   void fail(const Error& error) noexcept;
 
  private:

@@ -21,8 +21,9 @@ Handle::Handle(Group& group, const GateOutput& gate) : group_(group) {
     const auto headers = exchange_headers(problem, bytes, weighted);
     for (size_t rank = 0; rank < num_ranks; ++rank) {
       if (headers[rank].problem.kind != Problem::Kind::kNone) {
-        throw Error(BANYAN_ERR_INVALID_ARGUMENT,
-                    headers[rank].problem.text(static_cast<int>(rank), group.routing_rules(), group.map().num_experts()));
+        throw Error(
+            BANYAN_ERR_INVALID_ARGUMENT,
+            headers[rank].problem.text(static_cast<int>(rank), group.routing_rules(), group.map().num_experts()));
       }
       all_dropped_ += headers[rank].num_dropped;
       all_invalid_ += headers[rank].num_invalid;
@@ -116,6 +117,25 @@ void Handle::lay_out_gradients(Chunk& chunk) const {
       chunk.sent_weights[next[static_cast<size_t>(pick.rank)]++] = pick.weight;
     }
   }
+}
+
+size_t Handle::wire_rows(const Chunk& chunk) const {
+  size_t rows = 0;
+  for (const Hop& hop : chunk.plan.hops) {
+    rows += rows_to_other_hosts(hop.send_rows);
+  }
+  return rows;
+}
+
+size_t Handle::logical_rows(const Chunk& chunk) const { return rows_to_other_hosts(chunk.picks_to); }
+
+size_t Handle::rows_to_other_hosts(const std::vector<size_t>& rows) const {
+  const planner::Hosts& hosts = group_.hosts();
+  size_t sum = 0;
+  for (size_t rank = 0; rank < rows.size(); ++rank) {
+    sum += hosts.host_of(static_cast<int>(rank)) != hosts.host_of(group_.rank()) ? rows[rank] : 0;
+  }
+  return sum;
 }
 
 }  // namespace banyan::moe

@@ -7,8 +7,8 @@
 
 #include "moe/exchange/group.hpp"
 #include "moe/exchange/layout.hpp"
-#include "moe/exchange/row_plan.hpp"
 #include "moe/exchange/routing.hpp"
+#include "moe/exchange/row_plan.hpp"
 
 namespace banyan::moe {
 
@@ -36,6 +36,9 @@ class Handle {
   /// Choices that were dropped or invalid, of all ranks.
   [[nodiscard]] uint64_t all_dropped() const noexcept { return all_dropped_; }
   [[nodiscard]] uint64_t all_invalid() const noexcept { return all_invalid_; }
+  /// Rows that a dispatch of the chunk sends from here to other hosts; and picks of this rank's tokens there.
+  [[nodiscard]] size_t wire_rows(const Chunk& chunk) const;
+  [[nodiscard]] size_t logical_rows(const Chunk& chunk) const;
 
  private:
   /// What a rank tells each other one before anything else.
@@ -54,6 +57,7 @@ class Handle {
                                                         const std::vector<size_t>& bytes);
   void add_chunk(const std::vector<PairRows>& pairs, size_t chunk);
   void lay_out_gradients(Chunk& chunk) const;
+  [[nodiscard]] size_t rows_to_other_hosts(const std::vector<size_t>& rows) const;
 
   Group& group_;
   Routing routing_;

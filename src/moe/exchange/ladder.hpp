@@ -58,7 +58,7 @@ class Ladder {
   std::vector<Rung> rungs_;
   std::vector<std::vector<int>> child_;                  ///< by rung and rank
   std::vector<std::vector<std::vector<int>>> children_;  ///< by rung and the subtree's first rank
-  std::vector<std::vector<int>> alone_;  ///< {r} for each rank
+  std::vector<std::vector<int>> alone_;                  ///< {r} for each rank
 };
 
 }  // namespace banyan::moe

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "moe/exchange/layout.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 
 #include "base/error.hpp"
 
@@ -92,6 +94,31 @@ Layout make_layout(const LayoutRules& rules, const Arrivals& arrivals) {
     }
   }
   return layout;
+}
+
+void describe_rows(const Layout& layout, const Arrivals& arrivals, size_t top_k, const RowDescription& out) {
+  const auto clear = [](auto* values, size_t count, auto value) {
+    if (values != nullptr) {
+      std::fill(values, values + count, value);
+    }
+  };
+  clear(out.local_experts, layout.rows * top_k, -1);
+  clear(out.weights, layout.rows * top_k, 0.0F);
+  clear(out.sources, layout.rows, -1);
+  const auto put = [](auto* values, size_t at, auto value) {
+    if (values != nullptr) {
+      values[at] = static_cast<std::remove_reference_t<decltype(*values)>>(value);
+    }
+  };
+  for (size_t arrival = 0; arrival < arrivals.rows(); ++arrival) {
+    const size_t row = layout.place[arrival];
+    const uint32_t first = arrivals.pick_begin[arrival];
+    put(out.sources, row, arrivals.source[arrival]);
+    for (uint32_t pick = first; pick < arrivals.pick_begin[arrival + 1]; ++pick) {
+      put(out.local_experts, row * top_k + pick - first, arrivals.local_experts[pick]);
+      put(out.weights, row * top_k + pick - first, arrivals.weights[pick]);
+    }
+  }
 }
 
 }  // namespace banyan::moe

@@ -37,4 +37,13 @@ struct Layout {
 /// Error{LIMIT}: more than 2^32 rows.
 [[nodiscard]] Layout make_layout(const LayoutRules& rules, const Arrivals& arrivals);
 
+/// Arrays to fill, each of which may be null: by row of the layout, [rows, top_k], [rows, top_k] and [rows].
+struct RowDescription {
+  int64_t* local_experts = nullptr;  ///< -1 behind a row's last
+  float* weights = nullptr;          ///< 0 there
+  int* sources = nullptr;            ///< -1: unused
+};
+/// Of layouts whose rows are arrivals.
+void describe_rows(const Layout& layout, const Arrivals& arrivals, size_t top_k, const RowDescription& out);
+
 }  // namespace banyan::moe

@@ -60,7 +60,8 @@ struct HeldRows {
 
 HeldRows hold_rows(const Ladder& ladder, size_t rung, const Routing& routing, int source, size_t num_chunks) {
   const auto num_ranks = static_cast<size_t>(ladder.hosts().num_ranks());
-  HeldRows rows{std::vector(num_ranks, std::vector<uint32_t>(num_chunks)), std::vector<std::vector<uint8_t>>(num_ranks)};
+  HeldRows rows{std::vector(num_ranks, std::vector<uint32_t>(num_chunks)),
+                std::vector<std::vector<uint8_t>>(num_ranks)};
   std::vector<int> holders(num_ranks);
   for (size_t rank = 0; rank < num_ranks; ++rank) {
     holders[rank] = ladder.holder(rung, source, static_cast<int>(rank));

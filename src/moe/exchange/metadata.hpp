@@ -29,7 +29,9 @@ struct PairRows {
 
 /// Bytes of a row's mask in the subtree of this rung that `rank` is in.
 [[nodiscard]] size_t mask_bytes(const Ladder& ladder, size_t rung, int rank);
-[[nodiscard]] inline bool in_mask(const uint8_t* mask, size_t child) { return (mask[child / 8] >> (child % 8) & 1) != 0; }
+[[nodiscard]] inline bool in_mask(const uint8_t* mask, size_t child) {
+  return (mask[child / 8] >> (child % 8) & 1) != 0;
+}
 
 /// How metadata are written; equal on all ranks.
 struct MetadataRules {

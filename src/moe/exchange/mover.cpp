@@ -158,8 +158,7 @@ void Mover::sum_returned(const Handle::Chunk& chunk, size_t rung, const std::byt
 void Mover::combine(const Handle::Chunk& chunk, const std::byte* rows, std::byte* tokens, bool weighted) {
   sums_.resize(kNumLevels * group_.hidden());
   weighted = weighted && group_.layout_rules().kind == LayoutKind::kExpertMajor;
-  const size_t bytes =
-      group_.hidden() * device::element_bytes(raw() ? group_.combine_dtype() : group_.partial_dtype());
+  const size_t bytes = group_.hidden() * device::element_bytes(raw() ? group_.combine_dtype() : group_.partial_dtype());
   const size_t height = chunk.plan.hops.size();
   std::byte* held = held_[(height - 1) % 2].take(chunk.plan.arrivals.rows() * bytes);
   sum_picks(chunk, rows, weighted, held);

@@ -121,12 +121,12 @@ class CapacityLimit {
  private:
   void order(const Routing& routing, std::vector<uint32_t>& list) const {
     if (rules_.drop == DropPolicy::kScore) {
-      std::stable_sort(list.begin(), list.end(), [&](uint32_t a, uint32_t b) {
-        return routing.picks[a].weight > routing.picks[b].weight;
-      });
+      std::stable_sort(list.begin(), list.end(),
+                       [&](uint32_t a, uint32_t b) { return routing.picks[a].weight > routing.picks[b].weight; });
     } else if (rules_.drop == DropPolicy::kRandom) {
       const uint64_t base = mixed(rules_.seed) ^ mixed(static_cast<uint64_t>(source_));
-      std::stable_sort(list.begin(), list.end(), [&](uint32_t a, uint32_t b) { return mixed(base ^ a) < mixed(base ^ b); });
+      std::stable_sort(list.begin(), list.end(),
+                       [&](uint32_t a, uint32_t b) { return mixed(base ^ a) < mixed(base ^ b); });
     }
   }
 

@@ -54,7 +54,7 @@ struct Routing {
   std::vector<uint32_t> begin;  ///< [num_tokens + 1]: picks of a token
   std::vector<Pick> picks;      ///< of each token by rank, then slot
   uint64_t num_dropped = 0;     ///< beyond a capacity
-  uint64_t num_invalid = 0;     ///< RoutingRules::drop_invalid: choices that were wrong, and all of tokens beyond the most
+  uint64_t num_invalid = 0;  ///< RoutingRules::drop_invalid: choices that were wrong, and all of tokens beyond the most
 
   [[nodiscard]] size_t num_tokens() const noexcept { return begin.empty() ? 0 : begin.size() - 1; }
   [[nodiscard]] std::span<const Pick> of(size_t token) const {
@@ -62,16 +62,17 @@ struct Routing {
   }
 };
 
-/// A gate's output: topk_idx [num_tokens, top_k], -1 where a token has fewer choices; topk_weights like it, or empty: 1.
+/// A gate's output: topk_idx [num_tokens, top_k], -1 where a token has fewer choices; topk_weights like it, or
+/// empty: 1.
 struct GateOutput {
   const int64_t* topk_idx = nullptr;
   const float* topk_weights = nullptr;
   size_t num_tokens = 0;
 };
 
-/// Checks a gate's output and finds a rank for each choice. Of replicas with shares, each has after every choice as many
-/// as its share says, to within one; without shares the nearest ones (own rank, own host, own rack) take turns. On a
-/// problem, without drop_invalid, `*problem` has the first, and the result is empty.
+/// Checks a gate's output and finds a rank for each choice. Of replicas with shares, each has after every choice as
+/// many as its share says, to within one; without shares the nearest ones (own rank, own host, own rack) take turns. On
+/// a problem, without drop_invalid, `*problem` has the first, and the result is empty.
 [[nodiscard]] Routing make_routing(const GateOutput& gate, const RoutingRules& rules, const ExpertMap& map,
                                    const planner::Hosts& hosts, int source, Problem* problem);
 

@@ -17,8 +17,8 @@ struct ReturnedRow {
   uint8_t ends = 0;
 };
 
-/// One rung of the ladder: holders send rows that they hold to the holders of the next rung. Combine goes the other way:
-/// rows come back in the places that they were sent from, and those of one row are summed.
+/// One rung of the ladder: holders send rows that they hold to the holders of the next rung. Combine goes the other
+/// way: rows come back in the places that they were sent from, and those of one row are summed.
 struct Hop {
   std::vector<size_t> send_rows;     ///< by rank
   std::vector<size_t> recv_rows;     ///< by rank
@@ -29,9 +29,9 @@ struct Hop {
 
 /// Rows as they arrive at the ranks that want them: by rank that hands them over, then by source, then by token.
 struct Arrivals {
-  std::vector<uint32_t> source;       ///< by row
-  std::vector<uint32_t> number;       ///< by row: which of the source's rows for this rank it is
-  std::vector<uint32_t> pick_begin;   ///< [rows + 1]
+  std::vector<uint32_t> source;      ///< by row
+  std::vector<uint32_t> number;      ///< by row: which of the source's rows for this rank it is
+  std::vector<uint32_t> pick_begin;  ///< [rows + 1]
   std::vector<uint16_t> local_experts;
   std::vector<float> weights;
 
@@ -40,13 +40,13 @@ struct Arrivals {
 
 /// What a rank does with rows of one chunk, for all steps that use the same routing.
 ///
-/// Sums have one canonical order, whatever the ladder: picks of a rank by slot, ranks of a host, hosts of a rack, racks,
-/// each by rank numbers. ReturnedRow::ends says how many of these groups end with a row: 0 none, 1 the rank's, 2 the
-/// host's too, 3 the rack's too. With it a sum can be rounded where a longer ladder would round it.
+/// Sums have one canonical order, whatever the ladder: picks of a rank by slot, ranks of a host, hosts of a rack,
+/// racks, each by rank numbers. ReturnedRow::ends says how many of these groups end with a row: 0 none, 1 the rank's, 2
+/// the host's too, 3 the rack's too. With it a sum can be rounded where a longer ladder would round it.
 struct RowPlan {
   size_t first_token = 0;  ///< of the source's
   size_t num_tokens = 0;
-  std::vector<Hop> hops;   ///< by rung
+  std::vector<Hop> hops;  ///< by rung
   Arrivals arrivals;
 };
 

@@ -41,21 +41,25 @@ void check_rank(coll::Engine& engine, const Job& job, std::string& complaints) {
   const auto rank = static_cast<size_t>(engine.communicator().rank());
   const auto gate = testing::gate_of(job, rank);
   Group group(engine, job.terms());
-  const Handle handle(group, {.topk_idx = gate.topk_idx.data(),
-                              .topk_weights = gate.topk_weights.data(),
-                              .num_tokens = job.tokens[rank]});
+  const Handle handle(
+      group,
+      {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = job.tokens[rank]});
   Mover mover(group);
   const auto top_k = static_cast<size_t>(job.top_k);
   const auto tokens = testing::token_values(job, rank);
   const auto grads = grads_of(job, rank);
   const auto& local = group.map().experts_of(static_cast<int>(rank));
-  const auto as_bytes = [](const std::vector<float>& values) { return reinterpret_cast<const std::byte*>(values.data()); };
+  const auto as_bytes = [](const std::vector<float>& values) {
+    return reinterpret_cast<const std::byte*>(values.data());
+  };
   for (const auto& chunk : handle.chunks()) {
     const size_t first = chunk.plan.first_token;
     std::vector<float> rows(chunk.layout.rows * job.hidden), row_grads(rows.size(), 9);
-    mover.dispatch(chunk, as_bytes(tokens) + first * job.hidden * 4, nullptr, reinterpret_cast<std::byte*>(rows.data()), nullptr);
+    mover.dispatch(chunk, as_bytes(tokens) + first * job.hidden * 4, nullptr, reinterpret_cast<std::byte*>(rows.data()),
+                   nullptr);
     for (size_t expert = 0; expert < local.size(); ++expert) {
-      for (size_t at = chunk.layout.expert_begin[expert] * job.hidden; at < chunk.layout.expert_begin[expert + 1] * job.hidden; ++at) {
+      for (size_t at = chunk.layout.expert_begin[expert] * job.hidden;
+           at < chunk.layout.expert_begin[expert + 1] * job.hidden; ++at) {
         rows[at] = expert_value(local[expert], rows[at]);
       }
     }

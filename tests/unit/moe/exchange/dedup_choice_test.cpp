@@ -12,8 +12,8 @@ namespace {
 Dedup choice(const std::string& machine, int num_experts, int top_k) {
   const auto tree = testing::tree_of(machine);
   const planner::Hosts hosts(tree);
-  return choose_dedup(hosts, cost::nominal_model(tree), ExpertMap::blocks(num_experts, hosts.num_ranks()),
-                      top_k, 1 << 20);
+  return choose_dedup(hosts, cost::nominal_model(tree), ExpertMap::blocks(num_experts, hosts.num_ranks()), top_k,
+                      1 << 20);
 }
 
 /// gpu-peers.md section 4: remote copies per token of the top 8 of 256 experts, 8 ranks a node.

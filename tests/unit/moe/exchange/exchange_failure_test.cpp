@@ -53,7 +53,8 @@ void expect_all_told(const std::vector<std::string>& texts, const std::string& p
 }
 
 TEST(TokenExchangeFailure, TermsThatDifferThenAllRanksHearWhichAndWhere) {
-  expect_all_told(refusals([](GroupTerms& terms) { terms.hidden = 9; }), "hidden is \"8\" on rank 0 and \"9\" on rank 2");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.hidden = 9; }),
+                  "hidden is \"8\" on rank 0 and \"9\" on rank 2");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.top_k = 3; }), "top_k is \"2\" on rank 0");
   expect_all_told(refusals([](GroupTerms& terms) { terms.dtype = device::Dtype::kBf16; }), "dtype");
   expect_all_told(refusals([](GroupTerms& terms) { terms.dedup = Dedup::kRank; }), "dedup");
@@ -115,8 +116,8 @@ TEST(TokenExchangeFailure, ARankThatIsGoneThenOthersGetAnErrorNotAHang) {
       return;
     }
     const auto gate = testing::gate_of(job, rank);
-    const Handle handle(
-        group, {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = 3});
+    const Handle handle(group,
+                        {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = 3});
   });
   for (size_t rank = 0; rank < 3; ++rank) {
     EXPECT_NE(ends[rank].status, BANYAN_OK) << rank;

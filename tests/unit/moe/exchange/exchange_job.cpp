@@ -106,9 +106,8 @@ class Side {
           ++counts[expert];
           size_t place = 0;
           if (job_.layout == LayoutKind::kExpertMajor) {
-            place = job_.capacity > 0
-                        ? chunk.layout.expert_begin[expert] + source * job_.capacity + in_slots[expert]
-                        : chunk.layout.expert_begin[expert] + counts[expert] - 1;
+            place = job_.capacity > 0 ? chunk.layout.expert_begin[expert] + source * job_.capacity + in_slots[expert]
+                                      : chunk.layout.expert_begin[expert] + counts[expert] - 1;
             ++in_slots[expert];
           } else if (job_.dedup == Dedup::kNone || rows_here == 0) {
             place = job_.layout == LayoutKind::kFlat ? flat++ : source * job_.most_tokens() + number++;
@@ -133,7 +132,8 @@ class Side {
     const std::string where =
         "row " + std::to_string(place) + ", token " + std::to_string(token) + " of rank " + std::to_string(source);
     const auto got = loaded(job_.dtype, rows_.data() + place * row_bytes_, job_.hidden);
-    expect(std::equal(got.begin(), got.end(), values.begin() + static_cast<std::ptrdiff_t>(token * job_.hidden)), where);
+    expect(std::equal(got.begin(), got.end(), values.begin() + static_cast<std::ptrdiff_t>(token * job_.hidden)),
+           where);
     for (size_t at = 0; at < job_.scale_bytes; ++at) {
       expect(row_scales_[place * job_.scale_bytes + at] == scale_byte(source, token, at), where + ": scales");
     }
@@ -335,7 +335,9 @@ std::vector<double> expected(const Job& job, size_t rank) {
 
 std::string compare(const Job& job, const std::vector<Outcome>& outcomes) {
   // Half a unit in the last place for each rounding: the rank's part, the host's, the rack's, the whole.
-  const double unit = job.dtype == device::Dtype::kBf16 ? 0x1p-8 : job.dtype == device::Dtype::kFp16 ? 0x1p-11 : 0x1p-22;
+  const double unit = job.dtype == device::Dtype::kBf16   ? 0x1p-8
+                      : job.dtype == device::Dtype::kFp16 ? 0x1p-11
+                                                          : 0x1p-22;
   for (size_t rank = 0; rank < outcomes.size(); ++rank) {
     const auto wanted = expected(job, rank);
     const auto got = loaded(job.dtype, outcomes[rank].combined.data(), wanted.size());

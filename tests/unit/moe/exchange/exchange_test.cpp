@@ -150,8 +150,8 @@ TEST(TokenExchange, DeterministicThenAllDedupsGiveEqualBits) {
 TEST(TokenExchange, RandomMachinesAndGatesThenRowsAndSumsAreRight) {
   EXPECT_TRUE(rc::check("random token exchanges", [] {
     Job job;
-    std::vector<int> sizes = *rc::gen::resize(4, rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(
-                                                     rc::gen::inRange(1, 4))));
+    std::vector<int> sizes =
+        *rc::gen::resize(4, rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(1, 4))));
     job.hosts = consecutive(sizes);
     for (const int size : sizes) {
       for (int i = 0; i < size; ++i) {

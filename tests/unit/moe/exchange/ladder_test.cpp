@@ -31,7 +31,7 @@ TEST(Ladder, EqualHostsThenHoldersAreRailPeers) {
   const auto tree = tree_of("3:4 nic=10gbit");
   const planner::Hosts hosts(tree);
   const Ladder ladder(hosts, Dedup::kNode);
-  EXPECT_EQ(ladder.holder(0, 1, 9), 9);   // local place 1 of the third host
+  EXPECT_EQ(ladder.holder(0, 1, 9), 9);  // local place 1 of the third host
   EXPECT_EQ(ladder.holder(0, 1, 11), 9);
   EXPECT_EQ(ladder.holder(0, 1, 3), 1);  // its own host: itself
   EXPECT_EQ(ladder.holder(1, 1, 11), 11);
@@ -45,8 +45,8 @@ TEST(Ladder, UnequalMachinesThenHoldersAreInTheSubtreeAndAllInItAgree) {
     for (int host = 0; host < count; ++host) {
       sizes += (host > 0 ? "," : "") + std::to_string(*rc::gen::inRange(1, 6));
     }
-    const auto tree = tree_of(std::to_string(count) + ":[" + sizes + "] nic=10gbit racks=[1," + std::to_string(count - 1) +
-                              "] uplink=10gbit");
+    const auto tree = tree_of(std::to_string(count) + ":[" + sizes + "] nic=10gbit racks=[1," +
+                              std::to_string(count - 1) + "] uplink=10gbit");
     const planner::Hosts hosts(tree);
     const Ladder ladder(hosts, Dedup::kTier);
     for (size_t rung = 0; rung < ladder.height(); ++rung) {

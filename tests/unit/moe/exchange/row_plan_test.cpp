@@ -20,7 +20,7 @@ using Row = std::pair<size_t, size_t>;  ///< source, token
 
 /// Moves (source, token) instead of data; complains where ends disagree. By rank, what each hop brought.
 struct Moved {
-  std::vector<std::vector<Row>> arrived;                ///< by rank
+  std::vector<std::vector<Row>> arrived;                 ///< by rank
   std::vector<std::tuple<size_t, size_t, Row>> crossed;  ///< from, to, row: every row of every hop
   std::string complaints;
 };
@@ -39,13 +39,15 @@ Moved move(const Step& step, size_t chunk) {
     for (size_t to = 0; to < num_ranks; ++to) {
       for (size_t from = 0; from < num_ranks; ++from) {
         const Hop& hop = step.plan(from, chunk).hops[rung];
-        const size_t before = std::accumulate(hop.send_rows.begin(), hop.send_rows.begin() + static_cast<long>(to), size_t{0});
+        const size_t before =
+            std::accumulate(hop.send_rows.begin(), hop.send_rows.begin() + static_cast<long>(to), size_t{0});
         for (size_t n = 0; n < hop.send_rows[to]; ++n) {
           next[to].push_back(held[from].at(hop.send_list.at(before + n)));
           moved.crossed.emplace_back(from, to, next[to].back());
         }
         if (step.plan(to, chunk).hops[rung].recv_rows[from] != hop.send_rows[to]) {
-          moved.complaints += "hop " + std::to_string(rung) + " from " + std::to_string(from) + " to " + std::to_string(to) + "\n";
+          moved.complaints +=
+              "hop " + std::to_string(rung) + " from " + std::to_string(from) + " to " + std::to_string(to) + "\n";
         }
       }
     }
@@ -76,7 +78,8 @@ TEST(RowPlan, RandomMachinesAndRoutingsThenEachPickArrivesOnce) {
     const int num_experts = *rc::gen::inRange(1, 24);
     const int top_k = *rc::gen::inRange(1, std::min(num_experts, 8) + 1);
     const size_t num_chunks = *rc::gen::inRange<size_t>(1, 4);
-    const Step step(random_machine(), random_dedup(), num_experts, top_k, 10, *rc::gen::arbitrary<uint32_t>(), num_chunks);
+    const Step step(random_machine(), random_dedup(), num_experts, top_k, 10, *rc::gen::arbitrary<uint32_t>(),
+                    num_chunks);
     for (size_t chunk = 0; chunk < num_chunks; ++chunk) {
       const Moved moved = move(step, chunk);
       RC_ASSERT(moved.complaints == "");

@@ -41,8 +41,8 @@ struct Step {
       }
       Problem problem;
       routings.push_back(make_routing({.topk_idx = topk_idx.data(), .topk_weights = nullptr, .num_tokens = tokens},
-                                      {.top_k = top_k, .max_tokens = most_tokens}, map, hosts,
-                                      static_cast<int>(source), &problem));
+                                      {.top_k = top_k, .max_tokens = most_tokens}, map, hosts, static_cast<int>(source),
+                                      &problem));
       std::vector<size_t> bytes(num_ranks);
       const auto data = write_metadata(ladder, rules, routings.back(), static_cast<int>(source), false, bytes);
       size_t place = 0;

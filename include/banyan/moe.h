@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Token exchange of Mixture-of-Experts: tokens to the ranks of the experts that the gate chose, and the experts' rows
+ * back as weighted sums. A token's row crosses a link once, however many experts behind it want it (dedup), and sums
+ * are made on the way back. docs/moe.md is the guide, docs/examples/moe.c an example.
+ *
+ * A *group* is a communicator with experts and a row format; a *handle* is the routing of one step. One thread at a
+ * time, the communicator's. Functions marked collective are called by all ranks in equal order. After an error other
+ * than INVALID_ARGUMENT, LIMIT, NOT_SUPPORTED and BUSY the communicator is unusable.
+ */
+#ifndef BANYAN_MOE_H
+#define BANYAN_MOE_H
+
+#include "banyan/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What elements of rows are. */
+typedef enum banyan_dtype {
+  BANYAN_DTYPE_DEFAULT = 0,
+  BANYAN_DTYPE_FP32 = 1,
+  BANYAN_DTYPE_FP16 = 2, /**< IEEE 754 binary16 */
+  BANYAN_DTYPE_BF16 = 3, /**< the upper half of a binary32 */
+  BANYAN_DTYPE_BYTES = 4 /**< bytes that are moved and not looked at: fp8, fp4, anything */
+} banyan_dtype;
+
+/** Up to where a token's row is sent once. */
+typedef enum banyan_moe_dedup {
+  BANYAN_MOE_DEDUP_AUTO = 0, /**< the cost model's choice for a uniform gate and max_tokens */
+  BANYAN_MOE_DEDUP_NONE = 1, /**< a row for each choice */
+  BANYAN_MOE_DEDUP_RANK = 2, /**< one for each rank */
+  BANYAN_MOE_DEDUP_NODE = 3, /**< one for each host, which passes it on inside */
+  BANYAN_MOE_DEDUP_TIER = 4  /**< one for each rack, whose hosts pass it on; without racks as NODE */
+} banyan_moe_dedup;
+
+/** How rows lie in the buffers that experts read and write. */
+typedef enum banyan_moe_layout {
+  BANYAN_MOE_EXPERT_MAJOR = 0, /**< a row for each choice: by local expert, then source rank, then token */
+  BANYAN_MOE_FLAT = 1,         /**< a row for each token that came (DEDUP_NONE: each choice): by source rank, then token */
+  BANYAN_MOE_RANK_MAJOR = 2    /**< as FLAT, but rows of source i begin at row i * max_tokens; not with DEDUP_NONE */
+} banyan_moe_layout;
+
+/** Which choices stay where a rank has more than `capacity` for one expert. */
+typedef enum banyan_moe_drop {
+  BANYAN_MOE_DROP_POSITION = 0, /**< those of its first tokens */
+  BANYAN_MOE_DROP_SCORE = 1,    /**< those with the largest weights, of equal ones the first */
+  BANYAN_MOE_DROP_RANDOM = 2    /**< drawn with `seed` */
+} banyan_moe_drop;
+
+/** A group's terms. Start from BANYAN_MOE_CONFIG_INIT; zero means default. Equal on all ranks, but for shares and seed. */
+typedef struct banyan_moe_config {
+  size_t struct_size;
+  int num_experts;             /**< required; any number, also one that the ranks do not divide */
+  int top_k;                   /**< required: columns of topk_idx */
+  size_t hidden;               /**< required: elements of a dispatched row; of BYTES its bytes */
+  size_t max_tokens;           /**< required: most tokens of a rank in a step */
+  const int* expert_offsets;   /**< [num_experts + 1]: expert e's ranks are expert_ranks[expert_offsets[e]] and on, before
+                                    expert_offsets[e + 1]; NULL: blocks of experts, the first ranks hold one more */
+  const int* expert_ranks;     /**< [expert_offsets[num_experts]]: several ranks of an expert are replicas */
+  const double* replica_shares; /**< like expert_ranks: parts of this rank's choices of the expert that go to each; NULL:
+                                    the nearest replicas take turns */
+  int dtype;                   /**< a banyan_dtype, of dispatched rows; default FP32 */
+  size_t scale_bytes;          /**< beside each dispatched row, for example scales of fp8 */
+  int combine_dtype;           /**< of rows that are combined; default `dtype`, required where that is BYTES */
+  size_t combine_hidden;       /**< elements of a row that is combined; default `hidden`, required with BYTES */
+  int dedup;                   /**< a banyan_moe_dedup */
+  int layout;                  /**< a banyan_moe_layout */
+  size_t alignment;            /**< EXPERT_MAJOR: each expert's rows begin at a multiple; default 1 */
+  size_t capacity;             /**< most choices of a rank for an expert; EXPERT_MAJOR then has fixed slots, [local experts,
+                                    ranks, capacity]; default: no limit (dropless) */
+  int drop;                    /**< a banyan_moe_drop */
+  uint64_t seed;               /**< of DROP_RANDOM */
+  int drop_invalid;            /**< 1: leave out choices that are wrong, and tokens beyond max_tokens, and count them; 0:
+                                    they are errors */
+  size_t num_chunks;           /**< a step's tokens move in so many parts, each dispatched and combined by itself; default
+                                    1, at most 64 */
+  int deterministic;           /**< 1: equal bits whatever `dedup`: partial sums are rounded where the longest ladder would */
+  int fp32_partials;           /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
+  double timeout_s;            /**< deadline of each exchange; default: the communicator's. Ranks may differ */
+} banyan_moe_config;
+
+#define BANYAN_MOE_CONFIG_INIT \
+  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** A communicator with experts. One thread, the communicator's. */
+typedef struct banyan_moe_group banyan_moe_group;
+/** The routing of one step. Immutable; one thread, the group's. */
+typedef struct banyan_moe_handle banyan_moe_handle;
+
+/**
+ * Makes a group; copies what `config` points to. Collective; blocks. The communicator must outlive it. Errors, on all
+ * ranks, the text names the rank or both of a pair: INVALID_ARGUMENT (which member, what is allowed), MISMATCH (a member
+ * that must be equal is not), LIMIT (2^32 rows), BUSY. The communicator goes on after any of these. Of this rank alone:
+ * a NULL pointer, struct_size.
+ */
+BANYAN_API banyan_status banyan_moe_group_create(banyan_comm* comm, const banyan_moe_config* config,
+                                                 banyan_moe_group** group);
+/** Frees a group; local. BUSY: it has handles. NULL is allowed. */
+BANYAN_API banyan_status banyan_moe_group_free(banyan_moe_group* group);
+
+/** What a group came to. */
+typedef struct banyan_moe_group_info {
+  size_t struct_size;       /**< in: sizeof(banyan_moe_group_info) */
+  int num_local_experts;    /**< of this rank */
+  int dedup;                /**< the banyan_moe_dedup that is used */
+  double predicted_dispatch_s; /**< of max_tokens tokens on each rank and a uniform gate: bytes of the busiest link over
+                                    its capacity, and copies of what is passed on inside hosts */
+} banyan_moe_group_info;
+
+/** Fills `info`, whose struct_size must be set. */
+BANYAN_API banyan_status banyan_moe_group_get_info(const banyan_moe_group* group, banyan_moe_group_info* info);
+/** Writes the experts of this rank, ascending: [num_local_experts]. Local expert n is experts[n]. */
+BANYAN_API banyan_status banyan_moe_group_local_experts(const banyan_moe_group* group, int* experts);
+
+/**
+ * Takes a gate's output and tells each rank what it needs of it. topk_idx: [num_tokens, top_k], experts, -1 where a
+ * token has fewer; topk_weights: like it, finite, or NULL on this rank: 1. Both are copied; a rank may have no tokens.
+ * Collective; blocks. What is wrong on any rank (an index out of range, an expert twice in a token, a weight that is not
+ * finite, more than max_tokens tokens) is INVALID_ARGUMENT on all, the text names rank, token and field; nothing
+ * happened then. The handle serves every function below, as often as you like, also for recomputation; free it before
+ * its group.
+ */
+BANYAN_API banyan_status banyan_moe_route(banyan_moe_group* group, const int64_t* topk_idx, const float* topk_weights,
+                                          size_t num_tokens, banyan_moe_handle** handle);
+/** Frees a handle; local. NULL is allowed. */
+BANYAN_API banyan_status banyan_moe_handle_free(banyan_moe_handle* handle);
+
+/** A chunk of a handle. Counts are of this rank unless they say otherwise. */
+typedef struct banyan_moe_chunk_info {
+  size_t struct_size;      /**< in: sizeof(banyan_moe_chunk_info) */
+  size_t first_token;      /**< tokens that the chunk moves: from this one ... */
+  size_t num_tokens;       /**< ... so many */
+  size_t num_rows;         /**< rows of the layout, unused ones included: what `rows` buffers need room for */
+  size_t num_received;     /**< rows that come, before they are laid out */
+  size_t num_choices;      /**< choices that this rank's experts serve */
+  size_t wire_rows;        /**< rows that a dispatch sends from here to other hosts, also those passed on for others */
+  size_t logical_rows;     /**< choices of this rank's tokens on other hosts: wire rows if nothing were shared */
+  uint64_t num_dropped;    /**< of all ranks and chunks: choices beyond a capacity */
+  uint64_t num_invalid;    /**< of all ranks and chunks: choices left out by drop_invalid */
+} banyan_moe_chunk_info;
+
+/** Fills `info`, whose struct_size must be set. INVALID_ARGUMENT: no such chunk. */
+BANYAN_API banyan_status banyan_moe_handle_get_info(const banyan_moe_handle* handle, size_t chunk,
+                                                    banyan_moe_chunk_info* info);
+/**
+ * Where experts' rows are. counts: [num_local_experts], choices of each; begins: [num_local_experts + 1], EXPERT_MAJOR:
+ * first row of each, then num_rows. Each may be NULL; begins with another layout is NOT_SUPPORTED.
+ */
+BANYAN_API banyan_status banyan_moe_handle_experts(const banyan_moe_handle* handle, size_t chunk, size_t* counts,
+                                                   size_t* begins);
+/**
+ * What the rows of FLAT and RANK_MAJOR are for. local_experts: [num_rows, top_k], -1 behind the last; weights: like it,
+ * 0 there; sources: [num_rows], the rank that the token is from, -1 for unused rows. Each may be NULL. NOT_SUPPORTED
+ * with EXPERT_MAJOR.
+ */
+BANYAN_API banyan_status banyan_moe_handle_rows(const banyan_moe_handle* handle, size_t chunk, int64_t* local_experts,
+                                                float* weights, int* sources);
+
+/**
+ * Moves tokens to experts. tokens: [num_tokens of the step, hidden] of dtype, of which the chunk's are read; scales:
+ * [num_tokens of the step, scale_bytes]; rows: [num_rows of the chunk, hidden]; row_scales: [num_rows, scale_bytes];
+ * unused rows become zero. Scales may be NULL where scale_bytes is 0. Buffers do not overlap; `tokens` is never
+ * written. Collective; blocks. INVALID_ARGUMENT is of this rank alone, before anything is sent.
+ */
+BANYAN_API banyan_status banyan_moe_dispatch(banyan_moe_handle* handle, size_t chunk, const void* tokens,
+                                             const void* scales, void* rows, void* row_scales);
+/**
+ * Moves rows back and sums them: token = sum over its choices of weight * row, in fp32 and rounded to combine_dtype;
+ * partial sums of a rank, a host and a rack are rounded on their way (fp32_partials: are not). rows: [num_rows of the
+ * chunk, combine_hidden] of combine_dtype; EXPERT_MAJOR rows are multiplied by their weights here, other layouts hold
+ * the weighted sum of their rank already (DEDUP_NONE: the weighted row). tokens: [num_tokens of the step,
+ * combine_hidden], of which the chunk's are written, zero for a token without choices. Collective; blocks.
+ */
+BANYAN_API banyan_status banyan_moe_combine(banyan_moe_handle* handle, size_t chunk, const void* rows, void* tokens);
+
+/**
+ * The gradient of dispatch: each token's gradient is the sum of those of its rows. grad_rows as combine's rows, without
+ * weights; grad_tokens as combine's tokens. Collective; blocks.
+ */
+BANYAN_API banyan_status banyan_moe_dispatch_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_rows,
+                                                      void* grad_tokens);
+/**
+ * The gradients of combine. grad_tokens: as combine's tokens; grad_rows: as combine's rows, weight * the token's
+ * gradient (other layouts than EXPERT_MAJOR: the token's gradient), unused rows zero. grad_weights: NULL, or
+ * [num_tokens of the step, top_k] fp32, of which the chunk's are written: the dot product of the token's gradient and
+ * the row that combine had, which `rows` then holds; 0 where there is no choice; EXPERT_MAJOR only. On all ranks
+ * grad_weights is NULL, or on none. Collective; blocks.
+ */
+BANYAN_API banyan_status banyan_moe_combine_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_tokens,
+                                                     const void* rows, void* grad_rows, float* grad_weights);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "banyan/moe.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "c_api/boundary.hpp"
+#include "c_api/handles.hpp"
+#include "moe/exchange/dedup_choice.hpp"
+#include "moe/exchange/group.hpp"
+#include "moe/exchange/handle.hpp"
+#include "moe/exchange/mover.hpp"
+
+struct banyan_moe_group {
+  banyan_moe_group(banyan_comm& of, const banyan::moe::GroupTerms& terms)
+      : comm(of), group(*of.engine, terms), mover(group) {}
+
+  banyan_comm& comm;
+  banyan::moe::Group group;
+  banyan::moe::Mover mover;
+  int num_handles = 0;
+};
+
+struct banyan_moe_handle {
+  banyan_moe_handle(banyan_moe_group& of, const banyan::moe::GateOutput& gate) : group(of), handle(of.group, gate) {}
+
+  banyan_moe_group& group;
+  banyan::moe::Handle handle;
+};
+
+namespace banyan::c_api {
+namespace {
+
+/// Stays in range; what is not is left to the collective part, so that all ranks hear of it.
+template <typename Enum>
+Enum enum_of(const char* name, int value, int first, int last, std::string& problem) {
+  if (value < first || value > last) {
+    problem = std::string(name) + " is " + std::to_string(value) + ", must be from " + std::to_string(first) + " to " +
+              std::to_string(last);
+    return static_cast<Enum>(0);
+  }
+  return static_cast<Enum>(value - first);
+}
+
+bool flag_of(const char* name, int value, std::string& problem) {
+  return enum_of<int>(name, value, 0, 1, problem) != 0;
+}
+
+void set_rows(const banyan_moe_config& config, moe::GroupTerms& terms) {
+  const int dtype = config.dtype == BANYAN_DTYPE_DEFAULT ? BANYAN_DTYPE_FP32 : config.dtype;
+  const int combine_dtype = config.combine_dtype == BANYAN_DTYPE_DEFAULT ? dtype : config.combine_dtype;
+  terms.hidden = config.hidden;
+  terms.scale_bytes = config.scale_bytes;
+  terms.dtype = enum_of<device::Dtype>("dtype", dtype, BANYAN_DTYPE_FP32, BANYAN_DTYPE_BYTES, terms.problem);
+  terms.combine_dtype =
+      enum_of<device::Dtype>("combine_dtype", combine_dtype, BANYAN_DTYPE_FP32, BANYAN_DTYPE_BYTES, terms.problem);
+  terms.combine_hidden = config.combine_hidden > 0 ? config.combine_hidden : config.hidden;
+  if (dtype == BANYAN_DTYPE_BYTES && (config.combine_dtype == BANYAN_DTYPE_DEFAULT || config.combine_hidden == 0)) {
+    terms.problem = "combine_dtype and combine_hidden must be given where dtype is BANYAN_DTYPE_BYTES";
+  }
+}
+
+void set_experts(const banyan_moe_config& config, moe::GroupTerms& terms) {
+  terms.num_experts = config.num_experts;
+  if (config.expert_offsets == nullptr) {
+    terms.problem = config.expert_ranks != nullptr || config.replica_shares != nullptr
+                        ? "expert_ranks and replica_shares need expert_offsets"
+                        : terms.problem;
+    return;
+  }
+  if (config.num_experts < 1 || config.expert_ranks == nullptr || config.expert_offsets[config.num_experts] < 0) {
+    terms.problem = "expert_offsets needs expert_ranks, num_experts above 0 and a last entry of 0 or more";
+    return;
+  }
+  const auto replicas = static_cast<size_t>(config.expert_offsets[config.num_experts]);
+  terms.expert_offsets = {config.expert_offsets, static_cast<size_t>(config.num_experts) + 1};
+  terms.expert_ranks = {config.expert_ranks, replicas};
+  if (config.replica_shares != nullptr) {
+    terms.replica_shares = {config.replica_shares, replicas};
+  }
+}
+
+moe::GroupTerms terms_of(const banyan_moe_config& config) {
+  moe::GroupTerms terms;
+  set_experts(config, terms);
+  set_rows(config, terms);
+  terms.routing = {.top_k = config.top_k,
+                   .max_tokens = config.max_tokens,
+                   .capacity = config.capacity,
+                   .drop = enum_of<moe::DropPolicy>("drop", config.drop, BANYAN_MOE_DROP_POSITION,
+                                                    BANYAN_MOE_DROP_RANDOM, terms.problem),
+                   .seed = config.seed,
+                   .drop_invalid = flag_of("drop_invalid", config.drop_invalid, terms.problem)};
+  if (config.dedup != BANYAN_MOE_DEDUP_AUTO) {
+    terms.dedup =
+        enum_of<moe::Dedup>("dedup", config.dedup, BANYAN_MOE_DEDUP_NONE, BANYAN_MOE_DEDUP_TIER, terms.problem);
+  }
+  terms.layout =
+      enum_of<moe::LayoutKind>("layout", config.layout, BANYAN_MOE_EXPERT_MAJOR, BANYAN_MOE_RANK_MAJOR, terms.problem);
+  terms.alignment = config.alignment > 0 ? config.alignment : 1;
+  terms.num_chunks = config.num_chunks > 0 ? config.num_chunks : 1;
+  terms.deterministic = flag_of("deterministic", config.deterministic, terms.problem);
+  terms.fp32_partials = flag_of("fp32_partials", config.fp32_partials, terms.problem);
+  terms.timeout_s = config.timeout_s;
+  if (!(config.timeout_s >= 0) || config.timeout_s > 1e9) {
+    terms.problem = "timeout_s must be between 0 and 1e9 seconds";
+    terms.timeout_s = 0;
+  }
+  return terms;
+}
+
+const moe::Handle::Chunk& chunk_of(const moe::Handle& handle, size_t chunk) {
+  if (chunk >= handle.chunks().size()) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                "chunk is " + std::to_string(chunk) + ", the handle has " + std::to_string(handle.chunks().size()));
+  }
+  return handle.chunks()[chunk];
+}
+
+/// The part of an array of all the step's tokens that is the chunk's; null stays null where there is nothing.
+template <typename Pointer>
+auto chunk_tokens(const moe::Handle::Chunk& chunk, Pointer pointer, size_t bytes, const char* name) {
+  using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
+  if (chunk.plan.num_tokens * bytes > 0) {
+    static_cast<void>(require(static_cast<Byte*>(pointer), name));
+  }
+  return pointer == nullptr ? nullptr : static_cast<Byte*>(pointer) + chunk.plan.first_token * bytes;
+}
+
+template <typename Pointer>
+auto chunk_rows(const moe::Handle::Chunk& chunk, Pointer pointer, size_t bytes, const char* name) {
+  using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
+  if (chunk.layout.rows * bytes > 0) {
+    static_cast<void>(require(static_cast<Byte*>(pointer), name));
+  }
+  return static_cast<Byte*>(pointer);
+}
+
+size_t combine_bytes(const moe::Group& group) { return group.hidden() * device::element_bytes(group.combine_dtype()); }
+
+bool is_expert_major(const moe::Group& group) { return group.layout_rules().kind == moe::LayoutKind::kExpertMajor; }
+
+banyan_moe_chunk_info info_of(const moe::Handle& handle, const moe::Handle::Chunk& chunk) {
+  banyan_moe_chunk_info info{};
+  info.first_token = chunk.plan.first_token;
+  info.num_tokens = chunk.plan.num_tokens;
+  info.num_rows = chunk.layout.rows;
+  info.num_received = chunk.plan.arrivals.rows();
+  info.num_choices = chunk.plan.arrivals.local_experts.size();
+  info.wire_rows = handle.wire_rows(chunk);
+  info.logical_rows = handle.logical_rows(chunk);
+  info.num_dropped = handle.all_dropped();
+  info.num_invalid = handle.all_invalid();
+  return info;
+}
+
+}  // namespace
+}  // namespace banyan::c_api
+
+using banyan::c_api::c_boundary;
+using banyan::c_api::chunk_of;
+using banyan::c_api::chunk_rows;
+using banyan::c_api::chunk_tokens;
+using banyan::c_api::combine_bytes;
+using banyan::c_api::complete;
+using banyan::c_api::fill;
+using banyan::c_api::is_expert_major;
+using banyan::c_api::require;
+
+extern "C" {
+
+banyan_status banyan_moe_group_create(banyan_comm* comm, const banyan_moe_config* config, banyan_moe_group** group) {
+  return c_boundary([&] {
+    banyan_comm& c = require(comm, "comm");
+    auto& out = require(group, "group");
+    const auto full = complete(&require(config, "config"), "config");
+    out = new banyan_moe_group(c, banyan::c_api::terms_of(full));
+    ++c.num_requests;
+  });
+}
+
+banyan_status banyan_moe_group_free(banyan_moe_group* group) {
+  return c_boundary([&] {
+    if (group == nullptr) {
+      return;
+    }
+    if (group->num_handles > 0) {
+      throw banyan::Error(BANYAN_ERR_BUSY,
+                          std::to_string(group->num_handles) + " handles of the group are not freed; free them first");
+    }
+    --group->comm.num_requests;
+    delete group;
+  });
+}
+
+banyan_status banyan_moe_group_get_info(const banyan_moe_group* group, banyan_moe_group_info* info) {
+  return c_boundary([&] {
+    const auto& g = require(group, "group").group;
+    banyan_moe_group_info full{};
+    full.num_local_experts = static_cast<int>(g.layout_rules().num_local_experts);
+    full.dedup = static_cast<int>(g.metadata_rules().dedup) + BANYAN_MOE_DEDUP_NONE;
+    full.predicted_dispatch_s = g.predicted_dispatch_s();
+    fill(info, full, "info");
+  });
+}
+
+banyan_status banyan_moe_group_local_experts(const banyan_moe_group* group, int* experts) {
+  return c_boundary([&] {
+    const auto& g = require(group, "group").group;
+    const auto& local = g.map().experts_of(g.rank());
+    if (!local.empty()) {
+      std::copy(local.begin(), local.end(), &require(experts, "experts"));
+    }
+  });
+}
+
+banyan_status banyan_moe_route(banyan_moe_group* group, const int64_t* topk_idx, const float* topk_weights,
+                               size_t num_tokens, banyan_moe_handle** handle) {
+  return c_boundary([&] {
+    banyan_moe_group& g = require(group, "group");
+    auto& out = require(handle, "handle");
+    out = new banyan_moe_handle(g, {.topk_idx = topk_idx, .topk_weights = topk_weights, .num_tokens = num_tokens});
+    ++g.num_handles;
+  });
+}
+
+banyan_status banyan_moe_handle_free(banyan_moe_handle* handle) {
+  return c_boundary([&] {
+    if (handle != nullptr) {
+      --handle->group.num_handles;
+      delete handle;
+    }
+  });
+}
+
+banyan_status banyan_moe_handle_get_info(const banyan_moe_handle* handle, size_t chunk, banyan_moe_chunk_info* info) {
+  return c_boundary([&] {
+    const auto& h = require(handle, "handle").handle;
+    fill(info, banyan::c_api::info_of(h, chunk_of(h, chunk)), "info");
+  });
+}
+
+banyan_status banyan_moe_handle_experts(const banyan_moe_handle* handle, size_t chunk, size_t* counts, size_t* begins) {
+  return c_boundary([&] {
+    const auto& h = require(handle, "handle").handle;
+    const auto& layout = chunk_of(h, chunk).layout;
+    if (begins != nullptr && !is_expert_major(h.group())) {
+      throw banyan::Error(BANYAN_ERR_NOT_SUPPORTED, "begins: only rows of EXPERT_MAJOR are by expert");
+    }
+    if (counts != nullptr) {
+      std::copy(layout.expert_counts.begin(), layout.expert_counts.end(), counts);
+    }
+    if (begins != nullptr) {
+      std::copy(layout.expert_begin.begin(), layout.expert_begin.end(), begins);
+    }
+  });
+}
+
+banyan_status banyan_moe_handle_rows(const banyan_moe_handle* handle, size_t chunk, int64_t* local_experts,
+                                     float* weights, int* sources) {
+  return c_boundary([&] {
+    const auto& h = require(handle, "handle").handle;
+    if (is_expert_major(h.group())) {
+      throw banyan::Error(
+          BANYAN_ERR_NOT_SUPPORTED,
+          "rows of EXPERT_MAJOR are for one expert each; banyan_moe_handle_experts says where they are");
+    }
+    const auto& c = chunk_of(h, chunk);
+    banyan::moe::describe_rows(c.layout, c.plan.arrivals, static_cast<size_t>(h.group().routing_rules().top_k),
+                               {.local_experts = local_experts, .weights = weights, .sources = sources});
+  });
+}
+
+banyan_status banyan_moe_dispatch(banyan_moe_handle* handle, size_t chunk, const void* tokens, const void* scales,
+                                  void* rows, void* row_scales) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    const auto& c = chunk_of(h.handle, chunk);
+    const auto& group = h.group.group;
+    const auto* from = chunk_tokens(c, tokens, group.row_bytes(), "tokens");
+    const auto* from_scales = chunk_tokens(c, scales, group.scale_bytes(), "scales");
+    auto* to = chunk_rows(c, rows, group.row_bytes(), "rows");
+    h.group.mover.dispatch(c, from, from_scales, to, chunk_rows(c, row_scales, group.scale_bytes(), "row_scales"));
+  });
+}
+
+banyan_status banyan_moe_combine(banyan_moe_handle* handle, size_t chunk, const void* rows, void* tokens) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    const auto& c = chunk_of(h.handle, chunk);
+    const size_t bytes = combine_bytes(h.group.group);
+    h.group.mover.combine(c, chunk_rows(c, rows, bytes, "rows"), chunk_tokens(c, tokens, bytes, "tokens"), true);
+  });
+}
+
+banyan_status banyan_moe_dispatch_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_rows,
+                                           void* grad_tokens) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    const auto& c = chunk_of(h.handle, chunk);
+    const size_t bytes = combine_bytes(h.group.group);
+    h.group.mover.combine(c, chunk_rows(c, grad_rows, bytes, "grad_rows"),
+                          chunk_tokens(c, grad_tokens, bytes, "grad_tokens"), false);
+  });
+}
+
+banyan_status banyan_moe_combine_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_tokens,
+                                          const void* rows, void* grad_rows, float* grad_weights) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    const auto& c = chunk_of(h.handle, chunk);
+    const auto& group = h.group.group;
+    const size_t bytes = combine_bytes(group);
+    if (grad_weights != nullptr && !is_expert_major(group)) {
+      throw banyan::Error(BANYAN_ERR_NOT_SUPPORTED,
+                          "grad_weights: only EXPERT_MAJOR rows are multiplied by weights here");
+    }
+    const auto* from = chunk_tokens(c, grad_tokens, bytes, "grad_tokens");
+    auto* to = chunk_rows(c, grad_rows, bytes, "grad_rows");
+    const auto* combined = grad_weights != nullptr ? chunk_rows(c, rows, bytes, "rows") : nullptr;
+    h.group.mover.spread(c, from, to);
+    if (grad_weights != nullptr) {
+      const auto top_k = static_cast<size_t>(group.routing_rules().top_k);
+      h.group.mover.weight_gradients(c, h.handle.routing(), combined,
+                                     {grad_weights + c.plan.first_token * top_k, c.plan.num_tokens * top_k});
+    }
+  });
+}
+
+}  // extern "C"

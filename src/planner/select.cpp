@@ -29,11 +29,11 @@ hierarchical::Fan fan_of(Algorithm algorithm) {
   return algorithm.kind == Algorithm::kHierarchicalNode ? hierarchical::Fan::kNode : hierarchical::Fan::kRail;
 }
 
-/// The radix of "bruck(R)".
+/// The radix of "bruck(R)", R as algorithm_name writes it, without leading zeros: names are compared as text.
 std::optional<int> radix_of(std::string_view name) {
   constexpr std::string_view kBefore = "bruck(";
   int radix = 0;
-  if (!name.starts_with(kBefore)) {
+  if (!name.starts_with(kBefore) || name.substr(kBefore.size()).starts_with('0')) {
     return std::nullopt;
   }
   const auto [end, error] = std::from_chars(name.data() + kBefore.size(), name.data() + name.size(), radix);

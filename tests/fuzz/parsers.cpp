@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parsers.hpp"
 
+#include <algorithm>
+#include <limits>
+#include <optional>
 #include <stdexcept>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "cost/inferred_racks.hpp"
 #include "cost/profile.hpp"
+#include "planner/select.hpp"
 #include "planner/traffic_generators.hpp"
 #include "planner/traffic_matrix.hpp"
+#include "planner/tuning_rules.hpp"
 #include "profiler/results.hpp"
 #include "schedule/text.hpp"
 #include "schedule/verify.hpp"
@@ -108,6 +113,39 @@ std::string run_traffic_spec(std::string_view text) {
   return {};
 }
 
+/// Asks the rules about every exchange of one or several hosts, and lets the planner follow the answer.
+std::string run_tuning_rules(std::string_view text) {
+  const auto result = planner::TuningRules::parse(text, "fuzzed");
+  if (!result) {
+    return refusal(result, text);
+  }
+  const planner::TuningRules& rules = result.value("text");
+  expect(rules.size() <= planner::TuningRules::kMaxRules, "more rules than are allowed");
+  for (const char* machines : {"1:2", "3:[2,1,2]"}) {
+    const auto tree = topology::LocalityTree::derive(topology::from_synthetic(machines).value("synthetic"));
+    const planner::Hosts hosts(tree);
+    const cost::CostModel model = cost::nominal_model(tree);
+    constexpr std::optional<size_t> kBytes[] = {std::nullopt, 0, 4096, std::numeric_limits<size_t>::max()};
+    for (const auto& bytes : kBytes) {
+      const auto match = rules.find(planner::tuning_case(hosts, bytes));
+      if (!match) {
+        continue;
+      }
+      expect(match->origin.starts_with("fuzzed, rule "), "a match does not say whose it is");
+      const planner::Wish wish{.algorithm = match->algorithm, .origin = match->origin};
+      try {
+        const planner::Situation situation{tree, hosts, model};
+        static_cast<void>(bytes ? planner::choose_uniform(situation, std::min<size_t>(*bytes, 4096), wish)
+                                : planner::choose_v(situation, wish));
+      } catch (const Error& error) {  // these hosts have no racks
+        expect(error.status() == BANYAN_ERR_NOT_FOUND && match->algorithm == "hierarchical(rack)",
+               "an accepted algorithm breaks the planner");
+      }
+    }
+  }
+  return {};
+}
+
 std::string run_results(std::string_view text) {
   const auto result = profiler::results_from_json(text, "9f86d081884c7d65");
   return result ? std::string() : refusal(result, text);
@@ -127,6 +165,7 @@ const std::vector<Parser>& parsers() {
       {"schedule", run_schedule},
       {"traffic matrix", run_matrix},
       {"traffic spec", run_traffic_spec},
+      {"tuning rules", run_tuning_rules},
       {"profiler's results", run_results},
   };
   return kParsers;

@@ -136,8 +136,8 @@ TEST(Predict, NamesThenTheAlgorithmOrAnErrorThatListsThem) {
   EXPECT_EQ(chosen("bruck(7)"), "bruck(7)");
   EXPECT_EQ(chosen("direct"), "direct");
   EXPECT_EQ(chosen("hierarchical").find("hierarchical("), 0U);
-  for (const char* name :
-       {"bruck(1)", "bruck(0)", "bruck(-2)", "bruck(2", "bruck()", "bruck(2)x", "bruck(99999999999)", "bruc", "("}) {
+  for (const char* name : {"bruck(1)", "bruck(0)", "bruck(02)", "bruck(-2)", "bruck(2", "bruck()", "bruck(2)x",
+                           "bruck(99999999999)", "bruc", "("}) {
     EXPECT_THROW((void)chosen(name), Error) << name;
   }
 }

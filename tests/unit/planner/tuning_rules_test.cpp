@@ -73,6 +73,7 @@ TEST(TuningRules, BadPartsAreNamedByPointerWithWhatIsAllowed) {
       {file_of(R"j({"algorithm": "direct"}, {"algorithm": "magic"})j"),
        {"/rules/1/algorithm", "\"magic\"", "hierarchical(rail)"}},
       {file_of(R"j({"algorithm": "bruck(1)"})j"), {"/rules/0/algorithm", "radix R from 2"}},
+      {file_of(R"j({"algorithm": "bruck(04)"})j"), {"/rules/0/algorithm", "no algorithm is named \"bruck(04)\""}},
       {file_of(R"j({"algorithm": 3})j"), {"/rules/0/algorithm", "found 3"}},
       {file_of(R"j({"algorithm": "direct", "match": {"host": 2}})j"),
        {"/rules/0/match", "\"host\"", "operation, hosts, ranks"}},

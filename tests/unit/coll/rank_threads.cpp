@@ -26,13 +26,18 @@ std::vector<Outcome> run_ranks(const HostList& hosts, comm::Settings settings,
   for (const auto& host : hosts) {
     size += host.size();
   }
-  std::vector<comm::Settings> all(size, settings);
+  return run_ranks_each(hosts, std::vector<comm::Settings>(size, settings), body);
+}
+
+std::vector<Outcome> run_ranks_each(const HostList& hosts, std::vector<comm::Settings> settings,
+                                    const std::function<void(coll::Engine&)>& body) {
+  const size_t size = settings.size();
   for (size_t h = 0; h < hosts.size(); ++h) {
     for (const int rank : hosts[h]) {
-      all[static_cast<size_t>(rank)].host_id = "host" + std::to_string(h);
+      settings[static_cast<size_t>(rank)].host_id = "host" + std::to_string(h);
     }
   }
-  auto communicators = comm::create_local(all);
+  auto communicators = comm::create_local(settings);
   std::vector<Outcome> outcomes(size);
   std::vector<std::thread> threads;
   for (size_t rank = 0; rank < size; ++rank) {

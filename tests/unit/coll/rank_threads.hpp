@@ -25,5 +25,8 @@ using HostList = std::vector<std::vector<int>>;
 /// Makes a communicator with one thread per rank on those hosts and runs `body` on each; returns what each threw.
 [[nodiscard]] std::vector<Outcome> run_ranks(const HostList& hosts, comm::Settings settings,
                                              const std::function<void(coll::Engine&)>& body);
+/// The same with settings of each rank's own, by rank.
+[[nodiscard]] std::vector<Outcome> run_ranks_each(const HostList& hosts, std::vector<comm::Settings> settings,
+                                                  const std::function<void(coll::Engine&)>& body);
 
 }  // namespace banyan::testing

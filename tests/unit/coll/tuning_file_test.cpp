@@ -17,6 +17,7 @@ namespace {
 using testing::consecutive;
 using ::testing::HasSubstr;
 using testing::run_ranks;
+using testing::run_ranks_each;
 
 constexpr const char* kRules = R"j({"format": "banyan-tuning-1", "rules": [
   {"match": {"operation": "uniform", "ranks": 3, "bytes_per_pair": [9, null]}, "algorithm": "hierarchical(node)"},
@@ -25,8 +26,9 @@ constexpr const char* kRules = R"j({"format": "banyan-tuning-1", "rules": [
 /// A file that ends with the test.
 class TuningFile {
  public:
-  explicit TuningFile(const std::string& text)
-      : path_(std::filesystem::temp_directory_path() / ("tuning_file_test" + std::to_string(getpid()))) {
+  /// `name` tells files of one test apart.
+  explicit TuningFile(const std::string& text, const std::string& name = "")
+      : path_(std::filesystem::temp_directory_path() / ("tuning_file_test" + std::to_string(getpid()) + name)) {
     std::ofstream(path_) << text;
   }
   ~TuningFile() { std::filesystem::remove(path_); }
@@ -91,6 +93,20 @@ TEST(TuningFile, LeavesNothingToTryWhereItDecides) {
     EXPECT_EQ(received, sent);
     EXPECT_EQ(engine.trials(), 0U);
   }));
+}
+
+TEST(TuningFile, OfRankZeroCountsWhateverTheOthersName) {
+  const TuningFile first(kRules);
+  const TuningFile other(R"j({"format": "banyan-tuning-1", "rules": [{"algorithm": "hierarchical(rail)"}]})j",
+                         ".other");
+  comm::Settings missing;
+  missing.tuning_file = first.path() + ".missing";
+  expect_ok(run_ranks_each(consecutive({2, 1}), {first.settings(), other.settings(), missing}, [&](Engine& engine) {
+    EXPECT_EQ(origin(engine, 9), "hierarchical(node) by tuning file " + first.path() + ", rule 1");
+    EXPECT_EQ(origin(engine, std::nullopt), "direct by tuning file " + first.path() + ", rule 2");
+  }));
+  expect_ok(run_ranks_each(consecutive({2, 1}), {comm::Settings{}, other.settings(), other.settings()},
+                           [&](Engine& engine) { EXPECT_EQ(origin(engine, 9), "the model"); }));
 }
 
 TEST(TuningFile, ThatIsBadFailsAllRanksWithItsNameAndPlace) {

@@ -6,7 +6,6 @@
 #include <numeric>
 #include <set>
 
-#include "planner/algorithms/direct.hpp"
 #include "planner/select.hpp"
 #include "schedule/verify.hpp"
 #include "topology/locality_tree.hpp"
@@ -93,6 +92,13 @@ TEST(Algorithms, BruckThenMessagesRoundsAndBytesFollowTheFormulas) {
     RC_ASSERT(messages <= rounds * static_cast<uint64_t>(radix - 1));
     RC_ASSERT(counts.blocks_between_hosts == um * um * un * hops);
     RC_ASSERT(m > 1 || counts.inside == 0);
+    // Of an all-to-all-v the same messages, all with the sizes of their blocks: no round exchanges counts first.
+    auto described = build_all(tree, {Algorithm::kBruck, radix}, true, true);
+    for (auto& message : described.messages) {
+      RC_ASSERT(message.self_describing);
+      message.self_describing = false;
+    }
+    RC_ASSERT(described.messages == schedule.messages);
     std::set<int> steps;
     for (const auto& message : schedule.messages) {
       if (hosts.host_of(message.from) != hosts.host_of(message.to)) {
@@ -110,36 +116,6 @@ TEST(Algorithms, BruckWithARadixOfAllHostsThenTheMessagesOfNode) {
   const Counts node = count(build_all(tree, Algorithm::kHierarchicalNode, true, false), hosts);
   EXPECT_EQ(bruck.between_hosts, node.between_hosts);
   EXPECT_EQ(bruck.blocks_between_hosts, node.blocks_between_hosts);
-}
-
-TEST(Algorithms, DirectThenEachPhaseHasOneSendAndReceivePerRankAndOneHostPairPerHost) {
-  EXPECT_TRUE(rc::check("phases", [] {
-    const auto sizes = *rc::gen::container<std::vector<int>>(*rc::gen::inRange(2, 6), rc::gen::inRange(1, 7));
-    const auto tree = tree_of(sizes);
-    const Hosts hosts(tree);
-    std::set<std::pair<int, int>> senders;  // (phase, rank)
-    std::set<std::pair<int, int>> receivers;
-    std::map<std::pair<int, int>, int> destination;  // (phase, host) -> host
-    for (int from = 0; from < hosts.num_ranks(); ++from) {
-      int last = -1;
-      for (const int to : direct::remote_send_order(hosts, from)) {
-        const int phase = direct::phase(hosts, from, to);
-        RC_ASSERT(phase > last);
-        last = phase;
-        RC_ASSERT(senders.emplace(phase, from).second);
-        RC_ASSERT(receivers.emplace(phase, to).second);
-        const auto [place, fresh] = destination.try_emplace({phase, hosts.host_of(from)}, hosts.host_of(to));
-        RC_ASSERT(place->second == hosts.host_of(to));
-      }
-      int last_received = -1;
-      for (const int peer : direct::remote_receive_order(hosts, from)) {
-        RC_ASSERT(direct::phase(hosts, peer, from) > last_received);
-        last_received = direct::phase(hosts, peer, from);
-      }
-      RC_ASSERT(direct::remote_send_order(hosts, from).size() + static_cast<size_t>(hosts.size(hosts.host_of(from))) ==
-                static_cast<size_t>(hosts.num_ranks()));
-    }
-  }));
 }
 
 TEST(Algorithms, RailThenOneMessagePerRankAndRailPeer) {

@@ -123,7 +123,7 @@ run_stage() { # run_stage STAGE NEXT
       export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS-}"
       test_stage asan "$next" build/asan/tests
       ;;
-    tsan)
+    tsan)  # tests without threads are left out: tests/CMakeLists.txt, tests/unit/CMakeLists.txt
       export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS-}"
       # UCX patches madvise(), which glibc calls when a thread's life in the eyes of ThreadSanitizer is over: it crashes.
       export UCX_MEM_EVENTS=n

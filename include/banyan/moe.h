@@ -38,8 +38,8 @@ typedef enum banyan_moe_dedup {
 /** How rows lie in the buffers that experts read and write. */
 typedef enum banyan_moe_layout {
   BANYAN_MOE_EXPERT_MAJOR = 0, /**< a row for each choice: by local expert, then source rank, then token */
-  BANYAN_MOE_FLAT = 1,         /**< a row for each token that came (DEDUP_NONE: each choice): by source rank, then token */
-  BANYAN_MOE_RANK_MAJOR = 2    /**< as FLAT, but rows of source i begin at row i * max_tokens; not with DEDUP_NONE */
+  BANYAN_MOE_FLAT = 1,      /**< a row for each token that came (DEDUP_NONE: each choice): by source rank, then token */
+  BANYAN_MOE_RANK_MAJOR = 2 /**< as FLAT, but rows of source i begin at row i * max_tokens; not with DEDUP_NONE */
 } banyan_moe_layout;
 
 /** Which choices stay where a rank has more than `capacity` for one expert. */
@@ -49,36 +49,37 @@ typedef enum banyan_moe_drop {
   BANYAN_MOE_DROP_RANDOM = 2    /**< drawn with `seed` */
 } banyan_moe_drop;
 
-/** A group's terms. Start from BANYAN_MOE_CONFIG_INIT; zero means default. Equal on all ranks, but for shares and seed. */
+/** A group's terms. Start from BANYAN_MOE_CONFIG_INIT; zero means default. Equal on all ranks, but for shares and seed.
+ */
 typedef struct banyan_moe_config {
   size_t struct_size;
-  int num_experts;             /**< required; any number, also one that the ranks do not divide */
-  int top_k;                   /**< required: columns of topk_idx */
-  size_t hidden;               /**< required: elements of a dispatched row; of BYTES its bytes */
-  size_t max_tokens;           /**< required: most tokens of a rank in a step */
-  const int* expert_offsets;   /**< [num_experts + 1]: expert e's ranks are expert_ranks[expert_offsets[e]] and on, before
-                                    expert_offsets[e + 1]; NULL: blocks of experts, the first ranks hold one more */
-  const int* expert_ranks;     /**< [expert_offsets[num_experts]]: several ranks of an expert are replicas */
-  const double* replica_shares; /**< like expert_ranks: parts of this rank's choices of the expert that go to each; NULL:
-                                    the nearest replicas take turns */
-  int dtype;                   /**< a banyan_dtype, of dispatched rows; default FP32 */
-  size_t scale_bytes;          /**< beside each dispatched row, for example scales of fp8 */
-  int combine_dtype;           /**< of rows that are combined; default `dtype`, required where that is BYTES */
-  size_t combine_hidden;       /**< elements of a row that is combined; default `hidden`, required with BYTES */
-  int dedup;                   /**< a banyan_moe_dedup */
-  int layout;                  /**< a banyan_moe_layout */
-  size_t alignment;            /**< EXPERT_MAJOR: each expert's rows begin at a multiple; default 1 */
-  size_t capacity;             /**< most choices of a rank for an expert; EXPERT_MAJOR then has fixed slots, [local experts,
-                                    ranks, capacity]; default: no limit (dropless) */
-  int drop;                    /**< a banyan_moe_drop */
-  uint64_t seed;               /**< of DROP_RANDOM */
-  int drop_invalid;            /**< 1: leave out choices that are wrong, and tokens beyond max_tokens, and count them; 0:
-                                    they are errors */
-  size_t num_chunks;           /**< a step's tokens move in so many parts, each dispatched and combined by itself; default
-                                    1, at most 64 */
-  int deterministic;           /**< 1: equal bits whatever `dedup`: partial sums are rounded where the longest ladder would */
-  int fp32_partials;           /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
-  double timeout_s;            /**< deadline of each exchange; default: the communicator's. Ranks may differ */
+  int num_experts;           /**< required; any number, also one that the ranks do not divide */
+  int top_k;                 /**< required: columns of topk_idx */
+  size_t hidden;             /**< required: elements of a dispatched row; of BYTES its bytes */
+  size_t max_tokens;         /**< required: most tokens of a rank in a step */
+  const int* expert_offsets; /**< [num_experts + 1]: expert e's ranks are expert_ranks[expert_offsets[e]] and on, before
+                                  expert_offsets[e + 1]; NULL: blocks of experts, the first ranks hold one more */
+  const int* expert_ranks;   /**< [expert_offsets[num_experts]]: several ranks of an expert are replicas */
+  const double* replica_shares; /**< like expert_ranks: parts of this rank's choices of the expert that go to each;
+                                   NULL: the nearest replicas take turns */
+  int dtype;                    /**< a banyan_dtype, of dispatched rows; default FP32 */
+  size_t scale_bytes;           /**< beside each dispatched row, for example scales of fp8 */
+  int combine_dtype;            /**< of rows that are combined; default `dtype`, required where that is BYTES */
+  size_t combine_hidden;        /**< elements of a row that is combined; default `hidden`, required with BYTES */
+  int dedup;                    /**< a banyan_moe_dedup */
+  int layout;                   /**< a banyan_moe_layout */
+  size_t alignment;             /**< EXPERT_MAJOR: each expert's rows begin at a multiple; default 1 */
+  size_t capacity;   /**< most choices of a rank for an expert; EXPERT_MAJOR then has fixed slots, [local experts,
+                          ranks, capacity]; default: no limit (dropless) */
+  int drop;          /**< a banyan_moe_drop */
+  uint64_t seed;     /**< of DROP_RANDOM */
+  int drop_invalid;  /**< 1: leave out choices that are wrong, and tokens beyond max_tokens, and count them; 0:
+                          they are errors */
+  size_t num_chunks; /**< a step's tokens move in so many parts, each dispatched and combined by itself; default
+                          1, at most 64 */
+  int deterministic; /**< 1: equal bits whatever `dedup`: partial sums are rounded where the longest ladder would */
+  int fp32_partials; /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
+  double timeout_s;  /**< deadline of each exchange; default: the communicator's. Ranks may differ */
 } banyan_moe_config;
 
 #define BANYAN_MOE_CONFIG_INIT \
@@ -91,9 +92,9 @@ typedef struct banyan_moe_handle banyan_moe_handle;
 
 /**
  * Makes a group; copies what `config` points to. Collective; blocks. The communicator must outlive it. Errors, on all
- * ranks, the text names the rank or both of a pair: INVALID_ARGUMENT (which member, what is allowed), MISMATCH (a member
- * that must be equal is not), LIMIT (2^32 rows), BUSY. The communicator goes on after any of these. Of this rank alone:
- * a NULL pointer, struct_size.
+ * ranks, the text names the rank or both of a pair: INVALID_ARGUMENT (which member, what is allowed), MISMATCH (a
+ * member that must be equal is not), LIMIT (2^32 rows), BUSY. The communicator goes on after any of these. Of this rank
+ * alone: a NULL pointer, struct_size.
  */
 BANYAN_API banyan_status banyan_moe_group_create(banyan_comm* comm, const banyan_moe_config* config,
                                                  banyan_moe_group** group);
@@ -102,9 +103,9 @@ BANYAN_API banyan_status banyan_moe_group_free(banyan_moe_group* group);
 
 /** What a group came to. */
 typedef struct banyan_moe_group_info {
-  size_t struct_size;       /**< in: sizeof(banyan_moe_group_info) */
-  int num_local_experts;    /**< of this rank */
-  int dedup;                /**< the banyan_moe_dedup that is used */
+  size_t struct_size;          /**< in: sizeof(banyan_moe_group_info) */
+  int num_local_experts;       /**< of this rank */
+  int dedup;                   /**< the banyan_moe_dedup that is used */
   double predicted_dispatch_s; /**< of max_tokens tokens on each rank and a uniform gate: bytes of the busiest link over
                                     its capacity, and copies of what is passed on inside hosts */
 } banyan_moe_group_info;
@@ -117,8 +118,8 @@ BANYAN_API banyan_status banyan_moe_group_local_experts(const banyan_moe_group* 
 /**
  * Takes a gate's output and tells each rank what it needs of it. topk_idx: [num_tokens, top_k], experts, -1 where a
  * token has fewer; topk_weights: like it, finite, or NULL on this rank: 1. Both are copied; a rank may have no tokens.
- * Collective; blocks. What is wrong on any rank (an index out of range, an expert twice in a token, a weight that is not
- * finite, more than max_tokens tokens) is INVALID_ARGUMENT on all, the text names rank, token and field; nothing
+ * Collective; blocks. What is wrong on any rank (an index out of range, an expert twice in a token, a weight that is
+ * not finite, more than max_tokens tokens) is INVALID_ARGUMENT on all, the text names rank, token and field; nothing
  * happened then. The handle serves every function below, as often as you like, also for recomputation; free it before
  * its group.
  */
@@ -129,16 +130,16 @@ BANYAN_API banyan_status banyan_moe_handle_free(banyan_moe_handle* handle);
 
 /** A chunk of a handle. Counts are of this rank unless they say otherwise. */
 typedef struct banyan_moe_chunk_info {
-  size_t struct_size;      /**< in: sizeof(banyan_moe_chunk_info) */
-  size_t first_token;      /**< tokens that the chunk moves: from this one ... */
-  size_t num_tokens;       /**< ... so many */
-  size_t num_rows;         /**< rows of the layout, unused ones included: what `rows` buffers need room for */
-  size_t num_received;     /**< rows that come, before they are laid out */
-  size_t num_choices;      /**< choices that this rank's experts serve */
-  size_t wire_rows;        /**< rows that a dispatch sends from here to other hosts, also those passed on for others */
-  size_t logical_rows;     /**< choices of this rank's tokens on other hosts: wire rows if nothing were shared */
-  uint64_t num_dropped;    /**< of all ranks and chunks: choices beyond a capacity */
-  uint64_t num_invalid;    /**< of all ranks and chunks: choices left out by drop_invalid */
+  size_t struct_size;   /**< in: sizeof(banyan_moe_chunk_info) */
+  size_t first_token;   /**< tokens that the chunk moves: from this one ... */
+  size_t num_tokens;    /**< ... so many */
+  size_t num_rows;      /**< rows of the layout, unused ones included: what `rows` buffers need room for */
+  size_t num_received;  /**< rows that come, before they are laid out */
+  size_t num_choices;   /**< choices that this rank's experts serve */
+  size_t wire_rows;     /**< rows that a dispatch sends from here to other hosts, also those passed on for others */
+  size_t logical_rows;  /**< choices of this rank's tokens on other hosts: wire rows if nothing were shared */
+  uint64_t num_dropped; /**< of all ranks and chunks: choices beyond a capacity */
+  uint64_t num_invalid; /**< of all ranks and chunks: choices left out by drop_invalid */
 } banyan_moe_chunk_info;
 
 /** Fills `info`, whose struct_size must be set. INVALID_ARGUMENT: no such chunk. */

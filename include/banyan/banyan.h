@@ -5,6 +5,8 @@
 
 #include "banyan/alltoall.h"
 #include "banyan/comm.h"
+#include "banyan/gate.h"
+#include "banyan/gate_loss.h"
 #include "banyan/info.h"
 #include "banyan/moe.h"
 #include "banyan/plan.h"

@@ -2,7 +2,10 @@
 #include "moe/gate/balanced.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
+#include <numeric>
+#include <string>
 #include <vector>
 
 #include "base/error.hpp"
@@ -37,6 +40,19 @@ class Assigner {
   }
 
   [[nodiscard]] size_t expert_of(size_t token) const { return expert_of_[token]; }
+
+  /// No balanced assignment collects more: at any prices, a token gains at most its best score less the price there,
+  /// and the prices paid are at most those of all places and of the dearest extra ones.
+  [[nodiscard]] double upper_bound() const {
+    const size_t extras = scores_.num_tokens % scores_.num_experts;
+    std::vector<double> prices(price_.begin(), price_.begin() + static_cast<ptrdiff_t>(scores_.num_experts));
+    double bound = static_cast<double>(places_) * std::accumulate(prices.begin(), prices.end(), 0.0);
+    for (size_t token = 0; token < scores_.num_tokens; ++token) {
+      bound += best_gain(token);
+    }
+    std::sort(prices.begin(), prices.end(), std::greater<>());
+    return std::accumulate(prices.begin(), prices.begin() + static_cast<ptrdiff_t>(extras), bound);
+  }
 
  private:
   /// Which token leaves an expert for another at the least loss.
@@ -97,13 +113,20 @@ class Assigner {
     BANYAN_CHECK(end_ != kNone, "token " + std::to_string(token));
   }
 
-  /// Distances of the experts from the token, measured from what it gains at most.
-  void start_from(size_t token) {
+  /// The best of the token's scores less prices.
+  [[nodiscard]] double best_gain(size_t token) const {
     const auto row = scores_.row(token);
     double best = -kInfinite;
     for (size_t expert = 0; expert < pool_; ++expert) {
       best = std::max(best, double{row[expert]} - price_[expert]);
     }
+    return best;
+  }
+
+  /// Distances of the experts from the token, measured from what it gains at most.
+  void start_from(size_t token) {
+    const auto row = scores_.row(token);
+    const double best = best_gain(token);
     for (size_t expert = 0; expert < pool_; ++expert) {
       distance_[expert] = best - (double{row[expert]} - price_[expert]);
     }
@@ -209,6 +232,7 @@ Balanced balanced(const Scores& scores) {
     result.routing.weights[token] = static_cast<float>(sigmoid(score));
     result.total += score;
   }
+  result.gap = std::max(0.0, assigner.upper_bound() - result.total);
   return result;
 }
 

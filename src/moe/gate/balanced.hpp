@@ -5,10 +5,11 @@
 
 namespace banyan::moe::gate {
 
-/// A balanced assignment and the sum of the scores that it collects.
+/// A balanced assignment, the sum of the scores that it collects, and by how much another one may collect more.
 struct Balanced {
   Routing routing{};
   double total = 0;
+  double gap = 0;  ///< from the dual: 0 but for roundings
 };
 
 /// See banyan_gate_balanced: one expert for each token, floor(T / E) or ceil(T / E) tokens for each expert, and the

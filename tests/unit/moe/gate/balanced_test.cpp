@@ -135,7 +135,10 @@ TEST(Balanced, SmallThenAsGoodAsTheBestOfAll) {
     const auto table = seed % 2 == 0 ? random_table(tokens, experts, seed) : tied_table(tokens, experts, seed);
     const auto result = balanced(table.scores());
     RC_ASSERT(is_balanced(result.routing.idx, experts));
-    RC_ASSERT(std::abs(result.total - brute_force(table)) < 1e-9);
+    const double best = brute_force(table);
+    RC_ASSERT(std::abs(result.total - best) < 1e-9);
+    RC_ASSERT(result.gap < 1e-9);
+    RC_ASSERT(result.total + result.gap >= best - 1e-12);
     RC_ASSERT(std::abs(result.total - sum_of(table, result.routing.idx)) < 1e-9);
   }));
 }
@@ -187,6 +190,7 @@ TEST(Balanced, ThousandsOfTokensThenOptimalByItsDual) {
   const auto table = random_table(1024, 32, 12);
   const auto result = balanced(table.scores());
   EXPECT_THAT(loads_of(result.routing.idx, 32), ::testing::Each(32U));
+  EXPECT_LT(result.gap, 1e-9);
   // Optimal exactly if no cycle of experts gains by handing tokens on: no negative cycle among the least losses.
   std::vector<std::vector<double>> distance(32, std::vector<double>(32, kInfinite));
   for (size_t token = 0; token < 1024; ++token) {
@@ -204,7 +208,7 @@ TEST(Balanced, ThousandsOfTokensThenOptimalByItsDual) {
     }
   }
   for (size_t expert = 0; expert < 32; ++expert) {
-    EXPECT_GT(distance[expert][expert], -1e-9);
+    EXPECT_GT(distance[expert][expert], -1e-9) << "a cycle through expert " << expert;
   }
 }
 

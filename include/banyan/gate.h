@@ -61,12 +61,11 @@ typedef enum banyan_gate_second {
 /** Options of banyan_gate_topk. Start from BANYAN_GATE_TOPK_OPTIONS_INIT. */
 typedef struct banyan_gate_topk_options {
   size_t struct_size;
-  size_t top_k;    /**< experts of each token; default 1 */
-  int activation;  /**< a banyan_gate_activation */
-  int renormalize; /**< not 0: weights of a token are divided by their sum (unless that is 0) */
-  double scale;    /**< weights are multiplied by it at last (routed_scaling_factor); default 1 */
-  const float*
-      bias; /**< [num_experts]: added to activated scores to choose, not to weigh (arXiv 2408.15664); or NULL */
+  size_t top_k;      /**< experts of each token; default 1 */
+  int activation;    /**< a banyan_gate_activation */
+  int renormalize;   /**< not 0: weights of a token are divided by their sum (unless that is 0) */
+  double scale;      /**< weights are multiplied by it at last (routed_scaling_factor); default 1 */
+  const float* bias; /**< [num_experts]: added to activated scores to choose only (arXiv 2408.15664); or NULL */
   size_t num_groups; /**< groups of num_experts / num_groups consecutive experts; default 1; divides num_experts */
   size_t top_groups; /**< experts come from this many best groups only; default: all. 1: SAM; more: node-limited */
   int group_score;   /**< a banyan_gate_group_score */

@@ -221,6 +221,9 @@ class Assigner {
 
 Balanced balanced(const Scores& scores) {
   Balanced result{.routing = empty_routing(scores.num_tokens, 1)};
+  if (scores.num_tokens == 0) {
+    return result;
+  }
   Assigner assigner(scores);
   for (size_t token = 0; token < scores.num_tokens; ++token) {
     assigner.assign(token);

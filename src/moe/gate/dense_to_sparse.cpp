@@ -38,7 +38,7 @@ double temperature_of(const DenseToSparseTerms& terms) {
     return terms.end_temperature;
   }
   const double progress = static_cast<double>(terms.step) / static_cast<double>(terms.anneal_steps);
-  return terms.start_temperature * std::pow(terms.end_temperature / terms.start_temperature, progress);
+  return std::exp((1 - progress) * std::log(terms.start_temperature) + progress * std::log(terms.end_temperature));
 }
 
 DenseToSparse dense_to_sparse(const Scores& scores, const DenseToSparseTerms& terms) {
@@ -57,7 +57,10 @@ DenseToSparse dense_to_sparse(const Scores& scores, const DenseToSparseTerms& te
     }
     const auto chosen = best_of(keys, all_of(scores.num_experts), terms.top_k);
     auto weights = keys;
-    std::transform(weights.begin(), weights.end(), weights.begin(), [&](double key) { return key / temperature; });
+    // Less the best before the division, which must not overflow.
+    const double best = keys[chosen.front()];
+    std::transform(weights.begin(), weights.end(), weights.begin(),
+                   [&](double key) { return (key - best) / temperature; });
     softmax(weights);
     const size_t kept = kept_of(chosen, weights, terms.threshold);
     double sum = 0;

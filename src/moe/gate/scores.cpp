@@ -9,10 +9,16 @@
 #include "base/error.hpp"
 
 namespace banyan::moe::gate {
+namespace {
+
+/// Elements of at most 16 bytes that a std::vector may have.
+constexpr size_t kMostElements = std::numeric_limits<ptrdiff_t>::max() / 16;
+
+}  // namespace
 
 size_t area(size_t a, size_t b, const char* what) {
   const auto product = checked::multiply(a, b);
-  if (!product || *product > std::numeric_limits<size_t>::max() / sizeof(double)) {
+  if (!product || *product > kMostElements) {
     throw Error(BANYAN_ERR_LIMIT,
                 std::string(what) + " overflows: " + std::to_string(a) + " times " + std::to_string(b));
   }

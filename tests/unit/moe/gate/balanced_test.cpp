@@ -220,6 +220,7 @@ TEST(Balanced, WeightsThenTheSigmoidOfTheScore) {
       result.routing.weights[0],
       static_cast<float>(1 / (1 + std::exp(-double{table.values[static_cast<size_t>(result.routing.idx[0])]}))));
   EXPECT_TRUE(balanced(scores_of(nullptr, 0, 3)).routing.idx.empty());
+  EXPECT_TRUE(balanced(scores_of(nullptr, 0, 2147483647)).routing.idx.empty());
 }
 
 }  // namespace

@@ -162,8 +162,8 @@ TEST(ApplyCapacity, AnyRoutingAndPolicyThenFullBuffersWithoutGaps) {
   }));
 }
 
-/// HetuMoE's top-2 combine assigns instead of adding, and its gradient takes the first expert twice: what goes through
-/// the buffers must come back as the weighted sum over all choices that were kept.
+/// HetuMoE's top-2 combine assigns instead of adding, and its gradient takes the first expert twice: each kept choice
+/// must find the row of its own expert, which is the gradient of its weight, and the token the weighted sum of them.
 TEST(ApplyCapacity, RowsThroughTheBuffersThenTheWeightedSumOfAllChoices) {
   const auto table = random_table(40, 5, 2);
   const auto routing = topk(table.scores(), {.top_k = 2, .renormalize = true});
@@ -182,11 +182,13 @@ TEST(ApplyCapacity, RowsThroughTheBuffersThenTheWeightedSumOfAllChoices) {
     double expected = 0;
     for (size_t at = 2 * token; at < 2 * token + 2; ++at) {
       if (result.idx[at] >= 0) {
-        combined += routing.weights[at] * buffers[static_cast<size_t>(result.idx[at] * 14 + result.positions[at])];
+        const double row = buffers[static_cast<size_t>(result.idx[at] * 14 + result.positions[at])];
+        EXPECT_EQ(row, static_cast<double>(token) * static_cast<double>(result.idx[at] + 1));
+        combined += routing.weights[at] * row;
         expected += routing.weights[at] * static_cast<double>(token) * static_cast<double>(result.idx[at] + 1);
       }
     }
-    EXPECT_EQ(combined, expected);
+    EXPECT_NEAR(combined, expected, 1e-9);
   }
 }
 

@@ -86,9 +86,9 @@ TEST(ExpertChoice, BadInputThenNamesIt) {
 
 TEST(DenseToSparse, StepsThenTheTemperatureFallsGeometrically) {
   DenseToSparseTerms terms{.start_temperature = 2, .end_temperature = 0.5, .anneal_steps = 10};
-  EXPECT_DOUBLE_EQ(temperature_of(terms), 2);
+  EXPECT_NEAR(temperature_of(terms), 2, 1e-15);
   terms.step = 5;
-  EXPECT_DOUBLE_EQ(temperature_of(terms), 1);
+  EXPECT_NEAR(temperature_of(terms), 1, 1e-15);
   terms.step = 10;
   EXPECT_DOUBLE_EQ(temperature_of(terms), 0.5);
   terms.step = 1000;
@@ -126,6 +126,16 @@ TEST(DenseToSparse, ThresholdAboveAllWeightsThenTheBestStays) {
   const DenseToSparseTerms terms{.top_k = 4, .end_temperature = 1, .threshold = 0.9, .noisy = false};
   EXPECT_THAT(dense_to_sparse(table.scores(), terms).routing.idx, ElementsAre(0, -1, -1, -1));
   EXPECT_THAT(dense_to_sparse(table.scores(), terms).routing.weights, ElementsAre(0.25F, 0, 0, 0));
+}
+
+TEST(DenseToSparse, ExtremeTemperaturesThenWeightsAreNumbers) {
+  const auto table = table_of(3, {1e30F, -1e30F, 9e29F});
+  const DenseToSparseTerms cold{.top_k = 3, .start_temperature = 1e300, .end_temperature = 1e-300, .noisy = false};
+  EXPECT_THAT(dense_to_sparse(table.scores(), cold).routing.weights, ElementsAre(1, 0, 0));
+  DenseToSparseTerms between = cold;
+  between.anneal_steps = 2;
+  between.step = 1;
+  EXPECT_NEAR(temperature_of(between), 1, 1e-9);
 }
 
 TEST(DenseToSparse, RenormalisedThenWeightsOfATokenSumToOne) {

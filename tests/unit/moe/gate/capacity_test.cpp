@@ -95,6 +95,14 @@ TEST(ApplyCapacity, ScoreThenTokensOfTheLargestWeightFirst) {
   EXPECT_THAT(result.positions, ElementsAre(-1, 0, 1, 0));
 }
 
+TEST(ApplyCapacity, ScoreOfSeveralChoicesThenTheLargestOfThePresentOnesCounts) {
+  const std::vector<int64_t> idx = {0, 1, 0, 2, 0, -1};
+  const std::vector<float> weights = {0.5F, 0.5F, 0.9F, 0.1F, 0.2F, 7.0F};
+  const auto result = apply_capacity(
+      {.num_tokens = 3, .num_experts = 3, .top_k = 2, .capacity = 1, .policy = DropPolicy::kScore}, idx, weights);
+  EXPECT_THAT(result.idx, ElementsAre(-1, 1, 0, 2, -1, -1));
+}
+
 TEST(ApplyCapacity, RandomThenEachTokenStaysAsOftenAndTheSeedDecides) {
   const std::vector<int64_t> idx(10, 0);
   std::vector<int> stays(10, 0);

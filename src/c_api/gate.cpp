@@ -122,14 +122,6 @@ gate::DropTerms drop_terms(const banyan_gate_drop_options& options) {
   return terms;
 }
 
-/// Weights of choices that are gone become 0.
-void write_dropped(const gate::Dropped& dropped, int64_t* topk_idx, float* topk_weights) {
-  copy_to(dropped.idx, topk_idx);
-  for (size_t at = 0; topk_weights != nullptr && at < dropped.idx.size(); ++at) {
-    topk_weights[at] = dropped.idx[at] < 0 ? 0.0F : topk_weights[at];
-  }
-}
-
 }  // namespace
 }  // namespace banyan::c_api
 
@@ -299,7 +291,8 @@ banyan_status banyan_gate_apply_capacity(const banyan_gate_drop_options* options
     require_room(topk_idx, count, "topk_idx");
     const std::span<const float> weights(topk_weights, topk_weights == nullptr ? 0 : count);
     const auto dropped = gate::apply_capacity(terms, {topk_idx, count}, weights);
-    c_api::write_dropped(dropped, topk_idx, topk_weights);
+    copy_to(dropped.idx, topk_idx);
+    copy_to(dropped.weights, topk_weights);
     copy_to(dropped.positions, out.positions);
     copy_to(dropped.requested, out.requested);
     copy_to(dropped.kept, out.kept);

@@ -119,6 +119,7 @@ size_t capacity_of(const CapacityTerms& terms) {
 Dropped apply_capacity(const DropTerms& terms, std::span<const int64_t> topk_idx, std::span<const float> weights) {
   check(terms, topk_idx, weights);
   Dropped result{.idx = {topk_idx.begin(), topk_idx.end()},
+                 .weights = {weights.begin(), weights.end()},
                  .positions = std::vector<int64_t>(topk_idx.size(), -1),
                  .requested = std::vector<size_t>(terms.num_experts, 0),
                  .kept = std::vector<size_t>(terms.num_experts, 0)};
@@ -139,6 +140,9 @@ Dropped apply_capacity(const DropTerms& terms, std::span<const int64_t> topk_idx
         ++result.num_dropped;
       }
     }
+  }
+  for (size_t at = 0; at < result.weights.size(); ++at) {
+    result.weights[at] = result.idx[at] < 0 ? 0.0F : result.weights[at];
   }
   return result;
 }

@@ -41,6 +41,7 @@ struct DropTerms {
 /// What became of the choices.
 struct Dropped {
   std::vector<int64_t> idx{};        ///< [num_tokens, top_k]: -1 where a choice was dropped or absent
+  std::vector<float> weights{};      ///< as given, but 0 where idx is -1; empty where none were given
   std::vector<int64_t> positions{};  ///< [num_tokens, top_k]: place in the expert's buffer; -1 as in idx
   std::vector<size_t> requested{};   ///< [num_experts]
   std::vector<size_t> kept{};        ///< [num_experts]

@@ -101,6 +101,7 @@ TEST(ApplyCapacity, ScoreOfSeveralChoicesThenTheLargestOfThePresentOnesCounts) {
   const auto result = apply_capacity(
       {.num_tokens = 3, .num_experts = 3, .top_k = 2, .capacity = 1, .policy = DropPolicy::kScore}, idx, weights);
   EXPECT_THAT(result.idx, ElementsAre(-1, 1, 0, 2, -1, -1));
+  EXPECT_THAT(result.weights, ElementsAre(0, 0.5F, 0.9F, 0.1F, 0, 0));
 }
 
 TEST(ApplyCapacity, RandomThenEachTokenStaysAsOftenAndTheSeedDecides) {

@@ -7,6 +7,7 @@
 #include "banyan/comm.h"
 #include "banyan/gate.h"
 #include "banyan/gate_loss.h"
+#include "banyan/fastmoe.h"
 #include "banyan/info.h"
 #include "banyan/moe.h"
 #include "banyan/plan.h"

@@ -10,6 +10,7 @@
 #include "coll/weighted.hpp"
 #include "comm/communicator.hpp"
 #include "cost/profile.hpp"
+#include "moe/fastmoe/fastmoe.hpp"
 #include "planner/plan.hpp"
 #include "topology/graph.hpp"
 
@@ -39,9 +40,10 @@ struct Layout {
 struct banyan_comm {
   std::unique_ptr<banyan::comm::Communicator> communicator;
   std::unique_ptr<banyan::coll::Engine> engine;
-  banyan_topology topology;               ///< what banyan_comm_topology lends
-  std::optional<banyan_profile> profile;  ///< what banyan_comm_profile lends
-  banyan::c_api::Layout layout;           ///< of the last all-to-all-v
+  banyan_topology topology;                       ///< what banyan_comm_topology lends
+  std::optional<banyan_profile> profile;          ///< what banyan_comm_profile lends
+  banyan::c_api::Layout layout;                   ///< of the last all-to-all-v
+  std::unique_ptr<banyan::moe::Fastmoe> fastmoe;  ///< once it is used
   int num_requests = 0;
 };
 

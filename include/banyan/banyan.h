@@ -10,6 +10,7 @@
 #include "banyan/fastmoe.h"
 #include "banyan/info.h"
 #include "banyan/moe.h"
+#include "banyan/placement.h"
 #include "banyan/plan.h"
 #include "banyan/profile.h"
 #include "banyan/status.h"

@@ -24,7 +24,7 @@ typedef struct banyan_moves banyan_moves;
 /**
  * How paths are learnt. Start from BANYAN_POPULARITY_CONFIG_INIT; zero means default.
  * Source: Lina (arXiv 2210.17223), estimation of popularity for inference: tokens with the same choices in the last
- * layers choose alike in the next; paths of 3 layers estimate best.
+ * layers choose alike in the next; its paths are of 3 layers.
  */
 typedef struct banyan_popularity_config {
   size_t struct_size;

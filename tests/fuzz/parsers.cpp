@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <cmath>
 #include <stdexcept>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "cost/inferred_racks.hpp"
 #include "cost/profile.hpp"
-#include "planner/select.hpp"
+#include "planner/select.hpp" "moe/placement/popularity.hpp"
 #include "planner/traffic_generators.hpp"
 #include "planner/traffic_matrix.hpp"
 #include "planner/tuning_rules.hpp"
@@ -151,6 +152,26 @@ std::string run_results(std::string_view text) {
   return result ? std::string() : refusal(result, text);
 }
 
+std::string run_popularity(std::string_view text) {
+  const auto result = moe::Popularity::from_json(text);
+  if (!result) {
+    return refusal(result, text);
+  }
+  moe::Popularity popularity = result.value("text");
+  const std::string written = popularity.to_json();
+  expect(moe::Popularity::from_json(written).value("written").to_json() == written,
+         "the popularity does not come back");
+  const moe::PopularityTerms& terms = popularity.terms();
+  const std::vector<int64_t> none(static_cast<size_t>(terms.top_k), -1);
+  for (int layer = 0; layer + 1 < terms.num_layers; ++layer) {
+    popularity.observe(layer, none, 1, true);
+    for (const double rows : popularity.predict()) {
+      expect(rows >= 0 && rows <= terms.top_k * 1.001, "a token is expected to make no, or too many choices");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 const std::vector<Parser>& parsers() {
@@ -167,6 +188,7 @@ const std::vector<Parser>& parsers() {
       {"traffic spec", run_traffic_spec},
       {"tuning rules", run_tuning_rules},
       {"profiler's results", run_results},
+      {"popularity", run_popularity},
   };
   return kParsers;
 }

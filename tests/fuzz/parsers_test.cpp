@@ -33,7 +33,12 @@ const std::vector<std::string>& seeds() {
         "3:[5, 4x2] nic=[1gbit, 2gbit x2] racks=[1,2] uplink=2.5GB/s rails=2 numa=4 nvlink=50GB/s",
         "moe:4k,experts=64,topk=8,zeros=0.3,seed=1",
         R"({"format": "banyan-profile-resume-1", "key": "9f86d081884c7d65",
-            "probes": [{"probe": "copy", "numbers": [5.5e9, 9.8e9]}]})"};
+            "probes": [{"probe": "copy", "numbers": [5.5e9, 9.8e9]}]})",
+        R"({"format": "banyan-popularity-1", "num_layers": 2, "num_experts": 4, "top_k": 2, "path_length": 3,
+            "path_choices": 1, "max_paths": 9, "max_experts_per_path": 3, "decay": 0.9, "layers": [
+              [{"path": [], "tokens": 7.5, "choices": 15.0, "experts": [[0, 5.0], [2, 10.0]]}],
+              [{"path": [], "tokens": 5.5, "choices": 10.0, "experts": [[1, 4.0], [3, 5.5]]},
+               {"path": [2], "tokens": 4.5, "choices": 8.0, "experts": [[1, 3.0], [3, 5.0]]}]]})"};
     for (const auto& path : paths) {
       texts.push_back(file::read(path));
     }

@@ -12,9 +12,6 @@
 namespace banyan::moe {
 namespace {
 
-/// Decayed counts below this are forgotten, before they become numbers that computers are slow with.
-constexpr double kForgotten = 1e-9;
-
 std::string out_of_range(const char* name, int value, int least, int most) {
   return value >= least && value <= most ? "" : fmt::format("{} is {}, must be {} to {}", name, value, least, most);
 }
@@ -188,7 +185,7 @@ void Popularity::learn(PathTable& table, std::span<const int64_t> topk_idx) {
 void Popularity::decay(PathTable& table) const {
   for (auto& [key, path] : table) {
     path.tokens *= terms_.decay;
-    path.choices *= terms_.decay;
+    path.choices = path.choices * terms_.decay < kForgotten ? 0 : path.choices * terms_.decay;
     for (auto& [expert, weight] : path.experts) {
       weight *= terms_.decay;
     }

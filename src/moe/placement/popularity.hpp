@@ -31,7 +31,10 @@ struct PopularityTerms {
 /// What is wrong with the terms, empty if nothing; names are those of banyan_popularity_config.
 [[nodiscard]] std::string problem_of(const PopularityTerms& terms);
 
-/// What tokens of one path did next. Weights are counts, decayed.
+/// Decayed counts below this are forgotten, before they become numbers that computers are slow with.
+inline constexpr double kForgotten = 1e-9;
+
+/// What tokens of one path did next. Weights are counts, decayed; 0 or at least kForgotten.
 struct PathStatistics {
   double tokens = 0;                            ///< that took the path
   double choices = 0;                           ///< that they made, also of experts that are not kept

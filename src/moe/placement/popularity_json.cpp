@@ -41,8 +41,8 @@ int integer(const Value& value, const std::string& path, int least, int most) {
 
 double weight(const Value& value, const std::string& path) {
   const double number = value.is_number() ? value.get<double>() : NAN;
-  if (!(number >= 0 && number <= kMaxWeight)) {
-    throw Rejected{fmt::format("{}: expected a number from 0 to {}, found {}", path, kMaxWeight,
+  if (!(number == 0 || (number >= kForgotten && number <= kMaxWeight))) {
+    throw Rejected{fmt::format("{}: expected 0 or a number from {} to {}, found {}", path, kForgotten, kMaxWeight,
                                value.is_number() ? value.dump() : value.type_name())};
   }
   return number;
@@ -114,8 +114,7 @@ PathStatistics read_statistics(const Value& value, const std::string& path, cons
     sum += statistics.experts.back().second;
   }
   // Sums of many roundings, so not to the last digit.
-  if (sum > statistics.choices * (1 + 1e-9) + 1e-9 ||
-      statistics.choices > statistics.tokens * terms.top_k * (1 + 1e-9) + 1e-9) {
+  if (sum > statistics.choices * (1 + 1e-9) || statistics.choices > statistics.tokens * terms.top_k * (1 + 1e-9)) {
     throw Rejected{fmt::format("{}: {} tokens can't have made {} choices, {} of them of experts listed", path,
                                statistics.tokens, statistics.choices, sum)};
   }

@@ -128,6 +128,21 @@ TEST(Popularity, LongAgoThenForgotten) {
   EXPECT_THAT(popularity.predict(), Pointwise(DoubleNear(1e-9), {1.0, 0.0, 0.0}));
 }
 
+TEST(Popularity, OnlyDroppedChoicesForLongThenNoneAreExpected) {
+  PopularityTerms terms = small(2, 3);
+  terms.decay = 0.01;
+  Popularity popularity(terms);
+  observe(popularity, 0, {0});
+  observe(popularity, 1, {2});
+  for (int batch = 0; batch < 100; ++batch) {
+    observe(popularity, 0, {0});
+    observe(popularity, 1, {-1});
+  }
+  observe(popularity, 0, {0}, false);
+  EXPECT_THAT(popularity.predict(), ElementsAre(0, 0, 0));
+  EXPECT_TRUE(Popularity::from_json(popularity.to_json()).ok());
+}
+
 TEST(Popularity, DroppedChoicesThenFewerRows) {
   PopularityTerms terms = small(2, 3);
   terms.top_k = 2;
@@ -315,7 +330,7 @@ TEST(Popularity, BadJsonThenTheMemberIsNamed) {
   EXPECT_THAT(refusal("\"num_layers\": 2", "\"num_layers\": 3"), HasSubstr("layers: has 2 entries, num_layers is 3"));
   EXPECT_THAT(refusal("\"top_k\": 1", "\"top_k\": 9"), HasSubstr("top_k is 9"));
   EXPECT_THAT(refusal("\"decay\"", "\"decoy\""), HasSubstr("decay: is missing"));
-  EXPECT_THAT(refusal("\"tokens\": 2.0", "\"tokens\": -1"), HasSubstr("layers[0][0].tokens: expected a number"));
+  EXPECT_THAT(refusal("\"tokens\": 2.0", "\"tokens\": -1"), HasSubstr("layers[0][0].tokens: expected 0 or a number"));
   EXPECT_THAT(refusal("\"choices\": 2.0", "\"choices\": 5"), HasSubstr("layers[0][0]: 2 tokens can't have made 5"));
   EXPECT_THAT(refusal("\"path\": []", "\"path\": [0]"), HasSubstr("layers[0][0].path: has 1 entries, more than 0"));
   EXPECT_THAT(Popularity::from_json("[]").error().message, HasSubstr("expected an object, found array"));

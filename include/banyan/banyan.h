@@ -5,9 +5,9 @@
 
 #include "banyan/alltoall.h"
 #include "banyan/comm.h"
+#include "banyan/fastmoe.h"
 #include "banyan/gate.h"
 #include "banyan/gate_loss.h"
-#include "banyan/fastmoe.h"
 #include "banyan/info.h"
 #include "banyan/moe.h"
 #include "banyan/placement.h"

@@ -4,14 +4,14 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
-#include <cmath>
 #include <stdexcept>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "cost/inferred_racks.hpp"
 #include "cost/profile.hpp"
-#include "planner/select.hpp" "moe/placement/popularity.hpp"
+#include "moe/placement/popularity.hpp"
+#include "planner/select.hpp"
 #include "planner/traffic_generators.hpp"
 #include "planner/traffic_matrix.hpp"
 #include "planner/tuning_rules.hpp"

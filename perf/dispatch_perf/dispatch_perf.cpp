@@ -144,8 +144,8 @@ uint64_t measure(banyan_comm* comm, const CommShape& shape, const DispatchOption
       fmt::print("{:>8} {:>10} {:>10.1f} {:>10.1f} {:>10.1f} {:>10.1f} {:>9.2f} {:>7.1f} {:>7.2f} {:>7}\n",
                  options.layer.tokens, ways[n]->name(), 1e6 * times[n].route_s, 1e6 * times[n].dispatch_s,
                  1e6 * times[n].combine_s, 1e6 * times[n].sum_s,
-                 1e-6 * static_cast<double>(wire_rows * options.layer.row_bytes()),
-                 100 * ratio(bound, times[n].sum_s), ratio(times[0].sum_s, times[n].sum_s), wrong);
+                 1e-6 * static_cast<double>(wire_rows * options.layer.row_bytes()), 100 * ratio(bound, times[n].sum_s),
+                 ratio(times[0].sum_s, times[n].sum_s), wrong);
       std::fflush(stdout);
     }
   }

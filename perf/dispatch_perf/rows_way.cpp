@@ -141,7 +141,8 @@ class RowsWay final : public Way {
           sum_[i] += gate_.topk_weights[at] * from_bf16(row[i]);
         }
       }
-      std::transform(sum_.begin(), sum_.end(), combined_.begin() + static_cast<std::ptrdiff_t>(token * hidden), to_bf16);
+      std::transform(sum_.begin(), sum_.end(), combined_.begin() + static_cast<std::ptrdiff_t>(token * hidden),
+                     to_bf16);
     }
   }
 

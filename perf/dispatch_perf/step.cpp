@@ -10,7 +10,9 @@
 namespace banyan::perf {
 namespace {
 
-float token_value(int rank, size_t at) { return static_cast<float>((at * 7 + static_cast<size_t>(rank) * 31) % 61) / 8 - 3; }
+float token_value(int rank, size_t at) {
+  return static_cast<float>((at * 7 + static_cast<size_t>(rank) * 31) % 61) / 8 - 3;
+}
 
 float factor_of(int expert) { return static_cast<float>(1 << (expert % 3)); }
 

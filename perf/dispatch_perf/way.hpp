@@ -30,8 +30,8 @@ class Way {
   [[nodiscard]] virtual uint64_t wire_rows() const = 0;
 };
 
-/// What programs do without a token exchange: a row for each choice, sorted by rank; counts exchanged; rows and experts'
-/// numbers by all-to-all-v; sorted by expert; back the same way; the weighted sum at the source.
+/// What programs do without a token exchange: a row for each choice, sorted by rank; counts exchanged; rows and
+/// experts' numbers by all-to-all-v; sorted by expert; back the same way; the weighted sum at the source.
 [[nodiscard]] std::unique_ptr<Way> make_rows_way(banyan_comm* comm, const Layer& layer);
 
 /// banyan/moe.h with that banyan_moe_dedup.

@@ -33,7 +33,8 @@ BASE_PUBLIC = {"status.h", "types.h"}
 # Programs that may link layers of the library, and which.
 PLANNING = {"planner", "simulator", "executor", "cost", "schedule", "topology", "base"}  # what needs no communicator
 PRIVILEGED_TOOLS = {"tools/planning": PLANNING, "tools/banyan-plan": PLANNING, "tools/banyan-sim": PLANNING,
-                    "perf/common": {"planner"}, "perf/micro": {"base", "transport", "coll", "cost", "executor"}}
+                    "perf/common": {"planner"},
+                    "perf/micro": {"base", "transport", "coll", "cost", "executor", "moe", "topology"}}
 
 # Outside libraries and the folders that wrap them.
 WRAPPED = [

@@ -14,6 +14,7 @@
 #include "banyan/plan.h"
 #include "banyan/profile.h"
 #include "banyan/status.h"
+#include "banyan/targets.h"
 #include "banyan/topology.h"
 #include "banyan/types.h"
 #include "banyan/weighted.h"

@@ -204,9 +204,17 @@ void Engine::idle() {
   }
 }
 
+void Engine::check_aborted(comm::Communicator& communicator) {
+  const auto& state = communicator.control().state();
+  if (state.raised()) {
+    fail(state.status(), state.text());
+  }
+}
+
 void Engine::check_clock(Request& request) {
-  if (comm_.control().state().raised()) {
-    fail(comm_.control().state().status(), comm_.control().state().text());
+  check_aborted(comm_);
+  if (parent_ != nullptr) {
+    check_aborted(*parent_);
   }
   if (stall_deadline_.passed()) {
     stall_deadline_ = Deadline::in(stall_repeat_s_);

@@ -38,6 +38,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   [[nodiscard]] comm::Communicator& communicator() noexcept { return comm_; }
+  /// From now on exchanges also end when `parent`, of which this communicator is a split, is aborted. Borrowed.
+  void heed(comm::Communicator& parent) noexcept { parent_ = &parent; }
 
   /// See banyan_alltoall; `block_bytes` per pair.
   void alltoall(const void* sendbuf, void* recvbuf, size_t block_bytes, const Options& options);
@@ -89,6 +91,7 @@ class Engine {
   void idle();
   void tell(Request& request);
   void check_clock(Request& request);
+  void check_aborted(comm::Communicator& communicator);
   void report_stall(const Request& request);
   void await_verdict();
   [[nodiscard]] std::string describe_timeout(const Request& request) const;
@@ -96,6 +99,7 @@ class Engine {
   void drain() noexcept;
 
   comm::Communicator& comm_;
+  comm::Communicator* parent_ = nullptr;
   PlanCache plans_;
   executor::HostExecutor executor_;
   Request one_shot_;

@@ -74,9 +74,7 @@ Group::Group(coll::Engine& engine, const GroupTerms& terms)
   comm.check_usable();
   const Deadline deadline = Deadline::in(terms.timeout_s > 0 ? terms.timeout_s : comm.settings().timeout_s);
   static_cast<void>(comm::exchange_or_fail(comm.bootstrap(), deadline, [&] {
-    if (engine_.busy()) {
-      throw Error(BANYAN_ERR_BUSY, "a request of this communicator is active; wait for it");
-    }
+    require_idle();
     check_terms(terms);
     map_ = map_of(terms, comm.size());
     check(terms);
@@ -86,12 +84,13 @@ Group::Group(coll::Engine& engine, const GroupTerms& terms)
   scale_bytes_ = terms.scale_bytes;
   combine_hidden_ = terms.combine_hidden;
   agree(terms, deadline);
-  make_rungs(terms);
+  collectively([&] { make_rungs(terms); });
 }
 
 Group::~Group() {
+  const bool healthy = !engine_.communicator().control().state().raised();
   for (const Rung& rung : rungs_) {
-    if (rung.communicator) {
+    if (rung.communicator && healthy) {
       rung.communicator->say_goodbye();
     }
   }
@@ -163,6 +162,7 @@ void Group::make_rungs(const GroupTerms& terms) {
     std::sort(made.members.begin(), made.members.end());  // a rack's are host by host
     made.communicator = comm::split(comm, made.members.front(), comm.rank());
     made.engine = std::make_unique<coll::Engine>(*made.communicator);
+    made.engine->heed(comm);
   }
   BANYAN_LOG(kDebug, "moe", "rank {}: {} experts, {} of them here, rows of {} bytes, {} rungs", comm.rank(),
              map_.num_experts(), layout_.num_local_experts, row_bytes_ + scale_bytes_, ladder_->height());
@@ -190,6 +190,18 @@ void Group::exchange(size_t rung, const std::byte* send, std::span<const size_t>
   lay_out(recv_rows, recv_bytes_, recv_offsets_);
   coll::Engine& engine = group.engine ? *group.engine : engine_;
   engine.alltoallv(send, recv, {send_bytes_, send_offsets_, recv_bytes_, recv_offsets_}, options_);
+}
+
+void Group::require_idle() const {
+  if (engine_.busy()) {
+    throw Error(BANYAN_ERR_BUSY, "a request of this communicator is active; wait for it");
+  }
+}
+
+void Group::fail_without_memory() {
+  const Error error(BANYAN_ERR_NO_MEMORY, "rank " + std::to_string(rank()) + " is out of memory");
+  fail(error);
+  throw error;
 }
 
 void Group::fail(const Error& error) noexcept {

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "coll/engine.hpp"
 #include "device/rows.hpp"
 #include "moe/exchange/expert_map.hpp"
@@ -80,11 +82,29 @@ class Group {
                 std::span<const size_t> recv_rows, size_t bytes);
   [[nodiscard]] const coll::Options& options() const noexcept { return options_; }
 
+  /// Runs a part of an exchange that all ranks have in common. Errors: BUSY before anything, if a request of the
+  /// communicator is active; those of `work`, after which fail() was called, NO_MEMORY for std::bad_alloc.
+  template <typename Work>
+  void collectively(const Work& work) {
+    engine_.communicator().check_usable();
+    require_idle();
+    try {
+      work();
+    } catch (const Error& error) {
+      fail(error);
+      throw;
+    } catch (const std::bad_alloc&) {
+      fail_without_memory();
+    }
+  }
+
+ private:
   /// Aborts all communicators of the group after an error that leaves one unusable, so that nobody waits for this rank
   /// in another of them.
   void fail(const Error& error) noexcept;
+  [[noreturn]] void fail_without_memory();
+  void require_idle() const;
 
- private:
   struct Rung {
     std::unique_ptr<comm::Communicator> communicator;  ///< nullptr: the world
     std::unique_ptr<coll::Engine> engine;

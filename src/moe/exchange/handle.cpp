@@ -8,33 +8,32 @@
 namespace banyan::moe {
 
 Handle::Handle(Group& group, const GateOutput& gate) : group_(group) {
+  group.collectively([&] { make(gate); });
+}
+
+void Handle::make(const GateOutput& gate) {
   Problem problem;
-  routing_ = make_routing(gate, group.routing_rules(), group.map(), group.hosts(), group.rank(), &problem);
-  const auto num_ranks = static_cast<size_t>(group.size());
+  routing_ = make_routing(gate, group_.routing_rules(), group_.map(), group_.hosts(), group_.rank(), &problem);
+  const auto num_ranks = static_cast<size_t>(group_.size());
   std::vector<size_t> bytes(num_ranks);
   const bool weighted = gate.topk_weights != nullptr;
   std::vector<std::byte> data;
   if (problem.kind == Problem::Kind::kNone) {
-    data = write_metadata(group.ladder(), group.metadata_rules(), routing_, group.rank(), weighted, bytes);
+    data = write_metadata(group_.ladder(), group_.metadata_rules(), routing_, group_.rank(), weighted, bytes);
   }
-  try {
-    const auto headers = exchange_headers(problem, bytes, weighted);
-    for (size_t rank = 0; rank < num_ranks; ++rank) {
-      if (headers[rank].problem.kind != Problem::Kind::kNone) {
-        throw Error(
-            BANYAN_ERR_INVALID_ARGUMENT,
-            headers[rank].problem.text(static_cast<int>(rank), group.routing_rules(), group.map().num_experts()));
-      }
-      all_dropped_ += headers[rank].num_dropped;
-      all_invalid_ += headers[rank].num_invalid;
+  const auto headers = exchange_headers(problem, bytes, weighted);
+  for (size_t rank = 0; rank < num_ranks; ++rank) {
+    if (headers[rank].problem.kind != Problem::Kind::kNone) {
+      throw Error(
+          BANYAN_ERR_INVALID_ARGUMENT,
+          headers[rank].problem.text(static_cast<int>(rank), group_.routing_rules(), group_.map().num_experts()));
     }
-    const auto pairs = exchange_metadata(headers, data, bytes);
-    for (size_t chunk = 0; chunk < group.metadata_rules().num_chunks; ++chunk) {
-      add_chunk(pairs, chunk);
-    }
-  } catch (const Error& error) {
-    group.fail(error);
-    throw;
+    all_dropped_ += headers[rank].num_dropped;
+    all_invalid_ += headers[rank].num_invalid;
+  }
+  const auto pairs = exchange_metadata(headers, data, bytes);
+  for (size_t chunk = 0; chunk < group_.metadata_rules().num_chunks; ++chunk) {
+    add_chunk(pairs, chunk);
   }
 }
 

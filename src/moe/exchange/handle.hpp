@@ -50,6 +50,7 @@ class Handle {
     uint64_t weighted = 0;
   };
 
+  void make(const GateOutput& gate);
   [[nodiscard]] std::vector<Header> exchange_headers(const Problem& problem, const std::vector<size_t>& bytes,
                                                      bool weighted);
   [[nodiscard]] std::vector<PairRows> exchange_metadata(const std::vector<Header>& headers,

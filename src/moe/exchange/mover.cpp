@@ -70,33 +70,35 @@ void Mover::zero_unused(const Handle::Chunk& chunk, std::byte* rows, size_t byte
 
 void Mover::dispatch(const Handle::Chunk& chunk, const std::byte* tokens, const std::byte* scales, std::byte* rows,
                      std::byte* row_scales) {
-  const size_t row = group_.row_bytes();
-  const size_t beside = group_.scale_bytes();
-  if (beside > 0) {
-    std::byte* packed = packed_.take(chunk.plan.num_tokens * (row + beside));
-    pack(chunk, tokens, scales, packed);
-    tokens = packed;
-  }
-  const std::byte* arrived = climb(chunk, tokens, row + beside);
-  const Arrivals& arrivals = chunk.plan.arrivals;
-  const auto put = [&](size_t arrival, size_t place) {
-    const std::byte* from = arrived + arrival * (row + beside);
-    std::memcpy(rows + place * row, from, row);
+  group_.collectively([&] {
+    const size_t row = group_.row_bytes();
+    const size_t beside = group_.scale_bytes();
     if (beside > 0) {
-      std::memcpy(row_scales + place * beside, from + row, beside);
+      std::byte* packed = packed_.take(chunk.plan.num_tokens * (row + beside));
+      pack(chunk, tokens, scales, packed);
+      tokens = packed;
     }
-  };
-  for (size_t arrival = 0; arrival < arrivals.rows(); ++arrival) {
-    if (group_.layout_rules().kind != LayoutKind::kExpertMajor) {
-      put(arrival, chunk.layout.place[arrival]);
-      continue;
+    const std::byte* arrived = climb(chunk, tokens, row + beside);
+    const Arrivals& arrivals = chunk.plan.arrivals;
+    const auto put = [&](size_t arrival, size_t place) {
+      const std::byte* from = arrived + arrival * (row + beside);
+      std::memcpy(rows + place * row, from, row);
+      if (beside > 0) {
+        std::memcpy(row_scales + place * beside, from + row, beside);
+      }
+    };
+    for (size_t arrival = 0; arrival < arrivals.rows(); ++arrival) {
+      if (group_.layout_rules().kind != LayoutKind::kExpertMajor) {
+        put(arrival, chunk.layout.place[arrival]);
+        continue;
+      }
+      for (uint32_t pick = arrivals.pick_begin[arrival]; pick < arrivals.pick_begin[arrival + 1]; ++pick) {
+        put(arrival, chunk.layout.place[pick]);
+      }
     }
-    for (uint32_t pick = arrivals.pick_begin[arrival]; pick < arrivals.pick_begin[arrival + 1]; ++pick) {
-      put(arrival, chunk.layout.place[pick]);
-    }
-  }
-  zero_unused(chunk, rows, row);
-  zero_unused(chunk, row_scales, beside);
+    zero_unused(chunk, rows, row);
+    zero_unused(chunk, row_scales, beside);
+  });
 }
 
 /// What this rank returns for each arrival.
@@ -156,71 +158,78 @@ void Mover::sum_returned(const Handle::Chunk& chunk, size_t rung, const std::byt
 }
 
 void Mover::combine(const Handle::Chunk& chunk, const std::byte* rows, std::byte* tokens, bool weighted) {
-  sums_.resize(kNumLevels * group_.hidden());
-  weighted = weighted && group_.layout_rules().kind == LayoutKind::kExpertMajor;
-  const size_t bytes = group_.hidden() * device::element_bytes(raw() ? group_.combine_dtype() : group_.partial_dtype());
-  const size_t height = chunk.plan.hops.size();
-  std::byte* held = held_[(height - 1) % 2].take(chunk.plan.arrivals.rows() * bytes);
-  sum_picks(chunk, rows, weighted, held);
-  for (size_t rung = height; rung-- > 0;) {
-    const Hop& hop = chunk.plan.hops[rung];
-    std::byte* returned = send_.take(hop.send_list.size() * bytes);
-    group_.exchange(rung, held, hop.recv_rows, returned, hop.send_rows, bytes);
-    held = rung == 0 ? tokens : held_[(rung - 1) % 2].take(rows_before(hop) * bytes);
-    sum_returned(chunk, rung, returned, weighted, held);
-  }
+  group_.collectively([&] {
+    sums_.resize(kNumLevels * group_.hidden());
+    weighted = weighted && group_.layout_rules().kind == LayoutKind::kExpertMajor;
+    const size_t bytes =
+        group_.hidden() * device::element_bytes(raw() ? group_.combine_dtype() : group_.partial_dtype());
+    const size_t height = chunk.plan.hops.size();
+    std::byte* held = held_[(height - 1) % 2].take(chunk.plan.arrivals.rows() * bytes);
+    sum_picks(chunk, rows, weighted, held);
+    for (size_t rung = height; rung-- > 0;) {
+      const Hop& hop = chunk.plan.hops[rung];
+      std::byte* returned = send_.take(hop.send_list.size() * bytes);
+      group_.exchange(rung, held, hop.recv_rows, returned, hop.send_rows, bytes);
+      held = rung == 0 ? tokens : held_[(rung - 1) % 2].take(rows_before(hop) * bytes);
+      sum_returned(chunk, rung, returned, weighted, held);
+    }
+  });
 }
 
 void Mover::spread(const Handle::Chunk& chunk, const std::byte* tokens, std::byte* rows) {
-  const device::Dtype dtype = group_.combine_dtype();
-  const size_t bytes = group_.hidden() * device::element_bytes(dtype);
-  const std::byte* arrived = climb(chunk, tokens, bytes);
-  const Arrivals& arrivals = chunk.plan.arrivals;
-  sums_.resize(kNumLevels * group_.hidden());
-  const std::span<float> scaled(sums_.data(), group_.hidden());
-  for (size_t arrival = 0; arrival < arrivals.rows(); ++arrival) {
-    const std::byte* from = arrived + arrival * bytes;
-    if (group_.layout_rules().kind != LayoutKind::kExpertMajor) {
-      std::memcpy(rows + chunk.layout.place[arrival] * bytes, from, bytes);
-      continue;
+  group_.collectively([&] {
+    const device::Dtype dtype = group_.combine_dtype();
+    const size_t bytes = group_.hidden() * device::element_bytes(dtype);
+    const std::byte* arrived = climb(chunk, tokens, bytes);
+    const Arrivals& arrivals = chunk.plan.arrivals;
+    sums_.resize(kNumLevels * group_.hidden());
+    const std::span<float> scaled(sums_.data(), group_.hidden());
+    for (size_t arrival = 0; arrival < arrivals.rows(); ++arrival) {
+      const std::byte* from = arrived + arrival * bytes;
+      if (group_.layout_rules().kind != LayoutKind::kExpertMajor) {
+        std::memcpy(rows + chunk.layout.place[arrival] * bytes, from, bytes);
+        continue;
+      }
+      for (uint32_t pick = arrivals.pick_begin[arrival]; pick < arrivals.pick_begin[arrival + 1]; ++pick) {
+        std::fill(scaled.begin(), scaled.end(), 0.0F);
+        device::add_scaled(dtype, from, arrivals.weights[pick], scaled);
+        device::store(dtype, scaled, rows + chunk.layout.place[pick] * bytes);
+      }
     }
-    for (uint32_t pick = arrivals.pick_begin[arrival]; pick < arrivals.pick_begin[arrival + 1]; ++pick) {
-      std::fill(scaled.begin(), scaled.end(), 0.0F);
-      device::add_scaled(dtype, from, arrivals.weights[pick], scaled);
-      device::store(dtype, scaled, rows + chunk.layout.place[pick] * bytes);
-    }
-  }
-  zero_unused(chunk, rows, bytes);
+    zero_unused(chunk, rows, bytes);
+  });
 }
 
 void Mover::weight_gradients(const Handle::Chunk& chunk, const Routing& routing, const std::byte* expert_rows,
                              std::span<float> gradients) {
-  BANYAN_CHECK(group_.layout_rules().kind == LayoutKind::kExpertMajor && arrived_ != nullptr,
-               "gradients of weights need rows of experts, and spread() before");
-  const Arrivals& arrivals = chunk.plan.arrivals;
-  const device::Dtype dtype = group_.combine_dtype();
-  const size_t bytes = group_.hidden() * device::element_bytes(dtype);
-  std::vector<float> by_pick(arrivals.local_experts.size()), out, in(total(chunk.picks_to));
-  for (size_t arrival = 0; arrival < arrivals.rows(); ++arrival) {
-    for (uint32_t pick = arrivals.pick_begin[arrival]; pick < arrivals.pick_begin[arrival + 1]; ++pick) {
-      by_pick[pick] = static_cast<float>(device::dot(dtype, arrived_ + arrival * bytes,
-                                                     expert_rows + chunk.layout.place[pick] * bytes, group_.hidden()));
+  group_.collectively([&] {
+    BANYAN_CHECK(group_.layout_rules().kind == LayoutKind::kExpertMajor && arrived_ != nullptr,
+                 "gradients of weights need rows of experts, and spread() before");
+    const Arrivals& arrivals = chunk.plan.arrivals;
+    const device::Dtype dtype = group_.combine_dtype();
+    const size_t bytes = group_.hidden() * device::element_bytes(dtype);
+    std::vector<float> by_pick(arrivals.local_experts.size()), out, in(total(chunk.picks_to));
+    for (size_t arrival = 0; arrival < arrivals.rows(); ++arrival) {
+      for (uint32_t pick = arrivals.pick_begin[arrival]; pick < arrivals.pick_begin[arrival + 1]; ++pick) {
+        by_pick[pick] = static_cast<float>(device::dot(
+            dtype, arrived_ + arrival * bytes, expert_rows + chunk.layout.place[pick] * bytes, group_.hidden()));
+      }
     }
-  }
-  for (const uint32_t pick : chunk.grad_sends) {
-    out.push_back(by_pick[pick]);
-  }
-  group_.exchange(0, reinterpret_cast<const std::byte*>(out.data()), chunk.picks_from,
-                  reinterpret_cast<std::byte*>(in.data()), chunk.picks_to, sizeof(float));
-  std::fill(gradients.begin(), gradients.end(), 0.0F);
-  std::vector<size_t> next(chunk.picks_to.size());
-  std::exclusive_scan(chunk.picks_to.begin(), chunk.picks_to.end(), next.begin(), size_t{0});
-  const auto top_k = static_cast<size_t>(group_.routing_rules().top_k);
-  for (size_t token = 0; token < chunk.plan.num_tokens; ++token) {
-    for (const Pick& pick : routing.of(chunk.plan.first_token + token)) {
-      gradients[token * top_k + static_cast<size_t>(pick.slot)] = in[next[static_cast<size_t>(pick.rank)]++];
+    for (const uint32_t pick : chunk.grad_sends) {
+      out.push_back(by_pick[pick]);
     }
-  }
+    group_.exchange(0, reinterpret_cast<const std::byte*>(out.data()), chunk.picks_from,
+                    reinterpret_cast<std::byte*>(in.data()), chunk.picks_to, sizeof(float));
+    std::fill(gradients.begin(), gradients.end(), 0.0F);
+    std::vector<size_t> next(chunk.picks_to.size());
+    std::exclusive_scan(chunk.picks_to.begin(), chunk.picks_to.end(), next.begin(), size_t{0});
+    const auto top_k = static_cast<size_t>(group_.routing_rules().top_k);
+    for (size_t token = 0; token < chunk.plan.num_tokens; ++token) {
+      for (const Pick& pick : routing.of(chunk.plan.first_token + token)) {
+        gradients[token * top_k + static_cast<size_t>(pick.slot)] = in[next[static_cast<size_t>(pick.rank)]++];
+      }
+    }
+  });
 }
 
 }  // namespace banyan::moe

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <future>
+#include <latch>
+#include <new>
 
 #include "base/error.hpp"
+#include "comm/factory.hpp"
 #include "exchange_job.hpp"
 
 namespace banyan::moe {
@@ -122,6 +126,123 @@ TEST(TokenExchangeFailure, ARankThatIsGoneThenOthersGetAnErrorNotAHang) {
   for (size_t rank = 0; rank < 3; ++rank) {
     EXPECT_NE(ends[rank].status, BANYAN_OK) << rank;
     EXPECT_NE(ends[rank].text.find("rank 3"), std::string::npos) << ends[rank].text;
+  }
+}
+
+/// A rank of its own that finds an error, while the others wait for it: not in an exchange of Banyan, so that whatever
+/// the rank knows it knows from its own.
+std::string alone(int failing, const std::function<void(coll::Engine&, Group&, const Handle&)>& body) {
+  const Job job = job_of_four();
+  std::promise<void> ended;
+  const std::shared_future<void> end = ended.get_future().share();
+  std::latch all_here(4);
+  std::string complaints;
+  const auto ends = run_ranks(job.hosts, {}, [&](coll::Engine& engine) {
+    const auto rank = static_cast<size_t>(engine.communicator().rank());
+    GroupTerms terms = job.terms();
+    terms.timeout_s = 0.5;
+    Group group(engine, terms);
+    const auto gate = testing::gate_of(job, rank);
+    const Handle handle(group,
+                        {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = 3});
+    all_here.arrive_and_wait();  // or one might hear of the error before it has its handle
+    if (static_cast<int>(rank) != failing) {
+      end.wait();
+      return;
+    }
+    try {
+      body(engine, group, handle);
+    } catch (...) {
+      complaints = "it threw";
+    }
+    ended.set_value();
+  });
+  for (const auto& outcome : ends) {
+    complaints += outcome.text;
+  }
+  return complaints;
+}
+
+TEST(TokenExchangeFailure, AHopInsideTheHostThatFailsThenTheGroupsCommunicatorIsUnusableToo) {
+  EXPECT_EQ(alone(2,
+                  [](coll::Engine& engine, Group& group, const Handle& handle) {
+                    Mover mover(group);
+                    std::vector<std::byte> rows(4096), tokens(4096);
+                    EXPECT_THROW(mover.combine(handle.chunks()[0], rows.data(), tokens.data(), true), Error);
+                    EXPECT_TRUE(engine.communicator().control().state().raised());
+                  }),
+            "");
+}
+
+TEST(TokenExchangeFailure, ARankWithoutMemoryThenTheGroupsCommunicatorIsUnusableAndSaysWhy) {
+  EXPECT_EQ(alone(1,
+                  [](coll::Engine& engine, Group& group, const Handle&) {
+                    try {
+                      group.collectively([] { throw std::bad_alloc(); });
+                      ADD_FAILURE() << "no error";
+                    } catch (const Error& error) {
+                      EXPECT_EQ(error.status(), BANYAN_ERR_NO_MEMORY);
+                    }
+                    EXPECT_EQ(engine.communicator().control().state().status(), BANYAN_ERR_NO_MEMORY);
+                    EXPECT_EQ(engine.communicator().control().state().text(), "rank 1 is out of memory");
+                  }),
+            "");
+}
+
+TEST(TokenExchangeFailure, AnAbortThenItEndsAWaitInsideAHostToo) {
+  std::promise<void> ended;
+  const std::shared_future<void> end = ended.get_future().share();
+  const auto ends = run_ranks(consecutive({2}), {}, [&](coll::Engine& engine) {
+    comm::Communicator& world = engine.communicator();
+    const auto split = comm::split(world, 0, world.rank());
+    coll::Engine inside(*split);
+    inside.heed(world);
+    if (world.rank() == 1) {
+      end.wait();
+      return;
+    }
+    const auto request = inside.alltoall_init(nullptr, nullptr, 0, {});
+    inside.start(*request);
+    world.control().abort(BANYAN_ERR_ABORTED, "enough");
+    try {
+      inside.wait(*request);  // for rank 1
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), BANYAN_ERR_ABORTED);
+    }
+    ended.set_value();
+  });
+  EXPECT_EQ(ends[0].text, "");
+}
+
+TEST(TokenExchangeFailure, ARequestThatIsActiveThenBusyBeforeAnythingIsSent) {
+  const Job job = job_of_four();
+  const auto ends = run_ranks(job.hosts, {}, [&](coll::Engine& engine) {
+    const auto rank = static_cast<size_t>(engine.communicator().rank());
+    Group group(engine, job.terms());
+    const auto gate = testing::gate_of(job, rank);
+    const Handle handle(group,
+                        {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = 3});
+    Mover mover(group);
+    std::vector<std::byte> rows(4096), tokens(4096);
+    const auto combine = [&] { mover.combine(handle.chunks()[0], rows.data(), tokens.data(), true); };
+    if (rank == 2) {  // and the others wait
+      const auto request = engine.alltoall_init(nullptr, nullptr, 0, {});
+      engine.start(*request);
+      try {
+        combine();
+        ADD_FAILURE() << "not busy";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.status(), BANYAN_ERR_BUSY);
+      }
+      engine.wait(*request);
+    } else {
+      engine.barrier();
+    }
+    combine();
+  });
+  for (const auto& end : ends) {
+    EXPECT_EQ(end.text, "");
   }
 }
 

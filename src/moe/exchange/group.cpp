@@ -52,6 +52,18 @@ void check_terms(const GroupTerms& terms) {
   }
 }
 
+/// Most rows that a layout of a rank can have; `choices` of all ranks are below 2^32, so nothing overflows.
+size_t most_rows(const GroupTerms& terms, size_t choices, size_t num_ranks, size_t num_local_experts) {
+  if (terms.layout != LayoutKind::kExpertMajor) {
+    return choices;
+  }
+  if (terms.routing.capacity == 0) {
+    return choices + num_local_experts * (terms.alignment - 1);
+  }
+  const size_t slots = num_ranks * terms.routing.capacity;
+  return num_local_experts * ((slots + terms.alignment - 1) / terms.alignment * terms.alignment);
+}
+
 ExpertMap map_of(const GroupTerms& terms, int num_ranks) {
   if (terms.expert_offsets.empty()) {
     return ExpertMap::blocks(std::max(1, terms.num_experts), num_ranks);
@@ -113,6 +125,14 @@ void Group::check(const GroupTerms& terms) const {
     throw Error(BANYAN_ERR_LIMIT, "max_tokens " + std::to_string(routing_.max_tokens) + " * top_k " +
                                       std::to_string(routing_.top_k) + " * " + std::to_string(hosts_.num_ranks()) +
                                       " ranks is more than 2^32 rows, or more bytes than there are addresses");
+  }
+  const auto local_experts = static_cast<size_t>(map_.most_local());
+  const size_t most = most_rows(terms, *rows, static_cast<size_t>(hosts_.num_ranks()), local_experts);
+  if (most > std::numeric_limits<uint32_t>::max() || !checked::multiply(most, widest)) {
+    throw Error(BANYAN_ERR_LIMIT, "alignment " + std::to_string(terms.alignment) + " and capacity " +
+                                      std::to_string(terms.routing.capacity) + " of " + std::to_string(local_experts) +
+                                      " experts on a rank may take " + std::to_string(most) +
+                                      " rows, more than 2^32, or more bytes than there are addresses");
   }
 }
 

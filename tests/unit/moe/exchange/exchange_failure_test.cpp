@@ -246,5 +246,18 @@ TEST(TokenExchangeFailure, ARequestThatIsActiveThenBusyBeforeAnythingIsSent) {
   }
 }
 
+TEST(TokenExchangeFailure, LayoutsThatAreTooLargeThenTheGroupIsRefusedNotAStepOfIt) {
+  const auto aligned = [](size_t alignment, size_t capacity) {
+    return refusals([=](GroupTerms& terms) {
+      terms.num_experts = 65536;
+      terms.alignment = alignment;
+      terms.routing.capacity = capacity;
+    });
+  };
+  expect_all_told(aligned(size_t{1} << 20, 0), "alignment 1048576");
+  expect_all_told(aligned((size_t{1} << 18) + 1, 1), "alignment 262145");
+  expect_all_told(aligned((size_t{1} << 18) - 1, 1), "the expert map");  // just not too many: differs, that is all
+}
+
 }  // namespace
 }  // namespace banyan::moe

@@ -148,7 +148,7 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
                        {"top_k", text(terms.routing.top_k)},
                        {"max_tokens", text(terms.routing.max_tokens)},
                        {"capacity", text(terms.routing.capacity)},
-                       {"drop_policy", text(terms.routing.drop)},
+                       {"drop", text(terms.routing.drop)},
                        {"drop_invalid", text(terms.routing.drop_invalid)},
                        {"dedup", terms.dedup ? text(*terms.dedup) : "auto"},
                        {"layout", text(terms.layout)},

@@ -64,6 +64,7 @@ TEST(TokenExchangeFailure, TermsThatDifferThenAllRanksHearWhichAndWhere) {
   expect_all_told(refusals([](GroupTerms& terms) { terms.dedup = Dedup::kRank; }), "dedup");
   expect_all_told(refusals([](GroupTerms& terms) { terms.num_experts = 9; }), "the expert map");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity = 2; }), "capacity");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.routing.drop = DropPolicy::kScore; }), "drop is \"0\"");
 }
 
 TEST(TokenExchangeFailure, TermsThatAreNonsenseThenAllRanksHearThem) {

@@ -162,6 +162,7 @@ void Group::make_rungs(const GroupTerms& terms) {
   comm::Communicator& comm = engine_.communicator();
   const double bytes = static_cast<double>((row_bytes_ + scale_bytes_) * routing_.max_tokens);
   const Dedup dedup = terms.dedup ? *terms.dedup : choose_dedup(hosts_, comm.model(), map_, routing_.top_k, bytes);
+  predicted_dispatch_s_ = predict_dispatch(hosts_, comm.model(), map_, routing_.top_k, dedup, bytes);
   metadata_ = {.dedup = dedup, .top_k = routing_.top_k, .num_chunks = terms.num_chunks};
   layout_ = {.kind = terms.layout,
              .alignment = terms.alignment,
@@ -186,11 +187,6 @@ void Group::make_rungs(const GroupTerms& terms) {
   }
   BANYAN_LOG(kDebug, "moe", "rank {}: {} experts, {} of them here, rows of {} bytes, {} rungs", comm.rank(),
              map_.num_experts(), layout_.num_local_experts, row_bytes_ + scale_bytes_, ladder_->height());
-}
-
-double Group::predicted_dispatch_s() const {
-  return predict_dispatch(hosts_, engine_.communicator().model(), map_, routing_.top_k, metadata_.dedup,
-                          static_cast<double>((row_bytes_ + scale_bytes_) * routing_.max_tokens));
 }
 
 void Group::exchange(size_t rung, const std::byte* send, std::span<const size_t> send_rows, std::byte* recv,

@@ -64,8 +64,8 @@ class Group {
   [[nodiscard]] const RoutingRules& routing_rules() const noexcept { return routing_; }
   [[nodiscard]] const LayoutRules& layout_rules() const noexcept { return layout_; }
   [[nodiscard]] bool deterministic() const noexcept { return deterministic_; }
-  /// predict_dispatch() of max_tokens on each rank.
-  [[nodiscard]] double predicted_dispatch_s() const;
+  /// predict_dispatch() of max_tokens on each rank, by the model that the communicator had when the group was made.
+  [[nodiscard]] double predicted_dispatch_s() const noexcept { return predicted_dispatch_s_; }
 
   /// Bytes of a dispatched row without and with its scales, and of a row of combine.
   [[nodiscard]] size_t row_bytes() const noexcept { return row_bytes_; }
@@ -128,6 +128,7 @@ class Group {
   device::Dtype combine_dtype_;
   device::Dtype partial_dtype_;
   bool deterministic_;
+  double predicted_dispatch_s_ = 0;
   std::optional<Ladder> ladder_;
   std::vector<Rung> rungs_;
   std::vector<size_t> send_bytes_, send_offsets_, recv_bytes_, recv_offsets_;  ///< of the exchange that runs

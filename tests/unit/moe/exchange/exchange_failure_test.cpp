@@ -260,5 +260,22 @@ TEST(TokenExchangeFailure, LayoutsThatAreTooLargeThenTheGroupIsRefusedNotAStepOf
   expect_all_told(aligned((size_t{1} << 18) - 1, 1), "the expert map");  // just not too many: differs, that is all
 }
 
+TEST(TokenExchangeFailure, AProfileThatChangesRacksThenWhatTheGroupPredictedStays) {
+  Job job = job_of_four();
+  job.racks = {{0}, {1}};
+  const auto ends = run_ranks(job.hosts, {}, [&](coll::Engine& engine) {
+    testing::set_racks(engine, job);
+    const Group group(engine, job.terms());
+    const double predicted = group.predicted_dispatch_s();
+    EXPECT_GT(predicted, 0);
+    engine.communicator().set_profile({});
+    engine.forget_plans();
+    EXPECT_EQ(group.predicted_dispatch_s(), predicted);
+  });
+  for (const auto& end : ends) {
+    EXPECT_EQ(end.text, "");
+  }
+}
+
 }  // namespace
 }  // namespace banyan::moe

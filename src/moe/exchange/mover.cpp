@@ -97,7 +97,9 @@ void Mover::dispatch(const Handle::Chunk& chunk, const std::byte* tokens, const 
       }
     }
     zero_unused(chunk, rows, row);
-    zero_unused(chunk, row_scales, beside);
+    if (beside > 0) {
+      zero_unused(chunk, row_scales, beside);
+    }
   });
 }
 

@@ -30,7 +30,10 @@ class ReplicaChooser {
         continue;
       }
       if (!shares.empty()) {
-        state.shares.assign(shares.begin(), shares.end());
+        const double largest = *std::max_element(shares.begin(), shares.end());  // or the sum might be infinite
+        for (const double share : shares) {
+          state.shares.push_back(share / largest);
+        }
       } else {
         int nearest = kFar;
         for (const int rank : replicas) {
@@ -42,22 +45,29 @@ class ReplicaChooser {
       }
       state.total = std::accumulate(state.shares.begin(), state.shares.end(), 0.0);
       state.credit.resize(replicas.size());
-      // Ranks begin with different replicas, or the first would have all their first choices.
-      state.credit[static_cast<size_t>(source) % replicas.size()] = state.total * 1e-6;
+      state.credit[first_of(state, source)] = state.total * 1e-6;
     }
   }
 
-  /// The replica of the next choice: the one that is furthest behind its share.
+  /// The replica of the next choice: of those that are behind their shares the one that would first be a whole choice
+  /// behind. With these release times and deadlines, earliest deadline first keeps each within one of its share
+  /// (Baruah, Cohen, Plaxton, Varvel, Algorithmica 15, 1996: a schedule exists; of unit tasks on one machine EDF finds
+  /// it).
   size_t next(int expert) {
     State& state = state_[static_cast<size_t>(expert)];
     if (state.credit.empty()) {
       return 0;
     }
     size_t best = state.credit.size();
+    double best_deadline = 0;
     for (size_t n = 0; n < state.credit.size(); ++n) {
       state.credit[n] += state.shares[n];
-      if (state.shares[n] > 0 && (best == state.credit.size() || state.credit[n] > state.credit[best])) {
-        best = n;
+      if (state.shares[n] > 0 && state.credit[n] > 0) {
+        const double deadline = (state.total - state.credit[n]) / state.shares[n];
+        if (best == state.credit.size() || deadline < best_deadline) {
+          best = n;
+          best_deadline = deadline;
+        }
       }
     }
     state.credit[best] -= state.total;
@@ -70,6 +80,17 @@ class ReplicaChooser {
     std::vector<double> shares, credit;
     double total = 0;
   };
+
+  /// Ranks begin with different replicas, or the first would have all their first choices.
+  static size_t first_of(const State& state, int source) {
+    std::vector<size_t> used;
+    for (size_t n = 0; n < state.shares.size(); ++n) {
+      if (state.shares[n] > 0) {
+        used.push_back(n);
+      }
+    }
+    return used[static_cast<size_t>(source) % used.size()];
+  }
 
   static int distance(const planner::Hosts& hosts, int a, int b) {
     if (a == b) {

@@ -123,5 +123,40 @@ TEST_F(RoutingOfFourRanks, SharesThenEachReplicaGetsItsPartToWithinOne) {
   EXPECT_EQ(got[1], 0);
 }
 
+TEST_F(RoutingOfFourRanks, UnevenAndHugeSharesThenStillToWithinOneAfterEachChoice) {
+  // The choice of whoever is furthest behind is off by more than 1 here.
+  const std::vector<double> shares = {21, 3, 23, 2, 249, 193, 2, 3, 5};
+  tree_ = testing::tree_of("3:3 nic=10gbit");
+  hosts_ = planner::Hosts(tree_);
+  rules_.top_k = 1;
+  rules_.max_tokens = 1000;
+  for (const double scale : {1.0, 1e305}) {
+    std::vector<double> scaled = shares;
+    for (double& share : scaled) {
+      share *= scale;
+    }
+    map_ = ExpertMap(std::vector<int>{0, 9}, std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8}, scaled, 9);
+    const Routing routing = route(std::vector<int64_t>(1000, 0), {});
+    std::vector<double> got(9);
+    for (size_t n = 0; n < routing.picks.size(); ++n) {
+      ++got[static_cast<size_t>(routing.picks[n].rank)];
+      for (size_t replica = 0; replica < 9; ++replica) {
+        ASSERT_LE(std::abs(got[replica] - shares[replica] / 501 * static_cast<double>(n + 1)), 1.0 + 1e-5) << n;
+      }
+    }
+  }
+}
+
+TEST_F(RoutingOfFourRanks, NearReplicasAmongOthersThenRanksOfAHostBeginWithDifferentOnes) {
+  tree_ = testing::tree_of("2:4 nic=10gbit");
+  hosts_ = planner::Hosts(tree_);
+  map_ = ExpertMap(std::vector<int>{0, 3}, std::vector<int>{0, 1, 4}, {}, 8);
+  rules_.top_k = 1;
+  source_ = 2;
+  const int first = route({0}, {}).picks[0].rank;
+  source_ = 3;
+  EXPECT_EQ(first + route({0}, {}).picks[0].rank, 0 + 1);
+}
+
 }  // namespace
 }  // namespace banyan::moe

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <limits>
+
 #include "exchange_job.hpp"
 
 namespace banyan::moe {
@@ -142,6 +144,108 @@ TEST(TokenExchange, DeterministicThenAllDedupsGiveEqualBits) {
       const auto& first = outcomes[number / std::size(kAllDedups) * std::size(kAllDedups)];
       for (size_t rank = 0; rank < first.size(); ++rank) {
         EXPECT_EQ(outcomes[number][rank].combined, first[rank].combined) << jobs[number].text() << " rank " << rank;
+      }
+    }
+  }
+}
+
+TEST(TokenExchange, OddShapesThenRowsAndSumsAreRight) {
+  std::vector<Job> jobs(6, small_job());
+  jobs[0].hidden = 1;
+  jobs[0].num_experts = 1;  // six ranks without experts
+  jobs[0].top_k = 1;
+  jobs[1].num_experts = 300;  // counts of two bytes
+  jobs[1].top_k = 300;
+  jobs[1].hidden = 3;
+  jobs[2].num_chunks = 64;  // more than tokens
+  jobs[2].dtype = device::Dtype::kFp16;
+  jobs[2].hidden = 7;
+  jobs[3].layout = LayoutKind::kRankMajor;  // slots of every chunk and source
+  jobs[3].num_chunks = 5;
+  jobs[3].scale_bytes = 3;
+  jobs[4].num_experts = 5;
+  jobs[4].top_k = 5;
+  jobs[4].alignment = 3;
+  jobs[4].capacity = 2;  // the first tokens alone; and slots of replicas
+  jobs[4].expert_offsets = {0, 3, 4, 5, 7, 8};
+  jobs[4].expert_ranks = {0, 3, 6, 1, 2, 4, 5, 6};
+  jobs[4].num_chunks = 2;
+  jobs[5].absent = 1;  // no choices at all
+  for (Job job : jobs) {
+    std::vector<Job> levels = each_dedup(job);
+    if (job.layout == LayoutKind::kRankMajor) {
+      levels.erase(levels.begin());
+    }
+    if (job.capacity == 0) {
+      expect_right(levels);
+      continue;
+    }
+    std::string complaints;
+    static_cast<void>(run(levels, &complaints));
+    EXPECT_EQ(complaints, "");
+  }
+}
+
+TEST(TokenExchange, MoreThanEightChildrenThenMasksOfTwoBytesServe) {
+  Job job;
+  job.hosts = consecutive({10, 1});
+  job.tokens = {2, 3, 1, 0, 2, 2, 1, 4, 2, 1, 3};
+  job.num_experts = 22;
+  job.top_k = 20;
+  expect_right(each_dedup(job));
+}
+
+/// What one rank combines where experts give numbers that are not, or not ordinary.
+std::vector<std::byte> combine_special(coll::Engine& engine, const Job& job) {
+  const auto rank = static_cast<size_t>(engine.communicator().rank());
+  const auto gate = testing::gate_of(job, rank);
+  Group group(engine, job.terms());
+  const Handle handle(
+      group,
+      {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = job.tokens[rank]});
+  Mover mover(group);
+  const auto& chunk = handle.chunks()[0];
+  const float special[] = {
+      std::numeric_limits<float>::infinity(), -0.0F, 60000, -60000, 0, 3e38F, 1e-7F, -1e-39F, 1.0F / 3,
+      -std::numeric_limits<float>::infinity()};
+  std::vector<float> values(chunk.layout.rows * job.hidden);
+  const auto& local = group.map().experts_of(static_cast<int>(rank));
+  for (size_t expert = 0; expert < local.size(); ++expert) {
+    for (size_t row = chunk.layout.expert_begin[expert]; row < chunk.layout.expert_begin[expert + 1]; ++row) {
+      for (size_t i = 0; i < job.hidden; ++i) {
+        const size_t at = static_cast<size_t>(local[expert]) * (i + 1) + i;
+        values[row * job.hidden + i] = special[at % (i % 4 == 0 ? 10 : 7) + (i % 4 == 0 ? 0 : 1)];
+      }
+    }
+  }
+  std::vector<std::byte> rows = testing::stored(job.dtype, values);
+  std::vector<std::byte> tokens(job.tokens[rank] * job.hidden * device::element_bytes(job.dtype));
+  mover.combine(chunk, rows.data(), tokens.data(), true);
+  return tokens;
+}
+
+TEST(TokenExchange, DeterministicAndSpecialValuesThenAllDedupsGiveEqualBits) {
+  Job job = machines()[2];  // with racks
+  job.deterministic = true;
+  job.hidden = 31;
+  job.top_k = 6;
+  for (const auto dtype : {device::Dtype::kFp32, device::Dtype::kBf16, device::Dtype::kFp16}) {
+    for (const bool fp32_partials : {false, true}) {
+      job.dtype = dtype;
+      job.fp32_partials = fp32_partials;
+      const auto jobs = each_dedup(job);
+      std::vector combined(jobs.size(), std::vector<std::vector<std::byte>>(job.size()));
+      const auto ends = banyan::testing::run_ranks(job.hosts, {}, [&](coll::Engine& engine) {
+        testing::set_racks(engine, job);
+        for (size_t n = 0; n < jobs.size(); ++n) {
+          combined[n][static_cast<size_t>(engine.communicator().rank())] = combine_special(engine, jobs[n]);
+        }
+      });
+      for (const auto& end : ends) {
+        EXPECT_EQ(end.text, "");
+      }
+      for (size_t n = 1; n < jobs.size(); ++n) {
+        EXPECT_EQ(combined[n], combined[0]) << jobs[n].text();
       }
     }
   }

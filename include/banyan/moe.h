@@ -6,7 +6,8 @@
  *
  * A *group* is a communicator with experts and a row format; a *handle* is the routing of one step. One thread at a
  * time, the communicator's. Functions marked collective are called by all ranks in equal order. After an error other
- * than INVALID_ARGUMENT, LIMIT, NOT_SUPPORTED and BUSY the communicator is unusable.
+ * than INVALID_ARGUMENT, LIMIT, NOT_SUPPORTED, BUSY and MISMATCH of banyan_moe_group_create the communicator is
+ * unusable: on the other ranks too, which hear of it at once, or by their deadline where nobody can tell them.
  */
 #ifndef BANYAN_MOE_H
 #define BANYAN_MOE_H
@@ -46,15 +47,15 @@ typedef enum banyan_moe_layout {
 typedef enum banyan_moe_drop {
   BANYAN_MOE_DROP_POSITION = 0, /**< those of its first tokens */
   BANYAN_MOE_DROP_SCORE = 1,    /**< those with the largest weights, of equal ones the first */
-  BANYAN_MOE_DROP_RANDOM = 2    /**< drawn with `seed` */
+  BANYAN_MOE_DROP_RANDOM = 2    /**< drawn with `seed`, in each step alike */
 } banyan_moe_drop;
 
-/** A group's terms. Start from BANYAN_MOE_CONFIG_INIT; zero means default. Equal on all ranks, but for shares and seed.
- */
+/** A group's terms. Start from BANYAN_MOE_CONFIG_INIT; zero means default. Equal on all ranks, but for
+ * shares, seed and timeout_s. */
 typedef struct banyan_moe_config {
   size_t struct_size;
-  int num_experts;           /**< required; any number, also one that the ranks do not divide */
-  int top_k;                 /**< required: columns of topk_idx */
+  int num_experts;           /**< required; also one that the ranks do not divide; at most 2^20 */
+  int top_k;                 /**< required: columns of topk_idx; at most num_experts and 65,535 */
   size_t hidden;             /**< required: elements of a dispatched row; of BYTES its bytes */
   size_t max_tokens;         /**< required: most tokens of a rank in a step */
   const int* expert_offsets; /**< [num_experts + 1]: expert e's ranks are expert_ranks[expert_offsets[e]] and on, before
@@ -68,16 +69,18 @@ typedef struct banyan_moe_config {
   size_t combine_hidden;        /**< elements of a row that is combined; default `hidden`, required with BYTES */
   int dedup;                    /**< a banyan_moe_dedup */
   int layout;                   /**< a banyan_moe_layout */
-  size_t alignment;             /**< EXPERT_MAJOR: each expert's rows begin at a multiple; default 1 */
-  size_t capacity;   /**< most choices of a rank for an expert; EXPERT_MAJOR then has fixed slots, [local experts,
-                          ranks, capacity]; default: no limit (dropless) */
+  size_t alignment;             /**< EXPERT_MAJOR: each expert's rows begin at a multiple; default 1, at most 2^20 */
+  size_t capacity;   /**< most choices of a rank for an expert (each replica), at most max_tokens; EXPERT_MAJOR then has
+                        fixed slots, [local experts, ranks, capacity], those of each expert filled up to a multiple of
+                        alignment; default: no limit (dropless) */
   int drop;          /**< a banyan_moe_drop */
   uint64_t seed;     /**< of DROP_RANDOM */
-  int drop_invalid;  /**< 1: leave out choices that are wrong, and tokens beyond max_tokens, and count them; 0:
-                          they are errors */
+  int drop_invalid;  /**< 1: leave out choices that are wrong, and tokens beyond max_tokens (which are in no chunk:
+                        nothing is written for them), and count them; 0: they are errors */
   size_t num_chunks; /**< a step's tokens move in so many parts, each dispatched and combined by itself; default
                           1, at most 64 */
-  int deterministic; /**< 1: equal bits whatever `dedup`: partial sums are rounded where the longest ladder would */
+  int deterministic; /**< 1: equal bits whatever `dedup` (between NONE and others only with EXPERT_MAJOR: else the
+                        caller sums): partial sums are rounded where the longest ladder would */
   int fp32_partials; /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
   double timeout_s;  /**< deadline of each exchange; default: the communicator's. Ranks may differ */
 } banyan_moe_config;
@@ -92,13 +95,17 @@ typedef struct banyan_moe_handle banyan_moe_handle;
 
 /**
  * Makes a group; copies what `config` points to. Collective; blocks. The communicator must outlive it. Errors, on all
- * ranks, the text names the rank or both of a pair: INVALID_ARGUMENT (which member, what is allowed), MISMATCH (a
- * member that must be equal is not), LIMIT (2^32 rows), BUSY. The communicator goes on after any of these. Of this rank
- * alone: a NULL pointer, struct_size.
+ * ranks, of others the text names the rank or both of a pair: INVALID_ARGUMENT (which member, what is allowed),
+ * MISMATCH (a member that must be equal is not), LIMIT (2^32 rows of all choices, or at worst of a rank's layout),
+ * BUSY. The communicator goes on after any of these. Of this rank alone: a NULL pointer, struct_size.
  */
 BANYAN_API banyan_status banyan_moe_group_create(banyan_comm* comm, const banyan_moe_config* config,
                                                  banyan_moe_group** group);
-/** Frees a group; local. BUSY: it has handles. NULL is allowed. */
+/**
+ * Frees a group. Collective on a healthy communicator, as banyan_comm_destroy: waits, bounded by the deadline, for the
+ * ranks of this host, and of this rack, that rows were passed on to. Local after an error. BUSY, of this rank alone: it
+ * has handles. NULL is allowed.
+ */
 BANYAN_API banyan_status banyan_moe_group_free(banyan_moe_group* group);
 
 /** What a group came to. */
@@ -106,8 +113,9 @@ typedef struct banyan_moe_group_info {
   size_t struct_size;          /**< in: sizeof(banyan_moe_group_info) */
   int num_local_experts;       /**< of this rank */
   int dedup;                   /**< the banyan_moe_dedup that is used */
-  double predicted_dispatch_s; /**< of max_tokens tokens on each rank and a uniform gate: bytes of the busiest link over
-                                    its capacity, and copies of what is passed on inside hosts */
+  double predicted_dispatch_s; /**< by the model of when it was made, of max_tokens tokens on each rank and a uniform
+                                  gate: bytes of the busiest link over its capacity, and copies of what is passed on
+                                  inside hosts */
 } banyan_moe_group_info;
 
 /** Fills `info`, whose struct_size must be set. */
@@ -119,9 +127,10 @@ BANYAN_API banyan_status banyan_moe_group_local_experts(const banyan_moe_group* 
  * Takes a gate's output and tells each rank what it needs of it. topk_idx: [num_tokens, top_k], experts, -1 where a
  * token has fewer; topk_weights: like it, finite, or NULL on this rank: 1. Both are copied; a rank may have no tokens.
  * Collective; blocks. What is wrong on any rank (an index out of range, an expert twice in a token, a weight that is
- * not finite, more than max_tokens tokens) is INVALID_ARGUMENT on all, the text names rank, token and field; nothing
- * happened then. The handle serves every function below, as often as you like, also for recomputation; free it before
- * its group.
+ * not finite, more than max_tokens tokens, topk_idx NULL
+ * with tokens) is INVALID_ARGUMENT on all, the text names rank, token and field; nothing happened then. Of this rank
+ * alone: group or handle NULL, BUSY. The handle serves every function below, as often as you like, also for
+ * recomputation; free it before its group.
  */
 BANYAN_API banyan_status banyan_moe_route(banyan_moe_group* group, const int64_t* topk_idx, const float* topk_weights,
                                           size_t num_tokens, banyan_moe_handle** handle);
@@ -139,7 +148,8 @@ typedef struct banyan_moe_chunk_info {
   size_t wire_rows;     /**< rows that a dispatch sends from here to other hosts, also those passed on for others */
   size_t logical_rows;  /**< choices of this rank's tokens on other hosts: wire rows if nothing were shared */
   uint64_t num_dropped; /**< of all ranks and chunks: choices beyond a capacity */
-  uint64_t num_invalid; /**< of all ranks and chunks: choices left out by drop_invalid */
+  uint64_t num_invalid; /**< of all ranks and chunks: choices left out by drop_invalid; of a token beyond
+ max_tokens top_k */
 } banyan_moe_chunk_info;
 
 /** Fills `info`, whose struct_size must be set. INVALID_ARGUMENT: no such chunk. */
@@ -163,7 +173,8 @@ BANYAN_API banyan_status banyan_moe_handle_rows(const banyan_moe_handle* handle,
  * Moves tokens to experts. tokens: [num_tokens of the step, hidden] of dtype, of which the chunk's are read; scales:
  * [num_tokens of the step, scale_bytes]; rows: [num_rows of the chunk, hidden]; row_scales: [num_rows, scale_bytes];
  * unused rows become zero. Scales may be NULL where scale_bytes is 0. Buffers do not overlap; `tokens` is never
- * written. Collective; blocks. INVALID_ARGUMENT is of this rank alone, before anything is sent.
+ * written. Collective; blocks. INVALID_ARGUMENT and BUSY are of this rank alone,
+ * before anything is sent, here and below: the others wait, and this rank may call again.
  */
 BANYAN_API banyan_status banyan_moe_dispatch(banyan_moe_handle* handle, size_t chunk, const void* tokens,
                                              const void* scales, void* rows, void* row_scales);
@@ -187,7 +198,8 @@ BANYAN_API banyan_status banyan_moe_dispatch_backward(banyan_moe_handle* handle,
  * gradient (other layouts than EXPERT_MAJOR: the token's gradient), unused rows zero. grad_weights: NULL, or
  * [num_tokens of the step, top_k] fp32, of which the chunk's are written: the dot product of the token's gradient and
  * the row that combine had, which `rows` then holds; 0 where there is no choice; EXPERT_MAJOR only. On all ranks
- * grad_weights is NULL, or on none. Collective; blocks.
+ * grad_weights is NULL, or on none: a rank without tokens must
+ * not pass NULL where others do not. Collective; blocks.
  */
 BANYAN_API banyan_status banyan_moe_combine_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_tokens,
                                                      const void* rows, void* grad_rows, float* grad_weights);

@@ -49,6 +49,7 @@ class Handle {
     uint64_t metadata_bytes = 0;  ///< to the reader
     uint64_t weighted = 0;
   };
+  static_assert(sizeof(Header) == 56, "docs/moe.md says so");
 
   void make(const GateOutput& gate);
   [[nodiscard]] std::vector<Header> exchange_headers(const Problem& problem, const std::vector<size_t>& bytes,

@@ -104,6 +104,13 @@ TEST(Rows, LongRowsAtAnyAddressThenSumsAndDotsAreThoseOfTheirElements) {
   }
 }
 
+TEST(Rows, AProductThatRoundsThenItsSumIsOfTheRoundedOne) {
+  const std::vector<float> row(40, 1 + 0x1p-12F);
+  std::vector<float> sum(40, -1 - 0x1p-11F);
+  add_scaled(Dtype::kFp32, reinterpret_cast<const std::byte*>(row.data()), 1 + 0x1p-12F, sum);
+  EXPECT_EQ(sum, std::vector<float>(40, 0));  // fused it would be 2^-24
+}
+
 TEST(Rows, RoundingThenWhatAStoreKeeps) {
   std::vector<float> values = {1.0F / 3, -1e-9F, 70000.0F, 3.14159274F};
   for (const Dtype dtype : {Dtype::kFp32, Dtype::kFp16, Dtype::kBf16}) {

@@ -98,6 +98,27 @@ static void check_tokens(int rank, const int64_t* topk_idx, const float* topk_we
   }
 }
 
+/** Gradients of rows that are a rank's sum: their token's, here 1; unused rows have 0. */
+static void check_row_grads(banyan_moe_handle* handle, size_t chunk, size_t num_rows, const float* grad_rows) {
+  int* sources = malloc((num_rows + 1) * sizeof *sources);
+  size_t row;
+  CHECK_OK(banyan_moe_handle_rows(handle, chunk, NULL, NULL, sources));
+  for (row = 0; row < num_rows; ++row) {
+    CHECK(fabsf(grad_rows[row * kHidden + kHidden - 1] - (sources[row] >= 0 ? 1.0F : 0.0F)) < 1e-6F);
+  }
+  free(sources);
+}
+
+/** Ranks that serve a token: of 7 experts on 3 ranks the first has 3. */
+static int ranks_of(const int64_t* choices) {
+  int serves[3] = {0, 0, 0};
+  int slot;
+  for (slot = 0; slot < kTopK; ++slot) {
+    serves[choices[slot] < 3 ? 0 : choices[slot] < 5 ? 1 : 2] = 1;
+  }
+  return serves[0] + serves[1] + serves[2];
+}
+
 static void step(rank_context* self) {
   const int layout = *(const int*)self->shared;
   banyan_moe_group* group = make_group(self, layout);
@@ -133,6 +154,9 @@ static void step(rank_context* self) {
     CHECK_OK(banyan_moe_combine(handle, chunk, rows, result));
     CHECK_OK(banyan_moe_combine_backward(handle, chunk, grads, rows, grad_rows,
                                          layout == BANYAN_MOE_EXPERT_MAJOR ? grad_weights : NULL));
+    if (layout != BANYAN_MOE_EXPERT_MAJOR) {
+      check_row_grads(handle, chunk, info.num_rows, grad_rows);
+    }
     CHECK_OK(banyan_moe_dispatch_backward(handle, chunk, grad_rows, token_grads));
     free(rows);
     free(grad_rows);
@@ -147,6 +171,11 @@ static void step(rank_context* self) {
     }
     CHECK(fabsf(grad_weights[kTopK + 1] - sum) < 1e-4F);
     CHECK(fabsf(token_grads[0] - 1.5F) < 1e-5F); /* weights of a token add up to 6/4 */
+  }
+  if (layout != BANYAN_MOE_EXPERT_MAJOR) {
+    for (at = 0; at < kTokens; ++at) {
+      CHECK(fabsf(token_grads[at * kHidden] - (float)ranks_of(topk_idx + at * kTopK)) < 1e-6F);
+    }
   }
   CHECK_OK(banyan_moe_handle_free(handle));
   CHECK_OK(banyan_moe_group_free(group));

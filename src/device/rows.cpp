@@ -104,7 +104,9 @@ void add_scaled(Dtype dtype, const std::byte* row, float weight, std::span<float
 
 void store(Dtype dtype, std::span<const float> values, std::byte* row) noexcept {
   if (dtype == Dtype::kFp32) {
-    std::memcpy(row, values.data(), values.size_bytes());
+    if (!values.empty()) {  // memcpy takes no null pointers, not even for nothing
+      std::memcpy(row, values.data(), values.size_bytes());
+    }
     return;
   }
   uint16_t stored[kPiece];

@@ -123,6 +123,15 @@ TEST(Rows, RoundingThenWhatAStoreKeeps) {
   }
 }
 
+TEST(Rows, NothingAtNoAddressThenNothingHappens) {  // undefined behaviour is for the sanitizer to find
+  for (const Dtype dtype : {Dtype::kFp32, Dtype::kFp16, Dtype::kBf16}) {
+    store(dtype, {}, nullptr);
+    add_scaled(dtype, nullptr, 1, {});
+    gather_rows(nullptr, {}, 4, nullptr);
+    EXPECT_EQ(dot(dtype, nullptr, nullptr, 0), 0);
+  }
+}
+
 TEST(Rows, AListThenItsRowsInItsOrder) {
   const std::vector<uint16_t> from = {10, 11, 20, 21, 30, 31};
   std::vector<uint16_t> to(8);

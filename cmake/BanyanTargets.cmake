@@ -76,9 +76,9 @@ function(banyan_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;LINK;LABELS;ARGS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
-    if(BANYAN_SANITIZE)  # several times slower, and beside compilers
-      set(arg_TIMEOUT 300)
-    endif()
+  endif()
+  if(BANYAN_SANITIZE)  # several times slower, and beside compilers
+    math(EXPR arg_TIMEOUT "4 * ${arg_TIMEOUT}")
   endif()
   add_executable(${name} ${arg_SOURCES})
   banyan_target_defaults(${name})

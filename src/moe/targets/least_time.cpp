@@ -38,7 +38,7 @@ class Network {
   double least_time() {
     double seconds = 0;
     for (int cuts = 0; cuts < kMaxCuts; ++cuts) {
-      const FlowNetwork::Cut cut = network_.minimum_cut(source_, sink_, seconds);
+      const CutNetwork::Cut cut = network_.minimum_cut(source_, sink_, seconds);
       if (cut.flow >= 1 - kRounding || cut.per_second <= 0) {
         break;
       }
@@ -139,7 +139,7 @@ class Network {
   }
 
   const Shape& shape_;
-  FlowNetwork network_;
+  CutNetwork network_;
   int source_ = 0;
   int sink_ = 0;
   std::vector<std::array<int, 2>> gathered_rack_;

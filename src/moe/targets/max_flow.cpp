@@ -14,19 +14,19 @@ size_t at(int index) { return static_cast<size_t>(index); }
 
 }  // namespace
 
-int FlowNetwork::add_node() {
+int CutNetwork::add_node() {
   from_.emplace_back();
   return static_cast<int>(from_.size()) - 1;
 }
 
-void FlowNetwork::add_arc(int from, int to, double fixed, double per_second) {
+void CutNetwork::add_arc(int from, int to, double fixed, double per_second) {
   from_[at(from)].push_back(static_cast<int>(arcs_.size()));
   arcs_.push_back({to, fixed, per_second, 0});
   from_[at(to)].push_back(static_cast<int>(arcs_.size()));
   arcs_.push_back({from, 0, 0, 0});
 }
 
-bool FlowNetwork::find_levels(int source, int sink) {
+bool CutNetwork::find_levels(int source, int sink) {
   level_.assign(from_.size(), -1);
   level_[at(source)] = 0;
   std::vector<int> queue = {source};
@@ -42,7 +42,7 @@ bool FlowNetwork::find_levels(int source, int sink) {
   return level_[at(sink)] >= 0;
 }
 
-double FlowNetwork::push(int node, int sink, double most) {
+double CutNetwork::push(int node, int sink, double most) {
   if (node == sink) {
     return most;
   }
@@ -63,7 +63,7 @@ double FlowNetwork::push(int node, int sink, double most) {
   return pushed;
 }
 
-FlowNetwork::Cut FlowNetwork::minimum_cut(int source, int sink, double seconds) {
+CutNetwork::Cut CutNetwork::minimum_cut(int source, int sink, double seconds) {
   for (Arc& arc : arcs_) {
     arc.left = arc.fixed + arc.per_second * seconds;
   }

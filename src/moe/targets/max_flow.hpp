@@ -6,8 +6,9 @@
 
 namespace banyan::moe {
 
-/// A network with real capacities; maximum flow by Dinic's algorithm. One thread.
-class FlowNetwork {
+/// A network whose capacities are real numbers and grow with time; minimum cuts by Dinic's algorithm. One thread.
+/// (Whole flows with costs: placement/flow.hpp.)
+class CutNetwork {
  public:
   [[nodiscard]] int add_node();
   /// The arc's capacity is `fixed` + `per_second` * time.

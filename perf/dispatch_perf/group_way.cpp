@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <chrono>
-
 #include "way.hpp"
 
 namespace banyan::perf {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 struct GroupDeleter {
   void operator()(banyan_moe_group* group) const noexcept { banyan_moe_group_free(group); }

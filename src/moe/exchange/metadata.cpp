@@ -9,9 +9,6 @@
 namespace banyan::moe {
 namespace {
 
-/// First token of a chunk.
-size_t chunk_start(size_t num_tokens, size_t chunk, size_t num_chunks) { return num_tokens * chunk / num_chunks; }
-
 class Writer {
  public:
   explicit Writer(std::vector<std::byte>& out) : out_(out) {}

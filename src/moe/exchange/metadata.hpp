@@ -27,6 +27,11 @@ struct PairRows {
   std::vector<float> weights;           ///< by pick; 1 where the gate gave none
 };
 
+/// First of a source's tokens in a chunk.
+[[nodiscard]] inline size_t chunk_start(size_t num_tokens, size_t chunk, size_t num_chunks) {
+  return num_tokens * chunk / num_chunks;
+}
+
 /// Bytes of a row's mask in the subtree of this rung that `rank` is in.
 [[nodiscard]] size_t mask_bytes(const Ladder& ladder, size_t rung, int rank);
 [[nodiscard]] inline bool in_mask(const uint8_t* mask, size_t child) {

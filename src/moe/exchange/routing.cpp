@@ -6,16 +6,10 @@
 #include <cmath>
 #include <numeric>
 
+#include "moe/gate/random.hpp"
+
 namespace banyan::moe {
 namespace {
-
-/// splitmix64 (Steele, Lea, Flood, OOPSLA 2014, figure 11): bits of a number that look drawn.
-uint64_t mixed(uint64_t number) {
-  number += 0x9E3779B97F4A7C15ULL;
-  number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  number = (number ^ (number >> 27)) * 0x94D049BB133111EBULL;
-  return number ^ (number >> 31);
-}
 
 /// Chooses among replicas.
 class ReplicaChooser {
@@ -145,9 +139,9 @@ class CapacityLimit {
       std::stable_sort(list.begin(), list.end(),
                        [&](uint32_t a, uint32_t b) { return routing.picks[a].weight > routing.picks[b].weight; });
     } else if (rules_.drop == DropPolicy::kRandom) {
-      const uint64_t base = mixed(rules_.seed) ^ mixed(static_cast<uint64_t>(source_));
+      const uint64_t base = gate::mixed(rules_.seed) ^ gate::mixed(static_cast<uint64_t>(source_));
       std::stable_sort(list.begin(), list.end(),
-                       [&](uint32_t a, uint32_t b) { return mixed(base ^ a) < mixed(base ^ b); });
+                       [&](uint32_t a, uint32_t b) { return gate::mixed(base ^ a) < gate::mixed(base ^ b); });
     }
   }
 

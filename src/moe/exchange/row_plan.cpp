@@ -150,8 +150,8 @@ void take_arrivals(const PairRows& pair, size_t source, size_t chunk, Arrivals& 
 RowPlan make_row_plan(const PlanInput& input, size_t chunk) {
   RowPlan plan;
   const size_t all = input.routing.num_tokens();
-  plan.first_token = all * chunk / input.rules.num_chunks;
-  plan.num_tokens = all * (chunk + 1) / input.rules.num_chunks - plan.first_token;
+  plan.first_token = chunk_start(all, chunk, input.rules.num_chunks);
+  plan.num_tokens = chunk_start(all, chunk + 1, input.rules.num_chunks) - plan.first_token;
   plan.arrivals.pick_begin.push_back(0);
   Holding held;
   held.rows = plan.num_tokens;

@@ -26,6 +26,7 @@ trap 'exit 130' INT TERM
 
 start_mpich() { # start_mpich RANKS: $WORK/RANKS has their sockets
   mkdir -p "$WORK/$1"
+  : >"$WORK/mpich" # tail may come first
   "$ROOT/tools/lab/banyan-lab" --name "$LAB" mpich -n "$1" -- "$MPICH" --sockets "$WORK/$1" --yield >"$WORK/mpich" 2>&1 &
   MPICH_PID=$!
   trap stop_mpich EXIT # of the test's subshell

@@ -13,12 +13,6 @@
 
 namespace banyan::conformance {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-
 /// The exam. A transport takes it by INSTANTIATE_TEST_SUITE_P(<Name>, TransportConformance, testing::Values(...),
 /// label_of) in a program that links banyan_conformance.
 class TransportConformance : public testing::TestWithParam<TransportUnderTest> {

@@ -2,6 +2,7 @@
 // What has been flushed arrives although its sender makes no further call.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <thread>
 
 #include "conformance.hpp"
@@ -9,11 +10,11 @@
 namespace banyan::conformance {
 namespace {
 
-/// A collective wait in which this rank does not progress its transports.
+/// A collective wait in which this rank does not progress its transports, nor takes the others' processors.
 void wait_without_progress(Rank& rank) {
   rank.exchange().barrier(rank.rank(), [&rank] {
     rank.check_deadline();
-    std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
   });
 }
 

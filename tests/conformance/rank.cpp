@@ -11,7 +11,6 @@
 namespace banyan::conformance {
 namespace {
 
-constexpr double kExamSeconds = 100;
 constexpr uint64_t kCommIdBase = UINT64_C(0x5eed000000000000);
 
 }  // namespace

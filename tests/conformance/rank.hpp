@@ -15,6 +15,15 @@
 
 namespace banyan::conformance {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+/// An exam that takes longer has failed.
+inline constexpr double kExamSeconds = kSanitized ? 400 : 100;
+
 /// Ends a rank's part of an exam.
 class RankFailure : public std::runtime_error {
  public:

@@ -75,7 +75,7 @@ typedef struct banyan_comm_stats {
   uint64_t trials;              /**< of operations, those that tried a way to make a repeated call (BANYAN_TUNER) */
 } banyan_comm_stats;
 
-/** Fills `stats`; its `struct_size` must be set. */
+/** Fills `stats`; its `struct_size` must be set. BUSY while a dispatch or combine is not finished (banyan/moe.h). */
 BANYAN_API banyan_status banyan_comm_get_stats(const banyan_comm* comm, banyan_comm_stats* stats);
 
 #ifdef __cplusplus

@@ -51,7 +51,7 @@ typedef enum banyan_moe_drop {
 } banyan_moe_drop;
 
 /** A group's terms. Start from BANYAN_MOE_CONFIG_INIT; zero means default. Equal on all ranks, but for
- * shares, seed and timeout_s. */
+ * shares, seed, timeout_s and progress_thread. */
 typedef struct banyan_moe_config {
   size_t struct_size;
   int num_experts;           /**< required; also one that the ranks do not divide; at most 2^20 */
@@ -83,15 +83,20 @@ typedef struct banyan_moe_config {
                         caller sums): partial sums are rounded where the longest ladder would */
   int fp32_partials; /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
   double timeout_s;  /**< deadline of each exchange; default: the communicator's. Ranks may differ */
+  int progress_thread; /**< 1: a thread of the group moves on what was started while the caller computes; it keeps a
+                          core busy meanwhile. 0: only calls of banyan_moe_request_test and _wait do. Ranks may differ
+                        */
 } banyan_moe_config;
 
 #define BANYAN_MOE_CONFIG_INIT \
-  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A communicator with experts. One thread, the communicator's. */
 typedef struct banyan_moe_group banyan_moe_group;
 /** The routing of one step. Immutable; one thread, the group's. */
 typedef struct banyan_moe_handle banyan_moe_handle;
+/** A dispatch, combine or gradient that was started. One thread, the group's. */
+typedef struct banyan_moe_request banyan_moe_request;
 
 /**
  * Makes a group; copies what `config` points to. Collective; blocks. The communicator must outlive it. Errors, on all
@@ -134,7 +139,7 @@ BANYAN_API banyan_status banyan_moe_group_local_experts(const banyan_moe_group* 
  */
 BANYAN_API banyan_status banyan_moe_route(banyan_moe_group* group, const int64_t* topk_idx, const float* topk_weights,
                                           size_t num_tokens, banyan_moe_handle** handle);
-/** Frees a handle; local. NULL is allowed. */
+/** Frees a handle; local. NULL is allowed. BUSY: it has requests. */
 BANYAN_API banyan_status banyan_moe_handle_free(banyan_moe_handle* handle);
 
 /** A chunk of a handle. Counts are of this rank unless they say otherwise. */
@@ -203,6 +208,35 @@ BANYAN_API banyan_status banyan_moe_dispatch_backward(banyan_moe_handle* handle,
  */
 BANYAN_API banyan_status banyan_moe_combine_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_tokens,
                                                      const void* rows, void* grad_rows, float* grad_weights);
+
+/**
+ * The four above without waiting: buffers are borrowed until the request is done. Several may be under way, of any
+ * chunks and handles of the group; they are started in equal order on all ranks, and blocking calls queue behind them.
+ * Chunks overlap: one is between hosts while another is inside them, and all of them with what the caller computes
+ * (progress_thread, or a test now and then). Each one under way keeps copies of its rows inside the library. Until
+ * each is known to be done (by test, wait or free), every other exchange, plan and statistic of the communicator,
+ * banyan_moe_route and groups included, is BUSY. Collective; INVALID_ARGUMENT and BUSY are of this rank alone.
+ */
+BANYAN_API banyan_status banyan_moe_dispatch_start(banyan_moe_handle* handle, size_t chunk, const void* tokens,
+                                                   const void* scales, void* rows, void* row_scales,
+                                                   banyan_moe_request** request);
+/** See banyan_moe_dispatch_start and banyan_moe_combine. */
+BANYAN_API banyan_status banyan_moe_combine_start(banyan_moe_handle* handle, size_t chunk, const void* rows,
+                                                  void* tokens, banyan_moe_request** request);
+/** See banyan_moe_dispatch_start and banyan_moe_dispatch_backward. */
+BANYAN_API banyan_status banyan_moe_dispatch_backward_start(banyan_moe_handle* handle, size_t chunk,
+                                                            const void* grad_rows, void* grad_tokens,
+                                                            banyan_moe_request** request);
+/** See banyan_moe_dispatch_start and banyan_moe_combine_backward. */
+BANYAN_API banyan_status banyan_moe_combine_backward_start(banyan_moe_handle* handle, size_t chunk,
+                                                           const void* grad_tokens, const void* rows, void* grad_rows,
+                                                           float* grad_weights, banyan_moe_request** request);
+/** BANYAN_OK: done. BANYAN_IN_PROGRESS: not yet. Else the error that ended it, and every other one under way. */
+BANYAN_API banyan_status banyan_moe_request_test(banyan_moe_request* request);
+/** Blocks until done, the deadline of an exchange or an error. */
+BANYAN_API banyan_status banyan_moe_request_wait(banyan_moe_request* request);
+/** Frees a request that is done, or ended with an error; before its handle. Local. BUSY otherwise. NULL is allowed. */
+BANYAN_API banyan_status banyan_moe_request_free(banyan_moe_request* request);
 
 #ifdef __cplusplus
 }

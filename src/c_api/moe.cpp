@@ -2,31 +2,9 @@
 #include "banyan/moe.h"
 
 #include <algorithm>
-#include <type_traits>
 
 #include "c_api/boundary.hpp"
-#include "c_api/handles.hpp"
-#include "moe/exchange/dedup_choice.hpp"
-#include "moe/exchange/group.hpp"
-#include "moe/exchange/handle.hpp"
-#include "moe/exchange/mover.hpp"
-
-struct banyan_moe_group {
-  banyan_moe_group(banyan_comm& of, const banyan::moe::GroupTerms& terms)
-      : comm(of), group(*of.engine, terms), mover(group) {}
-
-  banyan_comm& comm;
-  banyan::moe::Group group;
-  banyan::moe::Mover mover;
-  int num_handles = 0;
-};
-
-struct banyan_moe_handle {
-  banyan_moe_handle(banyan_moe_group& of, const banyan::moe::GateOutput& gate) : group(of), handle(of.group, gate) {}
-
-  banyan_moe_group& group;
-  banyan::moe::Handle handle;
-};
+#include "c_api/moe_handles.hpp"
 
 namespace banyan::c_api {
 namespace {
@@ -101,6 +79,7 @@ moe::GroupTerms terms_of(const banyan_moe_config& config) {
   terms.num_chunks = config.num_chunks > 0 ? config.num_chunks : 1;
   terms.deterministic = flag_of("deterministic", config.deterministic, terms.problem);
   terms.fp32_partials = flag_of("fp32_partials", config.fp32_partials, terms.problem);
+  terms.progress_thread = flag_of("progress_thread", config.progress_thread, terms.problem);
   terms.timeout_s = config.timeout_s;
   if (!(config.timeout_s >= 0) || config.timeout_s > 1e9) {
     terms.problem = "timeout_s must be between 0 and 1e9 seconds";
@@ -108,37 +87,6 @@ moe::GroupTerms terms_of(const banyan_moe_config& config) {
   }
   return terms;
 }
-
-const moe::Handle::Chunk& chunk_of(const moe::Handle& handle, size_t chunk) {
-  if (chunk >= handle.chunks().size()) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
-                "chunk is " + std::to_string(chunk) + ", the handle has " + std::to_string(handle.chunks().size()));
-  }
-  return handle.chunks()[chunk];
-}
-
-/// The part of an array of all the step's tokens that is the chunk's; null stays null where there is nothing.
-template <typename Pointer>
-auto chunk_tokens(const moe::Handle::Chunk& chunk, Pointer pointer, size_t bytes, const char* name) {
-  using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
-  if (chunk.plan.num_tokens * bytes > 0) {
-    static_cast<void>(require(static_cast<Byte*>(pointer), name));
-  }
-  return pointer == nullptr ? nullptr : static_cast<Byte*>(pointer) + chunk.plan.first_token * bytes;
-}
-
-template <typename Pointer>
-auto chunk_rows(const moe::Handle::Chunk& chunk, Pointer pointer, size_t bytes, const char* name) {
-  using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
-  if (chunk.layout.rows * bytes > 0) {
-    static_cast<void>(require(static_cast<Byte*>(pointer), name));
-  }
-  return static_cast<Byte*>(pointer);
-}
-
-size_t combine_bytes(const moe::Group& group) { return group.hidden() * device::element_bytes(group.combine_dtype()); }
-
-bool is_expert_major(const moe::Group& group) { return group.layout_rules().kind == moe::LayoutKind::kExpertMajor; }
 
 banyan_moe_chunk_info info_of(const moe::Handle& handle, const moe::Handle::Chunk& chunk) {
   banyan_moe_chunk_info info{};
@@ -159,9 +107,6 @@ banyan_moe_chunk_info info_of(const moe::Handle& handle, const moe::Handle::Chun
 
 using banyan::c_api::c_boundary;
 using banyan::c_api::chunk_of;
-using banyan::c_api::chunk_rows;
-using banyan::c_api::chunk_tokens;
-using banyan::c_api::combine_bytes;
 using banyan::c_api::complete;
 using banyan::c_api::fill;
 using banyan::c_api::is_expert_major;
@@ -226,10 +171,15 @@ banyan_status banyan_moe_route(banyan_moe_group* group, const int64_t* topk_idx,
 
 banyan_status banyan_moe_handle_free(banyan_moe_handle* handle) {
   return c_boundary([&] {
-    if (handle != nullptr) {
-      --handle->group.num_handles;
-      delete handle;
+    if (handle == nullptr) {
+      return;
     }
+    if (handle->num_requests > 0) {
+      throw banyan::Error(BANYAN_ERR_BUSY, std::to_string(handle->num_requests) +
+                                               " requests of the handle are not freed; free them first");
+    }
+    --handle->group.num_handles;
+    delete handle;
   });
 }
 
@@ -268,62 +218,6 @@ banyan_status banyan_moe_handle_rows(const banyan_moe_handle* handle, size_t chu
     const auto& c = chunk_of(h, chunk);
     banyan::moe::describe_rows(c.layout, c.plan.arrivals, static_cast<size_t>(h.group().routing_rules().top_k),
                                {.local_experts = local_experts, .weights = weights, .sources = sources});
-  });
-}
-
-banyan_status banyan_moe_dispatch(banyan_moe_handle* handle, size_t chunk, const void* tokens, const void* scales,
-                                  void* rows, void* row_scales) {
-  return c_boundary([&] {
-    banyan_moe_handle& h = require(handle, "handle");
-    const auto& c = chunk_of(h.handle, chunk);
-    const auto& group = h.group.group;
-    const auto* from = chunk_tokens(c, tokens, group.row_bytes(), "tokens");
-    const auto* from_scales = chunk_tokens(c, scales, group.scale_bytes(), "scales");
-    auto* to = chunk_rows(c, rows, group.row_bytes(), "rows");
-    h.group.mover.dispatch(c, from, from_scales, to, chunk_rows(c, row_scales, group.scale_bytes(), "row_scales"));
-  });
-}
-
-banyan_status banyan_moe_combine(banyan_moe_handle* handle, size_t chunk, const void* rows, void* tokens) {
-  return c_boundary([&] {
-    banyan_moe_handle& h = require(handle, "handle");
-    const auto& c = chunk_of(h.handle, chunk);
-    const size_t bytes = combine_bytes(h.group.group);
-    h.group.mover.combine(c, chunk_rows(c, rows, bytes, "rows"), chunk_tokens(c, tokens, bytes, "tokens"), true);
-  });
-}
-
-banyan_status banyan_moe_dispatch_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_rows,
-                                           void* grad_tokens) {
-  return c_boundary([&] {
-    banyan_moe_handle& h = require(handle, "handle");
-    const auto& c = chunk_of(h.handle, chunk);
-    const size_t bytes = combine_bytes(h.group.group);
-    h.group.mover.combine(c, chunk_rows(c, grad_rows, bytes, "grad_rows"),
-                          chunk_tokens(c, grad_tokens, bytes, "grad_tokens"), false);
-  });
-}
-
-banyan_status banyan_moe_combine_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_tokens,
-                                          const void* rows, void* grad_rows, float* grad_weights) {
-  return c_boundary([&] {
-    banyan_moe_handle& h = require(handle, "handle");
-    const auto& c = chunk_of(h.handle, chunk);
-    const auto& group = h.group.group;
-    const size_t bytes = combine_bytes(group);
-    if (grad_weights != nullptr && !is_expert_major(group)) {
-      throw banyan::Error(BANYAN_ERR_NOT_SUPPORTED,
-                          "grad_weights: only EXPERT_MAJOR rows are multiplied by weights here");
-    }
-    const auto* from = chunk_tokens(c, grad_tokens, bytes, "grad_tokens");
-    auto* to = chunk_rows(c, grad_rows, bytes, "grad_rows");
-    const auto* combined = grad_weights != nullptr ? chunk_rows(c, rows, bytes, "rows") : nullptr;
-    h.group.mover.spread(c, from, to);
-    if (grad_weights != nullptr) {
-      const auto top_k = static_cast<size_t>(group.routing_rules().top_k);
-      h.group.mover.weight_gradients(c, h.handle.routing(), combined,
-                                     {grad_weights + c.plan.first_token * top_k, c.plan.num_tokens * top_k});
-    }
   });
 }
 

@@ -74,6 +74,7 @@ Engine::~Engine() {
 }
 
 void Engine::alltoall(const void* sendbuf, void* recvbuf, size_t block_bytes, const Options& options) {
+  require_free();
   comm_.check_usable();
   take(one_shot_, plans_.uniform(block_bytes, options));
   one_shot_.exchange = uniform_exchange(sendbuf, recvbuf, block_bytes);
@@ -81,6 +82,7 @@ void Engine::alltoall(const void* sendbuf, void* recvbuf, size_t block_bytes, co
 }
 
 void Engine::alltoallv(const void* sendbuf, void* recvbuf, const ByteLayout& layout, const Options& options) {
+  require_free();
   comm_.check_usable();
   take(one_shot_, plans_.variable(options));
   one_shot_.exchange = variable_exchange(sendbuf, recvbuf, layout);
@@ -96,6 +98,7 @@ void Engine::run_one_shot(const char* operation, const Options& options) {
 
 std::unique_ptr<Request> Engine::alltoall_init(const void* sendbuf, void* recvbuf, size_t block_bytes,
                                                const Options& options) {
+  require_free();
   comm_.check_usable();
   auto request = std::make_unique<Request>();
   take(*request, plans_.uniform(block_bytes, options));
@@ -107,21 +110,36 @@ std::unique_ptr<Request> Engine::alltoall_init(const void* sendbuf, void* recvbu
 
 std::unique_ptr<Request> Engine::alltoallv_init(const void* sendbuf, void* recvbuf, const ByteLayout& layout,
                                                 const Options& options) {
-  comm_.check_usable();
+  require_free();
   auto request = std::make_unique<Request>();
-  take(*request, plans_.variable(options));
-  request->operation = "alltoallv";
-  request->timeout_s = options.timeout_s;
-  request->send_bytes.assign(layout.send_bytes.begin(), layout.send_bytes.end());
-  request->send_offsets.assign(layout.send_offsets.begin(), layout.send_offsets.end());
-  request->recv_bytes.assign(layout.recv_bytes.begin(), layout.recv_bytes.end());
-  request->recv_offsets.assign(layout.recv_offsets.begin(), layout.recv_offsets.end());
-  request->exchange = variable_exchange(
-      sendbuf, recvbuf, {request->send_bytes, request->send_offsets, request->recv_bytes, request->recv_offsets});
+  alltoallv_prepare(*request, sendbuf, recvbuf, layout, options);
   return request;
 }
 
+void Engine::alltoallv_prepare(Request& request, const void* sendbuf, void* recvbuf, const ByteLayout& layout,
+                               const Options& options) {
+  comm_.check_usable();
+  take(request, plans_.variable(options));
+  request.operation = "alltoallv";
+  request.timeout_s = options.timeout_s;
+  request.send_bytes.assign(layout.send_bytes.begin(), layout.send_bytes.end());
+  request.send_offsets.assign(layout.send_offsets.begin(), layout.send_offsets.end());
+  request.recv_bytes.assign(layout.recv_bytes.begin(), layout.recv_bytes.end());
+  request.recv_offsets.assign(layout.recv_offsets.begin(), layout.recv_offsets.end());
+  request.exchange = variable_exchange(
+      sendbuf, recvbuf, {request.send_bytes, request.send_offsets, request.recv_bytes, request.recv_offsets});
+}
+
+void Engine::require_free() const {
+  if (held_) {
+    throw Error(BANYAN_ERR_BUSY, "a dispatch or combine of this communicator is not finished; wait for it");
+  }
+}
+
 void Engine::require_idle(const Request& request) const {
+  if (!request.of_holder) {
+    require_free();
+  }
   if (active_ != nullptr) {
     throw Error(BANYAN_ERR_BUSY, request.started ? "the request is already started; wait for it"
                                                  : "another request of this communicator is active; wait for it");
@@ -294,12 +312,14 @@ void Engine::end_if_failed(Request& request) noexcept {
 void Engine::barrier() { alltoall(nullptr, nullptr, 0, {}); }
 
 planner::Plan Engine::plan(const planner::Demand& demand, const Options& options, size_t aggregate_limit_bytes) {
+  require_free();
   planner::Wish wish = plans_.wish(options, demand.matrix.empty() ? std::optional(demand.block_bytes) : std::nullopt);
   wish.aggregate_limit_bytes = aggregate_limit_bytes > 0 ? aggregate_limit_bytes : wish.aggregate_limit_bytes;
   return planner::make_plan(plans_.situation(), demand, wish, comm_.fabric().ring_capacity);
 }
 
 planner::Choice Engine::choose_bounded(std::span<const uint64_t> matrix, const Options& options) const {
+  require_free();
   return choose_weighted(plans_.situation(), matrix, plans_.wish(options, std::nullopt));
 }
 

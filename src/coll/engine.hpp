@@ -51,7 +51,10 @@ class Engine {
                                                        const Options& options);
   [[nodiscard]] std::unique_ptr<Request> alltoallv_init(const void* sendbuf, void* recvbuf, const ByteLayout& layout,
                                                         const Options& options);
-  /// Error{BUSY} if the request, or another one, is started.
+  /// alltoallv_init() into a request that is not started, which keeps its memory.
+  void alltoallv_prepare(Request& request, const void* sendbuf, void* recvbuf, const ByteLayout& layout,
+                         const Options& options);
+  /// Error{BUSY} if the request, or another one, is started, or the engine is held by others.
   void require_idle(const Request& request) const;
   void start(Request& request);
   /// True: done.
@@ -59,6 +62,14 @@ class Engine {
   void wait(Request& request);
   /// Ends a started request if the communicator has failed meanwhile, so that it can be freed.
   void end_if_failed(Request& request) noexcept;
+  /// What a wait does between tests: offers the core to others where it should.
+  void idle();
+
+  /// Until release(), all but requests `of_holder` are BUSY: they are the parts of something longer, whose order among
+  /// other exchanges would not be the same on all ranks. Meanwhile another thread than hold()'s may run those requests;
+  /// release() is hold()'s thread's again, when the other one is done with them.
+  void hold() noexcept { held_ = true; }
+  void release() noexcept { held_ = false; }
 
   /// Returns when all ranks have called it: an all-to-all of nothing.
   void barrier();
@@ -69,7 +80,7 @@ class Engine {
   [[nodiscard]] std::shared_ptr<Planned> plan_bounded(const planner::Choice& choice);
   /// What the last exchange brought beside data.
   [[nodiscard]] const executor::HostExecutor& executor() const noexcept { return executor_; }
-  [[nodiscard]] bool busy() const noexcept { return active_ != nullptr; }
+  [[nodiscard]] bool busy() const noexcept { return held_ || active_ != nullptr; }
 
   /// The plan that alltoall (matrix empty) or alltoallv would use, for all ranks.
   /// `aggregate_limit_bytes`: 0: the communicator's.
@@ -79,7 +90,11 @@ class Engine {
   /// After the communicator's tree or model changed: plans made so far are forgotten (requests keep theirs).
   void forget_plans();
 
-  [[nodiscard]] const executor::Counters& counters() const noexcept { return executor_.counters(); }
+  /// Error{BUSY} while it is held.
+  [[nodiscard]] const executor::Counters& counters() const {
+    require_free();
+    return executor_.counters();
+  }
   /// Exchanges that tried a way, or told all ranks what a trial took.
   [[nodiscard]] uint64_t trials() const noexcept { return trials_; }
 
@@ -88,7 +103,7 @@ class Engine {
   /// One step of a started request, with all checks that do not need to be made at once.
   [[nodiscard]] bool advance(Request& request);
   [[nodiscard]] bool must_yield() const;
-  void idle();
+  void require_free() const;
   void tell(Request& request);
   void check_clock(Request& request);
   void check_aborted(comm::Communicator& communicator);
@@ -104,6 +119,7 @@ class Engine {
   executor::HostExecutor executor_;
   Request one_shot_;
   Request* active_ = nullptr;
+  bool held_ = false;
   std::chrono::steady_clock::time_point started_at_;
   Deadline deadline_ = Deadline::in(0);
   Deadline stall_deadline_ = Deadline::in(0);

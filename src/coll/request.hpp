@@ -18,6 +18,7 @@ struct Request {
   std::vector<size_t> send_bytes, send_offsets, recv_bytes, recv_offsets;  ///< of an all-to-all-v, what it points to
   const char* operation = "";                                              ///< "alltoall" or "alltoallv", for reports
   double timeout_s = 0;
+  bool of_holder = false;  ///< may start while the engine is held (Engine::hold)
   bool started = false;
 };
 

@@ -189,24 +189,30 @@ void Group::make_rungs(const GroupTerms& terms) {
              map_.num_experts(), layout_.num_local_experts, row_bytes_ + scale_bytes_, ladder_->height());
 }
 
-void Group::exchange(size_t rung, const std::byte* send, std::span<const size_t> send_rows, std::byte* recv,
-                     std::span<const size_t> recv_rows, size_t bytes) {
-  const Rung& group = rungs_[rung];
+void Group::start(size_t rung, const Leg& leg) {
+  Rung& group = rungs_[rung];
   const auto lay_out = [&](std::span<const size_t> rows, std::vector<size_t>& sizes, std::vector<size_t>& offsets) {
     sizes.clear();
     offsets.clear();
     size_t end = 0;
     for (const int member : group.members) {
       offsets.push_back(end);
-      sizes.push_back(rows[static_cast<size_t>(member)] * bytes);
+      sizes.push_back(rows[static_cast<size_t>(member)] * leg.bytes);
       end += sizes.back();
     }
   };
-  lay_out(send_rows, send_bytes_, send_offsets_);
-  lay_out(recv_rows, recv_bytes_, recv_offsets_);
-  coll::Engine& engine = group.engine ? *group.engine : engine_;
-  engine.alltoallv(send, recv, {send_bytes_, send_offsets_, recv_bytes_, recv_offsets_}, options_);
+  lay_out(leg.send_rows, send_bytes_, send_offsets_);
+  lay_out(leg.recv_rows, recv_bytes_, recv_offsets_);
+  coll::Engine& engine = engine_of(rung);
+  engine.alltoallv_prepare(group.request, leg.send, leg.recv, {send_bytes_, send_offsets_, recv_bytes_, recv_offsets_},
+                           options_);
+  group.request.of_holder = true;
+  engine.start(group.request);
 }
+
+bool Group::test(size_t rung) { return engine_of(rung).test(rungs_[rung].request); }
+
+void Group::end_if_failed(size_t rung) noexcept { engine_of(rung).end_if_failed(rungs_[rung].request); }
 
 void Group::require_idle() const {
   if (engine_.busy()) {
@@ -229,8 +235,11 @@ void Group::fail(const Error& error) noexcept {
     case BANYAN_ERR_NOT_FOUND:
       return;  // nothing was sent
     default:
-      break;
+      abort(error);
   }
+}
+
+void Group::abort(const Error& error) noexcept {
   engine_.communicator().control().abort(error.status(), error.what());
   for (const Rung& rung : rungs_) {
     if (rung.communicator) {

@@ -39,13 +39,24 @@ struct GroupTerms {
   size_t alignment = 1;
   size_t num_chunks = 1;
   bool deterministic = false;
-  bool fp32_partials = false;  ///< partial sums travel as fp32, not as combine_dtype
-  double timeout_s = 0;        ///< 0: the communicator's
-  std::string problem{};       ///< not empty: what is wrong with the caller's wish, for all ranks to hear
+  bool fp32_partials = false;    ///< partial sums travel as fp32, not as combine_dtype
+  bool progress_thread = false;  ///< a thread moves on what was started; ranks may differ
+  double timeout_s = 0;          ///< 0: the communicator's
+  std::string problem{};         ///< not empty: what is wrong with the caller's wish, for all ranks to hear
+};
+
+/// Rows along a rung: send_rows[r] rows of `bytes` bytes for rank r, one rank's after the other's, from `send`; what
+/// comes lies in `recv` likewise. Rows for ranks that are not of the rung's group do not exist.
+struct Leg {
+  const std::byte* send = nullptr;
+  std::span<const size_t> send_rows;
+  std::byte* recv = nullptr;
+  std::span<const size_t> recv_rows;
+  size_t bytes = 0;
 };
 
 /// The ranks of a communicator as they exchange tokens: experts, rows, and a communicator for each rung of the ladder.
-/// One thread, the engine's. Errors are thrown; the rules of Engine hold.
+/// One thread at a time, the engine's. Errors are thrown; the rules of Engine hold.
 class Group {
  public:
   /// Collective. Borrows the engine. What is wrong on any rank is an error on all; nothing has happened then.
@@ -76,11 +87,21 @@ class Group {
 
   /// The exchange of all ranks.
   [[nodiscard]] coll::Engine& world() noexcept { return engine_; }
-  /// Exchanges rows of `bytes` bytes along a rung: send_rows[r] rows for rank r, one rank's after the other's, from
-  /// `send`; what comes lies in `recv` likewise. Rows for ranks that are not of the rung's group do not exist.
-  void exchange(size_t rung, const std::byte* send, std::span<const size_t> send_rows, std::byte* recv,
-                std::span<const size_t> recv_rows, size_t bytes);
+  /// Starts an exchange of rows along a rung, of which one at a time is under way. What `leg` points to is borrowed
+  /// until it is over, but not its row counts.
+  void start(size_t rung, const Leg& leg);
+  /// True: the rung's exchange is over.
+  [[nodiscard]] bool test(size_t rung);
+  /// After a failure: nothing of the rung's exchange touches its memory any more.
+  void end_if_failed(size_t rung) noexcept;
+  /// What a wait for this rung's exchange does between tests.
+  void idle(size_t rung) { engine_of(rung).idle(); }
   [[nodiscard]] const coll::Options& options() const noexcept { return options_; }
+
+  /// BUSY if a request of the communicator is active.
+  void require_idle() const;
+  /// Aborts all communicators of the group, so that nobody waits for this rank in another of them.
+  void abort(const Error& error) noexcept;
 
   /// Runs a part of an exchange that all ranks have in common. Errors: BUSY before anything, if a request of the
   /// communicator is active; those of `work`, after which fail() was called, NO_MEMORY for std::bad_alloc.
@@ -99,17 +120,17 @@ class Group {
   }
 
  private:
-  /// Aborts all communicators of the group after an error that leaves one unusable, so that nobody waits for this rank
-  /// in another of them.
+  /// abort(), after an error that leaves a communicator unusable.
   void fail(const Error& error) noexcept;
   [[noreturn]] void fail_without_memory();
-  void require_idle() const;
 
   struct Rung {
     std::unique_ptr<comm::Communicator> communicator;  ///< nullptr: the world
     std::unique_ptr<coll::Engine> engine;
     std::vector<int> members;  ///< ranks of the world
+    coll::Request request;     ///< of the exchange that is under way
   };
+  [[nodiscard]] coll::Engine& engine_of(size_t rung) { return rungs_[rung].engine ? *rungs_[rung].engine : engine_; }
 
   void check(const GroupTerms& terms) const;
   void agree(const GroupTerms& terms, Deadline deadline);
@@ -131,7 +152,7 @@ class Group {
   double predicted_dispatch_s_ = 0;
   std::optional<Ladder> ladder_;
   std::vector<Rung> rungs_;
-  std::vector<size_t> send_bytes_, send_offsets_, recv_bytes_, recv_offsets_;  ///< of the exchange that runs
+  std::vector<size_t> send_bytes_, send_offsets_, recv_bytes_, recv_offsets_;  ///< of the exchange that starts
 };
 
 }  // namespace banyan::moe

@@ -44,7 +44,7 @@ void check_rank(coll::Engine& engine, const Job& job, std::string& complaints) {
   const Handle handle(
       group,
       {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = job.tokens[rank]});
-  Mover mover(group);
+  Mover mover(group, false);
   const auto top_k = static_cast<size_t>(job.top_k);
   const auto tokens = testing::token_values(job, rank);
   const auto grads = grads_of(job, rank);
@@ -55,19 +55,26 @@ void check_rank(coll::Engine& engine, const Job& job, std::string& complaints) {
   for (const auto& chunk : handle.chunks()) {
     const size_t first = chunk.plan.first_token;
     std::vector<float> rows(chunk.layout.rows * job.hidden), row_grads(rows.size(), 9);
-    mover.dispatch(chunk, as_bytes(tokens) + first * job.hidden * 4, nullptr, reinterpret_cast<std::byte*>(rows.data()),
-                   nullptr);
+    mover.run(make_dispatch(
+        group, chunk,
+        {.tokens = as_bytes(tokens) + first * job.hidden * 4, .rows = reinterpret_cast<std::byte*>(rows.data())}));
     for (size_t expert = 0; expert < local.size(); ++expert) {
       for (size_t at = chunk.layout.expert_begin[expert] * job.hidden;
            at < chunk.layout.expert_begin[expert + 1] * job.hidden; ++at) {
         rows[at] = expert_value(local[expert], rows[at]);
       }
     }
-    mover.spread(chunk, as_bytes(grads) + first * job.hidden * 4, reinterpret_cast<std::byte*>(row_grads.data()));
     std::vector<float> weight_grads(chunk.plan.num_tokens * top_k, 9);
-    mover.weight_gradients(chunk, handle.routing(), as_bytes(rows), weight_grads);
+    mover.run(make_spread(group, chunk,
+                          {.tokens = as_bytes(grads) + first * job.hidden * 4,
+                           .rows = reinterpret_cast<std::byte*>(row_grads.data()),
+                           .expert_rows = as_bytes(rows),
+                           .routing = &handle.routing(),
+                           .gradients = weight_grads}));
     std::vector<float> token_grads(chunk.plan.num_tokens * job.hidden, 9);
-    mover.combine(chunk, as_bytes(row_grads), reinterpret_cast<std::byte*>(token_grads.data()), false);
+    mover.run(make_combine(
+        group, chunk,
+        {.rows = as_bytes(row_grads), .tokens = reinterpret_cast<std::byte*>(token_grads.data()), .weighted = false}));
     for (size_t token = 0; token < chunk.plan.num_tokens; ++token) {
       double weights = 0;
       for (size_t slot = 0; slot < top_k; ++slot) {

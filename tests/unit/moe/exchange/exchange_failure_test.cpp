@@ -167,9 +167,11 @@ std::string alone(int failing, const std::function<void(coll::Engine&, Group&, c
 TEST(TokenExchangeFailure, AHopInsideTheHostThatFailsThenTheGroupsCommunicatorIsUnusableToo) {
   EXPECT_EQ(alone(2,
                   [](coll::Engine& engine, Group& group, const Handle& handle) {
-                    Mover mover(group);
+                    Mover mover(group, false);
                     std::vector<std::byte> rows(4096), tokens(4096);
-                    EXPECT_THROW(mover.combine(handle.chunks()[0], rows.data(), tokens.data(), true), Error);
+                    const auto combine =
+                        make_combine(group, handle.chunks()[0], {.rows = rows.data(), .tokens = tokens.data()});
+                    EXPECT_THROW(mover.run(combine), Error);
                     EXPECT_TRUE(engine.communicator().control().state().raised());
                   }),
             "");
@@ -224,9 +226,11 @@ TEST(TokenExchangeFailure, ARequestThatIsActiveThenBusyBeforeAnythingIsSent) {
     const auto gate = testing::gate_of(job, rank);
     const Handle handle(group,
                         {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = 3});
-    Mover mover(group);
+    Mover mover(group, false);
     std::vector<std::byte> rows(4096), tokens(4096);
-    const auto combine = [&] { mover.combine(handle.chunks()[0], rows.data(), tokens.data(), true); };
+    const auto combine = [&] {
+      mover.run(make_combine(group, handle.chunks()[0], {.rows = rows.data(), .tokens = tokens.data()}));
+    };
     if (rank == 2) {  // and the others wait
       const auto request = engine.alltoall_init(nullptr, nullptr, 0, {});
       engine.start(*request);

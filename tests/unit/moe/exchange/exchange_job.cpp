@@ -45,20 +45,31 @@ class Side {
         handle_(group_, {.topk_idx = gate_.topk_idx.data(),
                          .topk_weights = job.weighted ? gate_.topk_weights.data() : nullptr,
                          .num_tokens = job.tokens[rank_]}),
-        mover_(group_),
+        mover_(group_, job.progress_thread),
         row_bytes_(job.hidden * device::element_bytes(job.dtype)) {}
 
   Outcome run() {
     Outcome outcome;
     outcome.dropped = handle_.all_dropped();
     outcome.invalid = handle_.all_invalid();
-    const auto tokens = stored(job_.dtype, token_values(job_, rank_));
+    tokens_ = stored(job_.dtype, token_values(job_, rank_));
     outcome.combined.assign(job_.tokens[rank_] * row_bytes_ + 1, kGuard);
-    for (const auto& chunk : handle_.chunks()) {
-      const size_t first = chunk.plan.first_token;
-      dispatch(chunk, tokens.data() + first * row_bytes_);
-      compute(chunk);
-      mover_.combine(chunk, rows_.data(), outcome.combined.data() + first * row_bytes_, true);
+    steps_.resize(handle_.chunks().size());
+    for (size_t chunk = 0; chunk < steps_.size(); ++chunk) {
+      start_dispatch(chunk);
+      if (!job_.overlap) {
+        finish_dispatch(chunk, outcome);
+        mover_.wait(steps_[chunk].combine);
+      }
+    }
+    if (job_.overlap) {
+      for (size_t chunk = 0; chunk < steps_.size(); ++chunk) {
+        finish_dispatch(chunk, outcome);
+      }
+      expect_busy();
+      for (size_t chunk = steps_.size(); chunk-- > 0;) {
+        mover_.wait(steps_[chunk].combine);
+      }
     }
     expect(outcome.combined.back() == kGuard, "combine wrote behind its buffer");
     outcome.combined.pop_back();
@@ -70,16 +81,52 @@ class Side {
     complaints_.expect(right, "rank " + std::to_string(rank_) + ": " + text);
   }
 
-  void dispatch(const Handle::Chunk& chunk, const std::byte* tokens) {
-    std::vector<std::byte> scales(chunk.plan.num_tokens * job_.scale_bytes);
-    for (size_t at = 0; at < scales.size(); ++at) {
-      scales[at] = scale_byte(rank_, chunk.plan.first_token + at / job_.scale_bytes, at % job_.scale_bytes);
+  /// What belongs to a chunk under way.
+  struct Step {
+    std::vector<std::byte> scales, rows, row_scales;
+    Started dispatch, combine;
+  };
+
+  void start_dispatch(size_t number) {
+    const auto& chunk = handle_.chunks()[number];
+    Step& step = steps_[number];
+    step.scales.resize(chunk.plan.num_tokens * job_.scale_bytes);
+    for (size_t at = 0; at < step.scales.size(); ++at) {
+      step.scales[at] = scale_byte(rank_, chunk.plan.first_token + at / job_.scale_bytes, at % job_.scale_bytes);
     }
-    rows_.assign(chunk.layout.rows * row_bytes_ + 1, kGuard);
-    row_scales_.assign(chunk.layout.rows * job_.scale_bytes + 1, kGuard);
-    mover_.dispatch(chunk, tokens, scales.data(), rows_.data(), row_scales_.data());
+    step.rows.assign(chunk.layout.rows * row_bytes_ + 1, kGuard);
+    step.row_scales.assign(chunk.layout.rows * job_.scale_bytes + 1, kGuard);
+    step.dispatch = mover_.start(make_dispatch(group_, chunk,
+                                               {.tokens = tokens_.data() + chunk.plan.first_token * row_bytes_,
+                                                .scales = step.scales.data(),
+                                                .rows = step.rows.data(),
+                                                .row_scales = step.row_scales.data()}));
+  }
+
+  void finish_dispatch(size_t number, Outcome& outcome) {
+    const auto& chunk = handle_.chunks()[number];
+    Step& step = steps_[number];
+    while (!mover_.test(step.dispatch)) {
+    }
+    rows_ = step.rows;
+    row_scales_ = step.row_scales;
     expect(rows_.back() == kGuard && row_scales_.back() == kGuard, "dispatch wrote behind its buffers");
     check_rows(chunk);
+    compute(chunk);
+    step.rows = rows_;
+    step.combine = mover_.start(make_combine(
+        group_, chunk,
+        {.rows = step.rows.data(), .tokens = outcome.combined.data() + chunk.plan.first_token * row_bytes_}));
+  }
+
+  /// Of what the communicator refuses while moves are under way.
+  void expect_busy() {
+    try {
+      group_.world().barrier();
+      expect(false, "a barrier beside moves");
+    } catch (const Error& error) {
+      expect(error.status() == BANYAN_ERR_BUSY, error.what());
+    }
   }
 
   /// Every row of the layout is what the definition says.
@@ -188,7 +235,8 @@ class Side {
   Handle handle_;
   Mover mover_;
   size_t row_bytes_;
-  std::vector<std::byte> rows_, row_scales_;
+  std::vector<std::byte> tokens_, rows_, row_scales_;
+  std::vector<Step> steps_;
   std::vector<Routing> routings_;
 };
 

@@ -9,6 +9,7 @@
 #include "moe/exchange/group.hpp"
 #include "moe/exchange/handle.hpp"
 #include "moe/exchange/mover.hpp"
+#include "moe/exchange/moves.hpp"
 #include "rank_threads.hpp"
 
 namespace banyan::moe::testing {
@@ -33,6 +34,8 @@ struct Job {
   bool deterministic = false;
   bool fp32_partials = false;
   bool drop_invalid = false;
+  bool progress_thread = false;
+  bool overlap = false;                 ///< all chunks under way at once
   double absent = 0;                    ///< share of choices that are -1
   std::vector<std::vector<int>> racks;  ///< hosts of each; empty: none
   uint64_t seed = 1;

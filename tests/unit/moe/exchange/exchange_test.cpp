@@ -195,6 +195,24 @@ TEST(TokenExchange, MoreThanEightChildrenThenMasksOfTwoBytesServe) {
   expect_right(each_dedup(job));
 }
 
+TEST(TokenExchange, ChunksUnderWayAtOnceThenRowsAndSumsAreRight) {
+  for (Job job : machines()) {
+    job.overlap = true;
+    job.scale_bytes = 3;
+    std::vector<Job> jobs;
+    for (const size_t num_chunks : {size_t{1}, size_t{5}}) {
+      for (const bool progress_thread : {false, true}) {
+        job.num_chunks = num_chunks;
+        job.progress_thread = progress_thread;
+        for (const Job& each : each_dedup(job)) {
+          jobs.push_back(each);
+        }
+      }
+    }
+    expect_right(jobs);
+  }
+}
+
 /// What one rank combines where experts give numbers that are not, or not ordinary.
 std::vector<std::byte> combine_special(coll::Engine& engine, const Job& job) {
   const auto rank = static_cast<size_t>(engine.communicator().rank());
@@ -203,7 +221,7 @@ std::vector<std::byte> combine_special(coll::Engine& engine, const Job& job) {
   const Handle handle(
       group,
       {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = job.tokens[rank]});
-  Mover mover(group);
+  Mover mover(group, false);
   const auto& chunk = handle.chunks()[0];
   const float special[] = {
       std::numeric_limits<float>::infinity(), -0.0F, 60000, -60000, 0, 3e38F, 1e-7F, -1e-39F, 1.0F / 3,
@@ -220,7 +238,7 @@ std::vector<std::byte> combine_special(coll::Engine& engine, const Job& job) {
   }
   std::vector<std::byte> rows = testing::stored(job.dtype, values);
   std::vector<std::byte> tokens(job.tokens[rank] * job.hidden * device::element_bytes(job.dtype));
-  mover.combine(chunk, rows.data(), tokens.data(), true);
+  mover.run(make_combine(group, chunk, {.rows = rows.data(), .tokens = tokens.data()}));
   return tokens;
 }
 

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// What moves rows, waiting or not. The rest of banyan/moe.h is moe.cpp.
+#include <type_traits>
+#include <utility>
+
+#include "c_api/boundary.hpp"
+#include "c_api/moe_handles.hpp"
+#include "moe/exchange/moves.hpp"
+
+namespace banyan::c_api {
+namespace {
+
+/// The part of an array of all the step's tokens that is the chunk's; null stays null where there is nothing.
+template <typename Pointer>
+auto chunk_tokens(const moe::Handle::Chunk& chunk, Pointer pointer, size_t bytes, const char* name) {
+  using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
+  if (chunk.plan.num_tokens * bytes > 0) {
+    static_cast<void>(require(static_cast<Byte*>(pointer), name));
+  }
+  return pointer == nullptr ? nullptr : static_cast<Byte*>(pointer) + chunk.plan.first_token * bytes;
+}
+
+template <typename Pointer>
+auto chunk_rows(const moe::Handle::Chunk& chunk, Pointer pointer, size_t bytes, const char* name) {
+  using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
+  if (chunk.layout.rows * bytes > 0) {
+    static_cast<void>(require(static_cast<Byte*>(pointer), name));
+  }
+  return static_cast<Byte*>(pointer);
+}
+
+size_t combine_bytes(const moe::Group& group) { return group.hidden() * device::element_bytes(group.combine_dtype()); }
+
+std::shared_ptr<moe::Move> dispatch_of(banyan_moe_handle& handle, size_t chunk, const void* tokens, const void* scales,
+                                       const std::pair<void*, void*>& rows_and_scales) {
+  const auto& c = chunk_of(handle.handle, chunk);
+  auto& group = handle.group.group;
+  const auto [rows, row_scales] = rows_and_scales;
+  return moe::make_dispatch(group, c,
+                            {.tokens = chunk_tokens(c, tokens, group.row_bytes(), "tokens"),
+                             .scales = chunk_tokens(c, scales, group.scale_bytes(), "scales"),
+                             .rows = chunk_rows(c, rows, group.row_bytes(), "rows"),
+                             .row_scales = chunk_rows(c, row_scales, group.scale_bytes(), "row_scales")});
+}
+
+std::shared_ptr<moe::Move> combine_of(banyan_moe_handle& handle, size_t chunk, const void* rows, void* tokens) {
+  const auto& c = chunk_of(handle.handle, chunk);
+  auto& group = handle.group.group;
+  const size_t bytes = combine_bytes(group);
+  return moe::make_combine(group, c,
+                           {.rows = chunk_rows(c, rows, bytes, "rows"),
+                            .tokens = chunk_tokens(c, tokens, bytes, "tokens"),
+                            .weighted = true});
+}
+
+std::shared_ptr<moe::Move> dispatch_backward_of(banyan_moe_handle& handle, size_t chunk, const void* grad_rows,
+                                                void* grad_tokens) {
+  const auto& c = chunk_of(handle.handle, chunk);
+  auto& group = handle.group.group;
+  const size_t bytes = combine_bytes(group);
+  return moe::make_combine(group, c,
+                           {.rows = chunk_rows(c, grad_rows, bytes, "grad_rows"),
+                            .tokens = chunk_tokens(c, grad_tokens, bytes, "grad_tokens"),
+                            .weighted = false});
+}
+
+/// What a caller of combine_backward gives.
+struct BackwardBuffers {
+  const void* grad_tokens;
+  const void* rows;
+  void* grad_rows;
+  float* grad_weights;
+};
+
+std::shared_ptr<moe::Move> combine_backward_of(banyan_moe_handle& handle, size_t chunk,
+                                               const BackwardBuffers& buffers) {
+  const auto& c = chunk_of(handle.handle, chunk);
+  auto& group = handle.group.group;
+  const size_t bytes = combine_bytes(group);
+  moe::SpreadTerms terms{.tokens = chunk_tokens(c, buffers.grad_tokens, bytes, "grad_tokens"),
+                         .rows = chunk_rows(c, buffers.grad_rows, bytes, "grad_rows")};
+  if (buffers.grad_weights != nullptr) {
+    if (!is_expert_major(group)) {
+      throw Error(BANYAN_ERR_NOT_SUPPORTED, "grad_weights: only EXPERT_MAJOR rows are multiplied by weights here");
+    }
+    const auto top_k = static_cast<size_t>(group.routing_rules().top_k);
+    terms.expert_rows = chunk_rows(c, buffers.rows, bytes, "rows");
+    terms.routing = &handle.handle.routing();
+    terms.gradients = {buffers.grad_weights + c.plan.first_token * top_k, c.plan.num_tokens * top_k};
+  }
+  return moe::make_spread(group, c, terms);
+}
+
+/// Starts a move; the request is the caller's.
+void start(banyan_moe_handle& handle, std::shared_ptr<moe::Move> move, banyan_moe_request*& request) {
+  auto made = std::make_unique<banyan_moe_request>(handle);
+  made->started = handle.group.mover.start(std::move(move));
+  ++handle.num_requests;
+  request = made.release();
+}
+
+}  // namespace
+}  // namespace banyan::c_api
+
+using banyan::c_api::c_boundary;
+using banyan::c_api::combine_backward_of;
+using banyan::c_api::combine_of;
+using banyan::c_api::dispatch_backward_of;
+using banyan::c_api::dispatch_of;
+using banyan::c_api::require;
+using banyan::c_api::start;
+
+extern "C" {
+
+banyan_status banyan_moe_dispatch(banyan_moe_handle* handle, size_t chunk, const void* tokens, const void* scales,
+                                  void* rows, void* row_scales) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    h.group.mover.run(dispatch_of(h, chunk, tokens, scales, {rows, row_scales}));
+  });
+}
+
+banyan_status banyan_moe_combine(banyan_moe_handle* handle, size_t chunk, const void* rows, void* tokens) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    h.group.mover.run(combine_of(h, chunk, rows, tokens));
+  });
+}
+
+banyan_status banyan_moe_dispatch_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_rows,
+                                           void* grad_tokens) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    h.group.mover.run(dispatch_backward_of(h, chunk, grad_rows, grad_tokens));
+  });
+}
+
+banyan_status banyan_moe_combine_backward(banyan_moe_handle* handle, size_t chunk, const void* grad_tokens,
+                                          const void* rows, void* grad_rows, float* grad_weights) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    h.group.mover.run(combine_backward_of(h, chunk, {grad_tokens, rows, grad_rows, grad_weights}));
+  });
+}
+
+banyan_status banyan_moe_dispatch_start(banyan_moe_handle* handle, size_t chunk, const void* tokens, const void* scales,
+                                        void* rows, void* row_scales, banyan_moe_request** request) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    start(h, dispatch_of(h, chunk, tokens, scales, {rows, row_scales}), require(request, "request"));
+  });
+}
+
+banyan_status banyan_moe_combine_start(banyan_moe_handle* handle, size_t chunk, const void* rows, void* tokens,
+                                       banyan_moe_request** request) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    start(h, combine_of(h, chunk, rows, tokens), require(request, "request"));
+  });
+}
+
+banyan_status banyan_moe_dispatch_backward_start(banyan_moe_handle* handle, size_t chunk, const void* grad_rows,
+                                                 void* grad_tokens, banyan_moe_request** request) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    start(h, dispatch_backward_of(h, chunk, grad_rows, grad_tokens), require(request, "request"));
+  });
+}
+
+banyan_status banyan_moe_combine_backward_start(banyan_moe_handle* handle, size_t chunk, const void* grad_tokens,
+                                                const void* rows, void* grad_rows, float* grad_weights,
+                                                banyan_moe_request** request) {
+  return c_boundary([&] {
+    banyan_moe_handle& h = require(handle, "handle");
+    start(h, combine_backward_of(h, chunk, {grad_tokens, rows, grad_rows, grad_weights}), require(request, "request"));
+  });
+}
+
+banyan_status banyan_moe_request_test(banyan_moe_request* request) {
+  bool done = false;
+  const banyan_status status = c_boundary([&] {
+    banyan_moe_request& r = require(request, "request");
+    done = r.handle.group.mover.test(r.started);
+  });
+  return status == BANYAN_OK && !done ? BANYAN_IN_PROGRESS : status;
+}
+
+banyan_status banyan_moe_request_wait(banyan_moe_request* request) {
+  return c_boundary([&] {
+    banyan_moe_request& r = require(request, "request");
+    r.handle.group.mover.wait(r.started);
+  });
+}
+
+banyan_status banyan_moe_request_free(banyan_moe_request* request) {
+  return c_boundary([&] {
+    if (request == nullptr) {
+      return;
+    }
+    if (!request->handle.group.mover.settle(request->started)) {
+      throw banyan::Error(BANYAN_ERR_BUSY, "the request is not done; wait for it");
+    }
+    --request->handle.num_requests;
+    delete request;
+  });
+}
+
+}  // extern "C"

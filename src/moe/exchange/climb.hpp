@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+
+#include "moe/exchange/move.hpp"
+
+namespace banyan::moe {
+
+/// A move of rows from their source up the ladder to the ranks that want them.
+class Climb : public Move {
+ public:
+  /// `bytes`: of a row as it travels. `last`: rungs exchanged along after those of the ladder.
+  Climb(Group& group, const Handle::Chunk& chunk, size_t bytes, std::vector<size_t> last = {});
+
+ protected:
+  [[nodiscard]] bool climbs() const noexcept { return position() < chunk_.plan.hops.size(); }
+  /// What is exchanged along the rung that comes next; `tokens` are the source's rows, for the first.
+  [[nodiscard]] Leg climb(Workspace& space, const std::byte* tokens);
+  /// Rows as they arrived, once all rungs are climbed.
+  [[nodiscard]] const std::byte* arrived() const noexcept { return held_; }
+  [[nodiscard]] size_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] bool by_expert() const noexcept { return group_.layout_rules().kind == LayoutKind::kExpertMajor; }
+  void zero_unused(std::byte* rows, size_t bytes) const;
+
+ private:
+  size_t bytes_;
+  const std::byte* held_ = nullptr;
+};
+
+}  // namespace banyan::moe

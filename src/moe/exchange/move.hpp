@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "moe/exchange/group.hpp"
+#include "moe/exchange/handle.hpp"
+#include "moe/exchange/scratch.hpp"
+
+namespace banyan::moe {
+
+[[nodiscard]] inline size_t total_rows(std::span<const size_t> rows) {
+  return std::accumulate(rows.begin(), rows.end(), size_t{0});
+}
+
+/// Memory of a move under way; kept for the next one.
+struct Workspace {
+  Scratch packed, send, held[2];
+  std::vector<float> sums;
+};
+
+/// Rows of a chunk on their way over the rungs: local work, an exchange along a rung, local work, ..., until it is
+/// done. Flow moves it on. Its state is read by the thread that started it while another one moves it on (Pump).
+class Move {
+ public:
+  /// `path`: rungs in the order in which they are exchanged along. Borrows all of it.
+  Move(Group& group, const Handle::Chunk& chunk, std::vector<size_t> path)
+      : group_(group), chunk_(chunk), path_(std::move(path)) {}
+  virtual ~Move() = default;
+  Move(const Move&) = delete;
+  Move& operator=(const Move&) = delete;
+
+  /// Local work before the exchange along rung(): what is exchanged.
+  [[nodiscard]] virtual Leg prepare(Workspace& space) = 0;
+  /// Local work after the last one.
+  virtual void finish(Workspace& space) = 0;
+
+  [[nodiscard]] bool over_rungs() const noexcept { return at_ == path_.size(); }
+  [[nodiscard]] size_t rung() const { return path_[at_]; }
+  /// Whether it has an exchange along this rung before it, or under way.
+  [[nodiscard]] bool needs(size_t rung) const {
+    for (size_t at = at_; at < path_.size(); ++at) {
+      if (path_[at] == rung) {
+        return true;
+      }
+    }
+    return false;
+  }
+  void next_rung() noexcept { ++at_; }
+
+  /// IN_PROGRESS until it ended. Any thread.
+  [[nodiscard]] banyan_status status() const noexcept { return status_.load(std::memory_order_acquire); }
+  /// Of one that ended with an error.
+  [[nodiscard]] const std::string& text() const noexcept { return text_; }
+  void end(banyan_status status, std::string text) {
+    text_ = std::move(text);
+    status_.store(status, std::memory_order_release);
+    status_.notify_all();
+  }
+  /// Sleeps until it ended; only where another thread moves it on.
+  void sleep() const { status_.wait(BANYAN_IN_PROGRESS, std::memory_order_acquire); }
+
+ protected:
+  [[nodiscard]] size_t position() const noexcept { return at_; }
+
+  Group& group_;
+  const Handle::Chunk& chunk_;
+
+ private:
+  std::vector<size_t> path_;
+  size_t at_ = 0;
+  std::atomic<banyan_status> status_ = BANYAN_IN_PROGRESS;
+  std::string text_;
+};
+
+}  // namespace banyan::moe

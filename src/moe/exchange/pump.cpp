@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "moe/exchange/pump.hpp"
+
+#include <pthread.h>
+
+#include <csignal>
+
+namespace banyan::moe {
+
+Pump::Pump(Group& group) : flow_(group) {
+  sigset_t all, before;
+  sigfillset(&all);  // signals are the application's
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] { work(); });
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Pump::~Pump() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Pump::add(std::shared_ptr<Move> move) {
+  {
+    const std::lock_guard lock(mutex_);
+    added_.push_back(std::move(move));
+  }
+  changed_.notify_one();
+}
+
+void Pump::work() {
+  std::vector<std::shared_ptr<Move>> taken;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stop_ || !added_.empty() || !flow_.empty(); });
+      if (stop_ && added_.empty() && flow_.empty()) {
+        return;
+      }
+      taken.swap(added_);
+    }
+    for (auto& move : taken) {
+      flow_.add(std::move(move));
+    }
+    taken.clear();
+    if (!flow_.progress()) {
+      flow_.idle();
+    }
+  }
+}
+
+}  // namespace banyan::moe

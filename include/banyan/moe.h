@@ -51,7 +51,7 @@ typedef enum banyan_moe_drop {
 } banyan_moe_drop;
 
 /** A group's terms. Start from BANYAN_MOE_CONFIG_INIT; zero means default. Equal on all ranks, but for
- * shares, seed, timeout_s and progress_thread. */
+ * shares, seed, timeout_s, progress_thread and experts_s. */
 typedef struct banyan_moe_config {
   size_t struct_size;
   int num_experts;           /**< required; also one that the ranks do not divide; at most 2^20 */
@@ -77,19 +77,20 @@ typedef struct banyan_moe_config {
   uint64_t seed;     /**< of DROP_RANDOM */
   int drop_invalid;  /**< 1: leave out choices that are wrong, and tokens beyond max_tokens (which are in no chunk:
                         nothing is written for them), and count them; 0: they are errors */
-  size_t num_chunks; /**< a step's tokens move in so many parts, each dispatched and combined by itself; default
-                          1, at most 64 */
+  size_t num_chunks; /**< a step's tokens move in so many parts, each dispatched and combined by itself; at most 64;
+                        default: as many as make a step of experts_s fastest by the model, 1 where that is 0 */
   int deterministic; /**< 1: equal bits whatever `dedup` (between NONE and others only with EXPERT_MAJOR: else the
                         caller sums): partial sums are rounded where the longest ladder would */
   int fp32_partials; /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
   double timeout_s;  /**< deadline of each exchange; default: the communicator's. Ranks may differ */
-  int progress_thread; /**< 1: a thread of the group moves on what was started while the caller computes; it keeps a
-                          core busy meanwhile. 0: only calls of banyan_moe_request_test and _wait do. Ranks may differ
-                        */
+  int progress_thread; /**< 1: a thread of the group moves on what was started while the caller computes, and keeps a
+                          core busy; 0: only banyan_moe_request_test and _wait do. Ranks may differ */
+  double experts_s;    /**< what the experts take for the rows of max_tokens tokens on each rank, in seconds: num_chunks
+                          follows from it. The largest of all ranks counts */
 } banyan_moe_config;
 
 #define BANYAN_MOE_CONFIG_INIT \
-  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A communicator with experts. One thread, the communicator's. */
 typedef struct banyan_moe_group banyan_moe_group;
@@ -121,6 +122,8 @@ typedef struct banyan_moe_group_info {
   double predicted_dispatch_s; /**< by the model of when it was made, of max_tokens tokens on each rank and a uniform
                                   gate: bytes of the busiest link over its capacity, and copies of what is passed on
                                   inside hosts */
+  size_t num_chunks;           /**< of each step */
+  double predicted_step_s;     /**< the same for dispatch, experts_s and combine in num_chunks chunks that overlap */
 } banyan_moe_group_info;
 
 /** Fills `info`, whose struct_size must be set. */

@@ -76,7 +76,8 @@ moe::GroupTerms terms_of(const banyan_moe_config& config) {
   terms.layout =
       enum_of<moe::LayoutKind>("layout", config.layout, BANYAN_MOE_EXPERT_MAJOR, BANYAN_MOE_RANK_MAJOR, terms.problem);
   terms.alignment = config.alignment > 0 ? config.alignment : 1;
-  terms.num_chunks = config.num_chunks > 0 ? config.num_chunks : 1;
+  terms.num_chunks = config.num_chunks;
+  terms.experts_s = config.experts_s;
   terms.deterministic = flag_of("deterministic", config.deterministic, terms.problem);
   terms.fp32_partials = flag_of("fp32_partials", config.fp32_partials, terms.problem);
   terms.progress_thread = flag_of("progress_thread", config.progress_thread, terms.problem);
@@ -145,6 +146,8 @@ banyan_status banyan_moe_group_get_info(const banyan_moe_group* group, banyan_mo
     full.num_local_experts = static_cast<int>(g.layout_rules().num_local_experts);
     full.dedup = static_cast<int>(g.metadata_rules().dedup) + BANYAN_MOE_DEDUP_NONE;
     full.predicted_dispatch_s = g.predicted_dispatch_s();
+    full.num_chunks = g.metadata_rules().num_chunks;
+    full.predicted_step_s = g.predicted_step_s();
     fill(info, full, "info");
   });
 }

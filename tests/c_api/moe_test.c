@@ -225,6 +225,8 @@ static void wrong_configs(rank_context* self) {
   reject_config(self, config, "capacity");
   config = good, config.num_chunks = 65;
   reject_config(self, config, "num_chunks");
+  config = good, config.experts_s = -1;
+  reject_config(self, config, "experts_s is -1");
   config = good, config.expert_ranks = ranks;
   reject_config(self, config, "expert_offsets");
   config.expert_offsets = offsets;
@@ -234,7 +236,7 @@ static void wrong_configs(rank_context* self) {
 static void wrong_calls(rank_context* self) {
   banyan_moe_group* group = make_group(self, BANYAN_MOE_FLAT);
   banyan_moe_handle* handle = NULL;
-  banyan_moe_group_info group_info = {0, 0, 0, 0};
+  banyan_moe_group_info group_info = {0, 0, 0, 0, 0, 0};
   banyan_moe_chunk_info info = {sizeof info, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   int64_t topk_idx[kTokens * kTopK];
   float topk_weights[kTokens * kTopK], buffer[kTokens * kHidden];

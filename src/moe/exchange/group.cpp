@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "moe/exchange/group.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "base/checked.hpp"
@@ -11,11 +14,13 @@
 #include "comm/agree.hpp"
 #include "comm/factory.hpp"
 #include "moe/exchange/dedup_choice.hpp"
+#include "moe/exchange/degree_choice.hpp"
 
 namespace banyan::moe {
 namespace {
 
 constexpr size_t kMaxChunks = 64;
+constexpr double kMaxSeconds = 1e9;
 constexpr size_t kMaxLocalExperts = 65536;
 constexpr size_t kMaxPicks = size_t{1} << 31;
 
@@ -37,7 +42,11 @@ void check_terms(const GroupTerms& terms) {
   require_range("combine_hidden", terms.combine_hidden, 1, size_t{1} << 31);
   require_range("max_tokens", terms.routing.max_tokens, 1, kMaxPicks / static_cast<size_t>(terms.routing.top_k));
   require_range("alignment", terms.alignment, 1, size_t{1} << 20);
-  require_range("num_chunks", terms.num_chunks, 1, kMaxChunks);
+  require_range("num_chunks", terms.num_chunks, 0, kMaxChunks);
+  if (!(terms.experts_s >= 0 && terms.experts_s <= kMaxSeconds)) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                fmt::format("experts_s is {}, must be from 0 to {}", terms.experts_s, kMaxSeconds));
+  }
   require_range("scale_bytes", terms.scale_bytes, 0, size_t{1} << 31);
   if (terms.combine_dtype == device::Dtype::kBytes) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "combine_dtype must be a floating-point type: combine sums");
@@ -85,18 +94,25 @@ Group::Group(coll::Engine& engine, const GroupTerms& terms)
   comm::Communicator& comm = engine_.communicator();
   comm.check_usable();
   const Deadline deadline = Deadline::in(terms.timeout_s > 0 ? terms.timeout_s : comm.settings().timeout_s);
-  static_cast<void>(comm::exchange_or_fail(comm.bootstrap(), deadline, [&] {
+  const auto told = comm::exchange_or_fail(comm.bootstrap(), deadline, [&] {
     require_idle();
     check_terms(terms);
     map_ = map_of(terms, comm.size());
     check(terms);
-    return std::string();
-  }));
+    return fmt::format("{:a}", terms.experts_s);
+  });
   row_bytes_ = terms.hidden * device::element_bytes(terms.dtype);
   scale_bytes_ = terms.scale_bytes;
   combine_hidden_ = terms.combine_hidden;
   agree(terms, deadline);
-  collectively([&] { make_rungs(terms); });
+  double experts_s = 0;
+  for (const std::string& text : told) {
+    experts_s = std::max(experts_s, std::strtod(text.c_str(), nullptr));
+  }
+  collectively([&] {
+    choose(terms, experts_s);
+    make_rungs();
+  });
 }
 
 Group::~Group() {
@@ -158,12 +174,24 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
                        {"fp32_partials", text(terms.fp32_partials)}});
 }
 
-void Group::make_rungs(const GroupTerms& terms) {
+void Group::choose(const GroupTerms& terms, double experts_s) {
   comm::Communicator& comm = engine_.communicator();
-  const double bytes = static_cast<double>((row_bytes_ + scale_bytes_) * routing_.max_tokens);
+  const auto bytes_of = [&](size_t row) { return static_cast<double>(row * routing_.max_tokens); };
+  const double bytes = bytes_of(row_bytes_ + scale_bytes_);
+  const double back = bytes_of(combine_hidden_ * device::element_bytes(partial_dtype_));
+  const auto predict = [&](Dedup dedup, double each) {
+    return predict_dispatch(hosts_, comm.model(), map_, routing_.top_k, dedup, each);
+  };
   const Dedup dedup = terms.dedup ? *terms.dedup : choose_dedup(hosts_, comm.model(), map_, routing_.top_k, bytes);
-  predicted_dispatch_s_ = predict_dispatch(hosts_, comm.model(), map_, routing_.top_k, dedup, bytes);
-  metadata_ = {.dedup = dedup, .top_k = routing_.top_k, .num_chunks = terms.num_chunks};
+  predicted_dispatch_s_ = predict(dedup, bytes);
+  const StepParts parts{.dispatch_s = predicted_dispatch_s_,
+                        .experts_s = experts_s,
+                        .combine_s = predict(dedup, back),
+                        .per_chunk_s = predict_overheads(hosts_, comm.model())};
+  const size_t num_chunks =
+      terms.num_chunks > 0 ? terms.num_chunks : choose_degree(parts, std::min(kMaxChunks, routing_.max_tokens));
+  predicted_step_s_ = predict_step(parts, num_chunks);
+  metadata_ = {.dedup = dedup, .top_k = routing_.top_k, .num_chunks = num_chunks};
   layout_ = {.kind = terms.layout,
              .alignment = terms.alignment,
              .capacity = terms.layout == LayoutKind::kExpertMajor ? routing_.capacity : 0,
@@ -171,6 +199,10 @@ void Group::make_rungs(const GroupTerms& terms) {
              .num_ranks = static_cast<size_t>(comm.size()),
              .num_local_experts = map_.experts_of(comm.rank()).size()};
   ladder_.emplace(hosts_, dedup);
+}
+
+void Group::make_rungs() {
+  comm::Communicator& comm = engine_.communicator();
   for (size_t rung = 0; rung < ladder_->height(); ++rung) {
     Rung& made = rungs_.emplace_back();
     if (rung == 0) {
@@ -185,8 +217,9 @@ void Group::make_rungs(const GroupTerms& terms) {
     made.engine = std::make_unique<coll::Engine>(*made.communicator);
     made.engine->heed(comm);
   }
-  BANYAN_LOG(kDebug, "moe", "rank {}: {} experts, {} of them here, rows of {} bytes, {} rungs", comm.rank(),
-             map_.num_experts(), layout_.num_local_experts, row_bytes_ + scale_bytes_, ladder_->height());
+  BANYAN_LOG(kDebug, "moe", "rank {}: {} experts, {} of them here, rows of {} bytes, {} rungs, {} chunks", comm.rank(),
+             map_.num_experts(), layout_.num_local_experts, row_bytes_ + scale_bytes_, ladder_->height(),
+             metadata_.num_chunks);
 }
 
 void Group::start(size_t rung, const Leg& leg) {

@@ -37,7 +37,8 @@ struct GroupTerms {
   std::optional<Dedup> dedup;  ///< nullopt: the model's choice
   LayoutKind layout = LayoutKind::kExpertMajor;
   size_t alignment = 1;
-  size_t num_chunks = 1;
+  size_t num_chunks = 1;  ///< 0: as many as experts_s makes worth it
+  double experts_s = 0;   ///< of the experts on a step's rows; the largest of all ranks counts
   bool deterministic = false;
   bool fp32_partials = false;    ///< partial sums travel as fp32, not as combine_dtype
   bool progress_thread = false;  ///< a thread moves on what was started; ranks may differ
@@ -77,6 +78,8 @@ class Group {
   [[nodiscard]] bool deterministic() const noexcept { return deterministic_; }
   /// predict_dispatch() of max_tokens on each rank, by the model that the communicator had when the group was made.
   [[nodiscard]] double predicted_dispatch_s() const noexcept { return predicted_dispatch_s_; }
+  /// predict_step() of such a step, in the group's number of chunks.
+  [[nodiscard]] double predicted_step_s() const noexcept { return predicted_step_s_; }
 
   /// Bytes of a dispatched row without and with its scales, and of a row of combine.
   [[nodiscard]] size_t row_bytes() const noexcept { return row_bytes_; }
@@ -134,7 +137,8 @@ class Group {
 
   void check(const GroupTerms& terms) const;
   void agree(const GroupTerms& terms, Deadline deadline);
-  void make_rungs(const GroupTerms& terms);
+  void choose(const GroupTerms& terms, double experts_s);
+  void make_rungs();
 
   coll::Engine& engine_;
   coll::Options options_;
@@ -150,6 +154,7 @@ class Group {
   device::Dtype partial_dtype_;
   bool deterministic_;
   double predicted_dispatch_s_ = 0;
+  double predicted_step_s_ = 0;
   std::optional<Ladder> ladder_;
   std::vector<Rung> rungs_;
   std::vector<size_t> send_bytes_, send_offsets_, recv_bytes_, recv_offsets_;  ///< of the exchange that starts

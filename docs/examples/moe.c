@@ -43,7 +43,7 @@ static float expert(int64_t number, float x) { return (float)(number + 1) * x; }
 
 /* Runs this rank's experts over their rows, in place. */
 static void compute(banyan_moe_group* group, banyan_moe_handle* handle, float* rows) {
-  banyan_moe_group_info info = {sizeof info, 0, 0, 0};
+  banyan_moe_group_info info = {.struct_size = sizeof info};
   int* experts;
   size_t *counts, *begins, row, i;
   int local;

@@ -13,7 +13,11 @@
 #include "common/program.hpp"
 #include "common/size_text.hpp"
 #include "common/statistics.hpp"
-#include "way.hpp"
+#include "layer/group_way.hpp"
+#include "layer/layer_options.hpp"
+#include "layer/least_rows.hpp"
+#include "layer/rows_way.hpp"
+#include "layer/values.hpp"
 
 namespace banyan::perf {
 namespace {
@@ -21,7 +25,7 @@ namespace {
 namespace po = boost::program_options;
 
 struct DispatchOptions {
-  Layer layer;
+  LayerTerms layer;
   std::vector<size_t> tokens{512};
   int rounds = 11;
   int warmup = 20;
@@ -33,18 +37,13 @@ struct DispatchOptions {
 po::options_description known_options(DispatchOptions& options) {
   po::options_description known("Options");
   auto add = known.add_options();
-  auto& layer = options.layer;
   add("tokens,t", po::value(&options.tokens)->multitoken(), "tokens of each rank; several: a line for each (512)");
-  add("hidden,d", po::value(&layer.hidden)->default_value(layer.hidden), "elements of a row, bf16");
-  add("experts,e", po::value(&layer.num_experts)->default_value(layer.num_experts), "experts of all ranks");
-  add("top-k,k", po::value(&layer.top_k)->default_value(layer.top_k), "choices of a token");
-  add("zipf", po::value(&layer.zipf)->default_value(layer.zipf), "skew of the experts' popularity; 0: none");
-  add("seed", po::value(&layer.seed)->default_value(layer.seed), "of the gates");
   add("rounds", po::value(&options.rounds)->default_value(options.rounds), "rounds of all ways, in random order");
   add("warmup_iters,w", po::value(&options.warmup)->default_value(options.warmup), "untimed steps of each way");
   add("bound-rate", po::value(&options.bound_rate), "rate of every host's network, e.g. 1gbit: bound of the links");
   add("profile", po::value(&options.profile_file), "measured profile, a file of banyan-profile");
   add("help,h", "this text");
+  known.add(layer_options(options.layer));
   return known;
 }
 
@@ -59,7 +58,8 @@ std::string help_text(const po::options_description& known) {
        << known
        << "\nExamples:\n"
           "  banyan-run -n 4 -- dispatch_perf --tokens 8 128 --hidden 1024\n"
-          "  banyan-lab run -- dispatch_perf --bound-rate 1gbit\n\n"
+          "  banyan-lab run -- dispatch_perf --bound-rate 1gbit\n"
+          "  banyan-lab mpirun -- dispatch_compare --help   beside MPI_Alltoallv, in one run\n\n"
           "Times are medians over rounds of the slowest rank, in us. wire MB: rows that a dispatch sends to other "
           "hosts, all\n"
           "ranks together; %bound: least time of the hosts' links for dispatch and combine with each row once per "
@@ -78,7 +78,7 @@ std::vector<Times> time_ways(banyan_comm* comm, const DispatchOptions& options,
                              const std::vector<std::unique_ptr<Way>>& ways) {
   for (const auto& way : ways) {
     for (int step = 0; step < options.warmup; ++step) {
-      static_cast<void>(way->run(false));
+      static_cast<void>(time_step(*way));
     }
   }
   std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed,cert-msc51-cpp): the same on all ranks
@@ -91,11 +91,11 @@ std::vector<Times> time_ways(banyan_comm* comm, const DispatchOptions& options,
     std::shuffle(order.begin(), order.end(), random);
     for (const size_t n : order) {
       require(banyan_comm_barrier(comm), "banyan_comm_barrier");
-      const StepTime time = ways[n]->run(false);
+      const StepTime time = time_step(*ways[n]);
       parts[4 * n].push_back(time.route_s);
       parts[4 * n + 1].push_back(time.dispatch_s);
       parts[4 * n + 2].push_back(time.combine_s);
-      parts[4 * n + 3].push_back(time.route_s + time.dispatch_s + time.combine_s);
+      parts[4 * n + 3].push_back(time.step_s());
     }
   }
   std::vector<double> medians;
@@ -109,42 +109,39 @@ std::vector<Times> time_ways(banyan_comm* comm, const DispatchOptions& options,
   return result;
 }
 
-double bound_s(const DispatchOptions& options, const CommShape& shape) {
-  double rows = 0;
-  for (const HostRows& host : least_rows(options.layer, shape.host_of)) {
-    rows = std::max(rows, static_cast<double>(std::max(host.out, host.in)));
+double bound_s(const DispatchOptions& options, const Layer& layer, const CommShape& shape) {
+  if (options.bound_bytes_per_s <= 0) {
+    return 0;
   }
-  // Combine has the same rows the other way.
-  return options.bound_bytes_per_s > 0
-             ? 2 * rows * static_cast<double>(options.layer.row_bytes()) / options.bound_bytes_per_s
-             : 0;
+  const LayerBound bound = bound_of(layer, shape.host_of, host_groups(shape.host_of, options.bound_bytes_per_s));
+  return bound.dispatch_s + bound.combine_s;
 }
 
-std::vector<std::unique_ptr<Way>> make_ways(banyan_comm* comm, const Layer& layer) {
+std::vector<std::unique_ptr<Way>> make_ways(banyan_comm* comm, const CommShape& shape, const Layer& layer) {
   std::vector<std::unique_ptr<Way>> ways;
-  ways.push_back(make_rows_way(comm, layer));
+  ways.push_back(make_rows_way(make_banyan_carrier(comm, layer), layer, shape.host_of, shape.rank));
   for (const int dedup : {BANYAN_MOE_DEDUP_AUTO, BANYAN_MOE_DEDUP_RANK, BANYAN_MOE_DEDUP_NODE, BANYAN_MOE_DEDUP_TIER}) {
     ways.push_back(make_group_way(comm, layer, dedup));
   }
   return ways;
 }
 
-/// The lines of one number of tokens; returns the elements that were wrong, over all ranks.
-uint64_t measure(banyan_comm* comm, const CommShape& shape, const DispatchOptions& options) {
-  const auto ways = make_ways(comm, options.layer);
+/// The lines of one layer; returns the elements that were wrong, over all ranks.
+uint64_t measure(banyan_comm* comm, const CommShape& shape, const DispatchOptions& options, const Layer& layer) {
+  const auto ways = make_ways(comm, shape, layer);
   const auto times = time_ways(comm, options, ways);
-  const double bound = bound_s(options, shape);
+  const double bound = bound_s(options, layer, shape);
   uint64_t all_wrong = 0;
   for (size_t n = 0; n < ways.size(); ++n) {
-    static_cast<void>(ways[n]->run(true));
-    const uint64_t wrong = sum(comm, count_wrong(options.layer, shape.rank, ways[n]->combined()));
+    whole_step(*ways[n]);
+    const uint64_t wrong = sum(comm, count_wrong(layer, shape.rank, ways[n]->combined(), ways[n]->roundings()));
     const uint64_t wire_rows = sum(comm, ways[n]->wire_rows());
     all_wrong += wrong;
     if (shape.rank == 0) {
       fmt::print("{:>8} {:>10} {:>10.1f} {:>10.1f} {:>10.1f} {:>10.1f} {:>9.2f} {:>7.1f} {:>7.2f} {:>7}\n",
-                 options.layer.tokens, ways[n]->name(), 1e6 * times[n].route_s, 1e6 * times[n].dispatch_s,
+                 layer.tokens, ways[n]->name(), 1e6 * times[n].route_s, 1e6 * times[n].dispatch_s,
                  1e6 * times[n].combine_s, 1e6 * times[n].sum_s,
-                 1e-6 * static_cast<double>(wire_rows * options.layer.row_bytes()), 100 * ratio(bound, times[n].sum_s),
+                 1e-6 * static_cast<double>(wire_rows * layer.row_bytes()), 100 * ratio(bound, times[n].sum_s),
                  ratio(times[0].sum_s, times[n].sum_s), wrong);
       std::fflush(stdout);
     }
@@ -159,31 +156,26 @@ int run(DispatchOptions& options) {
   require(banyan_comm_create_from_environment(&config, &handle), "banyan_comm_create_from_environment");
   const Comm comm(handle);
   const CommShape shape = shape_of(comm.get());
-  const Layer& layer = options.layer;
+  const LayerTerms& terms = options.layer;
+  static_cast<void>(make_layer(terms, shape.size));  // what is wrong with it, before anything is printed
   if (shape.rank == 0) {
-    fmt::print("# dispatch_perf: {} ranks on {} hosts, top {} of {} experts, hidden {} bf16, zipf {}, {} rounds\n",
-               shape.size, shape.num_hosts, layer.top_k, layer.num_experts, layer.hidden, layer.zipf, options.rounds);
+    fmt::print("# dispatch_perf: {} ranks on {} hosts, top {} of {} experts, hidden {} {}, zipf {}, {} rounds\n",
+               shape.size, shape.num_hosts, terms.top_k, terms.num_experts, terms.hidden, terms.dtype, terms.zipf,
+               options.rounds);
     fmt::print("#{:>7} {:>10} {:>10} {:>10} {:>10} {:>10} {:>9} {:>7} {:>7} {:>7}\n", "tokens", "way", "route us",
                "disp. us", "comb. us", "sum us", "wire MB", "%bound", "x rows", "#wrong");
   }
   uint64_t wrong = 0;
   for (const size_t tokens : options.tokens) {
     options.layer.tokens = tokens;
-    wrong += measure(comm.get(), shape, options);
+    wrong += measure(comm.get(), shape, options, make_layer(options.layer, shape.size));
   }
   return wrong == 0 ? kExitOk : kExitFailed;
 }
 
 void check(DispatchOptions& options) {
-  const Layer& layer = options.layer;
-  if (layer.num_experts < 1 || layer.top_k < 1 || layer.top_k > layer.num_experts || layer.hidden < 1) {
-    throw UsageError("--experts, --top-k and --hidden must be at least 1, and --top-k at most --experts");
-  }
   if (options.rounds < 1 || options.rounds > 10000 || options.warmup < 0) {
     throw UsageError("--rounds must be 1 to 10000, --warmup_iters 0 or more");
-  }
-  if (!(layer.zipf >= 0) || layer.zipf > 10) {
-    throw UsageError("--zipf must be 0 to 10");
   }
   for (const size_t tokens : options.tokens) {
     if (tokens < 1 || tokens > (size_t{1} << 20)) {

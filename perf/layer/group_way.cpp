@@ -47,6 +47,7 @@ class GroupWay final : public Way {
     info.struct_size = sizeof info;
     require(banyan_moe_group_get_info(group, &info), "banyan_moe_group_get_info");
     name_ = std::string(dedup == BANYAN_MOE_DEDUP_AUTO ? "auto: " : "") + kNames[static_cast<size_t>(info.dedup)];
+    roundings_ = info.dedup;  // docs/moe.md "Sums": NONE one, RANK, NODE and TIER up to two, three and four
   }
 
   [[nodiscard]] std::string name() const override { return name_; }
@@ -83,6 +84,7 @@ class GroupWay final : public Way {
   }
 
   [[nodiscard]] std::vector<std::byte>& combined() override { return combined_; }
+  [[nodiscard]] int roundings() const override { return roundings_; }
   [[nodiscard]] uint64_t wire_rows() const override { return wire_rows_; }
   void settle() override { require(banyan_comm_barrier(comm_), "banyan_comm_barrier"); }
   [[nodiscard]] std::optional<uint64_t> trials() const override { return read_trials(comm_); }
@@ -98,6 +100,7 @@ class GroupWay final : public Way {
   std::unique_ptr<banyan_moe_group, GroupDeleter> group_;
   std::unique_ptr<banyan_moe_handle, HandleDeleter> handle_;  ///< of the step; freed before its group
   std::string name_;
+  int roundings_ = 1;
   uint64_t wire_rows_ = 0;
 };
 

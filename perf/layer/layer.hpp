@@ -17,10 +17,10 @@ struct LayerTerms {
   int num_experts = 64;  ///< of all ranks
   int top_k = 8;
   size_t hidden = 2048;
-  std::string dtype = "bf16";  ///< bf16, fp16 or fp32
-  size_t tokens = 512;         ///< of each rank that has any
-  double zero_ranks = 0;       ///< part of the ranks that have no tokens, spread evenly; below 1
-  double zipf = 0;             ///< exponent of the experts' popularity; 0: uniform
+  std::string dtype = "bf16";        ///< bf16, fp16 or fp32
+  size_t tokens = 512;               ///< of each rank that has any
+  double zero_ranks = 0;             ///< part of the ranks that have no tokens, spread evenly; below 1
+  double zipf = 0;                   ///< exponent of the experts' popularity; 0: uniform
   std::string placement = "blocks";  ///< or "uneven"
   int replicas = 0;                  ///< experts, the first ones, that are on two ranks
   uint64_t seed = 1;                 ///< of the gates

@@ -91,6 +91,8 @@ class RowsWay final : public Way {
 
   [[nodiscard]] std::vector<std::byte>& combined() override { return combined_; }
 
+  [[nodiscard]] int roundings() const override { return 1; }
+
   [[nodiscard]] uint64_t wire_rows() const override {
     uint64_t rows = 0;
     for (size_t rank = 0; rank < out_.counts.size(); ++rank) {

@@ -22,6 +22,8 @@ class Way {
 
   /// What combine wrote, [tokens, hidden]. Callers may spoil it before a step.
   [[nodiscard]] virtual std::vector<std::byte>& combined() = 0;
+  /// How often a sum is rounded to the dtype on its way, at most.
+  [[nodiscard]] virtual int roundings() const = 0;
   /// Rows that this rank's last dispatch sent to other hosts.
   [[nodiscard]] virtual uint64_t wire_rows() const = 0;
 

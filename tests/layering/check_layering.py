@@ -34,6 +34,7 @@ BASE_PUBLIC = {"status.h", "types.h"}
 PLANNING = {"planner", "simulator", "executor", "cost", "schedule", "topology", "base"}  # what needs no communicator
 PRIVILEGED_TOOLS = {"tools/planning": PLANNING, "tools/banyan-plan": PLANNING, "tools/banyan-sim": PLANNING,
                     "perf/common": {"planner"},
+                    "perf/layer": {"device"},
                     "perf/micro": {"base", "transport", "coll", "cost", "executor", "moe", "topology"}}
 
 # Outside libraries and the folders that wrap them.

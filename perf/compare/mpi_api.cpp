@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 
 #include "common/failure.hpp"
+#include "common/program.hpp"
 
 namespace banyan::perf {
 namespace {
@@ -54,6 +56,22 @@ std::string MpiSession::version() {
   return version;
 }
 
+int guarded(const char* program, const MpiSession& session, const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const UsageError& error) {
+    if (session.rank() == 0) {
+      std::fprintf(stderr, "%s: %s\n", program, error.what());
+    }
+    MPI_Abort(MPI_COMM_WORLD, kExitUsage);
+    return kExitUsage;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: rank %d: %s\n", program, session.rank(), error.what());
+    MPI_Abort(MPI_COMM_WORLD, kExitFailed);
+    return kExitFailed;
+  }
+}
+
 MpiComm::MpiComm(MPI_Comm parent) {
   require_mpi(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup");
   MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
@@ -72,6 +90,14 @@ void barrier() { require_mpi(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier"); }
 double max_over_ranks(double value) {
   double max = 0;
   require_mpi(MPI_Allreduce(&value, &max, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD), "MPI_Allreduce");
+  return max;
+}
+
+std::vector<double> max_over_ranks(const std::vector<double>& values) {
+  std::vector<double> max(values.size());
+  require_mpi(
+      MPI_Allreduce(values.data(), max.data(), static_cast<int>(values.size()), MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD),
+      "MPI_Allreduce");
   return max;
 }
 

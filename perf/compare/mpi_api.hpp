@@ -4,6 +4,7 @@
 #include <mpi.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,10 @@ class MpiSession {
   int size_ = 1;
 };
 
+/// Runs a program's body. An exception ends all ranks, which may wait for this one, with its text on stderr and the
+/// exit code of its kind.
+[[nodiscard]] int guarded(const char* program, const MpiSession& session, const std::function<int()>& body);
+
 /// A communicator of the caller's own, with errors returned instead of aborting.
 class MpiComm {
  public:
@@ -48,6 +53,8 @@ class MpiComm {
 /// Collective over MPI_COMM_WORLD.
 void barrier();
 [[nodiscard]] double max_over_ranks(double value);
+/// Element by element; equal length on all ranks.
+[[nodiscard]] std::vector<double> max_over_ranks(const std::vector<double>& values);
 [[nodiscard]] uint64_t sum_over_ranks(uint64_t value);
 /// The value of rank 0 on all ranks.
 [[nodiscard]] double from_rank_zero(double value);

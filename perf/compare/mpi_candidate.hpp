@@ -10,11 +10,7 @@
 
 namespace banyan::perf {
 
-/// Open MPI with one of coll/tuned's algorithms on a communicator of its own.
-///
-/// coll/tuned reads its algorithm when a communicator is made and never again (open-mpi/ompi#12602). So the tool
-/// interface's variable coll_tuned_alltoall(v)_algorithm is set before each MPI_Comm_dup. That the named function then
-/// runs is checked by tests/perf/algorithm_spy.c.
+/// Open MPI with one of coll/tuned's algorithms on a communicator of its own (mpi_algorithms.hpp).
 class MpiCandidate final : public Candidate {
  public:
   MpiCandidate(std::string algorithm, MpiComm comm);
@@ -28,9 +24,7 @@ class MpiCandidate final : public Candidate {
   MpiComm comm_;
 };
 
-/// The default decision, then every algorithm that works for this number of ranks. With `variable`, of the
-/// all-to-all-v. Only the default where the MPI library has no such variable; `warning` then says so. With `wanted`,
-/// only those: Failure if one of them is not among them. Collective.
+/// A candidate for each of algorithm_comms. Collective.
 [[nodiscard]] std::vector<std::unique_ptr<Candidate>> mpi_candidates(bool variable,
                                                                      const std::vector<std::string>& wanted,
                                                                      std::string& warning);

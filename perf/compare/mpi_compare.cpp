@@ -10,6 +10,7 @@
 #include "common/statistics.hpp"
 #include "compare/banyan_candidate.hpp"
 #include "compare/compare_options.hpp"
+#include "compare/links.hpp"
 #include "compare/mpi_candidate.hpp"
 #include "compare/mpich_partner.hpp"
 #include "compare/point.hpp"
@@ -26,16 +27,6 @@ struct Contest {
   std::string warning;
   std::string why_no_mpich;
 };
-
-std::vector<RankGroup> links_of(const CompareOptions& options, const std::vector<int>& host_of) {
-  if (!options.lab_json_file.empty()) {
-    return lab_groups(read_file(options.lab_json_file), gather_hostnames());
-  }
-  if (const auto rate = parse_rate_bytes_per_s(options.bound_rate)) {
-    return host_groups(host_of, *rate);
-  }
-  return {};
-}
 
 void add_mpich(const CompareOptions& options, const MpiSession& session, Contest& contest) {
   if (options.mpich_sockets.empty()) {
@@ -60,7 +51,7 @@ Contest make_contest(const CompareOptions& options, const MpiSession& session, b
     }
   }
   contest.host_of = gather_hosts();
-  contest.links = links_of(options, contest.host_of);
+  contest.links = links_of(options.lab_json_file, options.bound_rate, contest.host_of);
   return contest;
 }
 
@@ -201,20 +192,7 @@ int compare(int argc, char** argv) {
   }
   const Json environment = describe_environment(argc, argv);
   MpiSession session(&argc, &argv);
-  try {
-    return run(options, session, environment);
-  } catch (const UsageError& error) {
-    if (session.rank() == 0) {
-      fmt::print(stderr, "mpi_compare: {}\n", error.what());
-    }
-    MPI_Abort(MPI_COMM_WORLD, kExitUsage);
-    return kExitUsage;
-  } catch (const std::exception& error) {
-    // Other ranks may wait for this one: end them all.
-    fmt::print(stderr, "mpi_compare: rank {}: {}\n", session.rank(), error.what());
-    MPI_Abort(MPI_COMM_WORLD, kExitFailed);
-    return kExitFailed;
-  }
+  return guarded("mpi_compare", session, [&] { return run(options, session, environment); });
 }
 
 }  // namespace

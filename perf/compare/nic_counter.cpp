@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compare/nic_counter.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
@@ -22,5 +23,8 @@ uint64_t nic_bytes_sent(const std::string& class_net) {
   }
   return total;
 }
+
+HostCounter::HostCounter(int rank, const std::vector<int>& host_of)
+    : reads_(std::find(host_of.begin(), host_of.end(), host_of[static_cast<size_t>(rank)]) - host_of.begin() == rank) {}
 
 }  // namespace banyan::perf

@@ -27,18 +27,6 @@ struct Contestant {
   bool is_out = false;  ///< takes no further part
 };
 
-/// Reads the host's counters on one rank per host, so that a sum over ranks counts each host once.
-class HostCounter {
- public:
-  HostCounter(int rank, const std::vector<int>& host_of)
-      : reads_(std::find(host_of.begin(), host_of.end(), host_of[static_cast<size_t>(rank)]) - host_of.begin() ==
-               rank) {}
-  [[nodiscard]] uint64_t read() const { return reads_ ? nic_bytes_sent() : 0; }
-
- private:
-  bool reads_;
-};
-
 class Rounds {
  public:
   Rounds(const Traffic& traffic, const std::vector<int>& host_of, const RoundOptions& options, int rank)

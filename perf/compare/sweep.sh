@@ -25,8 +25,9 @@ TEXT
 }
 
 root=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
-lab_tool=$root/tools/lab/banyan-lab
 lab_name=sweep-$$
+# shellcheck source=perf/compare/lab_runs.sh
+. "$root/perf/compare/lab_runs.sh"
 
 # NAME, then the options of "banyan-lab up".
 labs() {
@@ -75,12 +76,6 @@ add_grid_options() {
   [[ $1 != racks-* ]] || options+=(--algorithm 'hierarchical(rack)') # with racks that banyan-profile inferred
 }
 
-say() { echo "sweep: $*" >&2; }
-die() {
-  say "$*"
-  exit 2
-}
-
 build=$root/build/release bundle='' out=out/sweep chosen='' modes=''
 budget_s=0 rounds=11 profile_s=8 with_banyan=1 with_mpich=1 grid=0
 while (($#)); do
@@ -111,10 +106,7 @@ find_programs() {
   if [[ -n $bundle ]]; then
     bundle=$(readlink -f "$bundle")
     compare=$bundle/bin/mpi_compare profile=$bundle/bin/banyan-profile mpich=$bundle/bin/mpich_compare
-    export PATH=$bundle/bin:$PATH # mpiexec.hydra
-    export LD_LIBRARY_PATH=$bundle/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-    export BANYAN_PLUGIN_PATH=$bundle/lib UCX_MODULE_DIR=$bundle/lib/ucx
-    export BANYAN_LAB_TOOLS=${BANYAN_LAB_TOOLS:-$bundle/lab-tools}
+    use_bundle "$bundle"
   else
     build=$(readlink -f "$build")
     compare=$build/perf/compare/mpi_compare profile=$build/tools/banyan-profile/banyan-profile
@@ -123,28 +115,6 @@ find_programs() {
   [[ -x $compare ]] ||
     die "no $compare; build it (cmake --preset release && cmake --build --preset release) or pass --build"
   ((!with_banyan)) || [[ -x $profile ]] || die "no $profile; build it or pass --no-banyan"
-}
-
-lab() { "$lab_tool" --name "$lab_name" "$@"; }
-spent() { ((budget_s > 0 && SECONDS >= budget_s)); }
-
-forward=()
-forward_variables() { # forward: mpirun's options that hand our settings to ranks of other nodes
-  local name
-  for name in LD_LIBRARY_PATH BANYAN_PLUGIN_PATH UCX_MODULE_DIR; do
-    [[ -z ${!name:-} ]] || forward+=(-x "$name")
-  done
-  for name in $(compgen -e BANYAN_); do
-    [[ $name == BANYAN_PLUGIN_PATH || $name == BANYAN_LAB_* ]] || forward+=(-x "$name")
-  done
-}
-
-measure_profile() { # LAB: the model's speeds
-  ((with_banyan)) || return 0
-  lab run -- "$profile" --budget "$profile_s" --output "$out/$1.profile.json" >"$out/$1.profile.txt" 2>&1 || {
-    say "$1: banyan-profile failed, see $out/$1.profile.txt"
-    return 1
-  }
 }
 
 # MPICH's ranks sleep beside Open MPI's until mpi_compare asks them for a turn: two MPIs do not share a process.
@@ -160,7 +130,7 @@ start_mpich() { # LAB: mpich_sockets = where they listen; empty: not measured, a
   mkdir -p "$work/$1"
   ranks=$(lab hosts | tr , '\n' | awk -F: '{ ranks += $2 } END { print ranks }')
   ((ranks <= $(nproc))) || options+=(--yield)
-  "$lab_tool" --name "$lab_name" mpich -- "$mpich" --sockets "$work/$1" "${options[@]}" >"$log" 2>&1 &
+  "$root/tools/lab/banyan-lab" --name "$lab_name" mpich -- "$mpich" --sockets "$work/$1" "${options[@]}" >"$log" 2>&1 &
   mpich_pid=$!
   for ((tries = 0; tries < 300; tries++)); do
     if grep -q '^ready' "$log"; then
@@ -199,9 +169,7 @@ run_mode() { # LAB MODE
     add_grid_options "$1" "$2" 64k
   fi
   ((budget_s == 0)) || options+=(--budget-s "$((budget_s - SECONDS))")
-  # shellcheck disable=SC2086  # a list of words
-  lab mpirun ${MPIRUN_ARGS:---mca pml ob1 --mca btl tcp,vader,self} "${forward[@]}" -- \
-    "$compare" "${options[@]}"
+  run_mpi "$compare" "${options[@]}"
 }
 
 run_lab() { # NAME OPTIONS...
@@ -209,7 +177,7 @@ run_lab() { # NAME OPTIONS...
   shift
   lab up "$@" >&2
   lab describe --json >"$out/$name.lab.json"
-  measure_profile "$name" || return 1
+  ((!with_banyan)) || measure_profile "$name" "$profile_s" || return 1
   start_mpich "$name"
   for mode in ${modes//,/ }; do
     if spent; then

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# pack.sh - puts what sweep.sh needs into one folder, to be carried to a machine that has mpirun but not our packages.
+# pack.sh - puts what sweep.sh and dispatch_bars.sh need into one folder, for a machine that has mpirun but not our
+# packages.
 # usage: pack.sh BUILD_DIR BUNDLE_DIR
 set -euo pipefail
 (($# == 2)) || { sed -n 's/^# usage: /usage: /p' "$0" >&2; exit 2; }
@@ -12,7 +13,8 @@ from_machine='^(linux-vdso|ld-linux|libc|libm|libpthread|libdl|librt|libresolv|l
 from_machine+='|^(libmpi|libopen-rte|libopen-pal)[-.]'
 
 mkdir -p "$bundle/bin" "$bundle/lib/ucx"
-programs=("$build/perf/compare/mpi_compare" "$build/perf/alltoall_perf/alltoall_perf"
+programs=("$build/perf/compare/mpi_compare" "$build/perf/compare/dispatch_compare"
+  "$build/perf/dispatch_perf/dispatch_perf" "$build/perf/alltoall_perf/alltoall_perf"
   "$build/perf/alltoallv_perf/alltoallv_perf" "$build"/tools/banyan-*/banyan-*)
 # MPICH comes along whole, its launcher too: nothing of it is on the other machine.
 for name in mpiexec.hydra hydra_pmi_proxy; do

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "moe/gate/random.hpp"
+#include "moe/exchange/drop.hpp"
 
 namespace banyan::moe {
 namespace {
@@ -98,72 +98,6 @@ class ReplicaChooser {
 
   const ExpertMap& map_;
   std::vector<State> state_;
-};
-
-/// Marks what goes beyond a capacity.
-class CapacityLimit {
- public:
-  CapacityLimit(const RoutingRules& rules, const ExpertMap& map, int source)
-      : rules_(rules), source_(source), stride_(static_cast<size_t>(map.most_local())) {
-    by_expert_.resize(stride_ * static_cast<size_t>(map.num_ranks()));
-  }
-
-  /// Removes picks beyond the capacity; returns how many.
-  uint64_t apply(Routing& routing) {
-    for (size_t at = 0; at < routing.picks.size(); ++at) {
-      const Pick& pick = routing.picks[at];
-      by_expert_[static_cast<size_t>(pick.rank) * stride_ + static_cast<size_t>(pick.local_expert)].push_back(
-          static_cast<uint32_t>(at));
-    }
-    std::vector<char> dropped(routing.picks.size());
-    uint64_t count = 0;
-    for (auto& list : by_expert_) {
-      if (list.size() <= rules_.capacity) {
-        continue;
-      }
-      order(routing, list);
-      for (size_t n = rules_.capacity; n < list.size(); ++n) {
-        dropped[list[n]] = 1;
-        ++count;
-      }
-    }
-    if (count > 0) {
-      remove(routing, dropped);
-    }
-    return count;
-  }
-
- private:
-  void order(const Routing& routing, std::vector<uint32_t>& list) const {
-    if (rules_.drop == DropPolicy::kScore) {
-      std::stable_sort(list.begin(), list.end(),
-                       [&](uint32_t a, uint32_t b) { return routing.picks[a].weight > routing.picks[b].weight; });
-    } else if (rules_.drop == DropPolicy::kRandom) {
-      const uint64_t base = gate::mixed(rules_.seed) ^ gate::mixed(static_cast<uint64_t>(source_));
-      std::stable_sort(list.begin(), list.end(),
-                       [&](uint32_t a, uint32_t b) { return gate::mixed(base ^ a) < gate::mixed(base ^ b); });
-    }
-  }
-
-  static void remove(Routing& routing, const std::vector<char>& dropped) {
-    size_t kept = 0;
-    for (size_t token = 0; token < routing.num_tokens(); ++token) {
-      const uint32_t first = routing.begin[token];
-      routing.begin[token] = static_cast<uint32_t>(kept);
-      for (uint32_t at = first; at < routing.begin[token + 1]; ++at) {
-        if (dropped[at] == 0) {
-          routing.picks[kept++] = routing.picks[at];
-        }
-      }
-    }
-    routing.begin.back() = static_cast<uint32_t>(kept);
-    routing.picks.resize(kept);
-  }
-
-  const RoutingRules& rules_;
-  int source_;
-  size_t stride_;
-  std::vector<std::vector<uint32_t>> by_expert_;
 };
 
 /// What is wrong with one choice.
@@ -258,7 +192,9 @@ Routing make_routing(const GateOutput& gate, const RoutingRules& rules, const Ex
     routing.begin.push_back(static_cast<uint32_t>(routing.picks.size()));
   }
   if (rules.capacity > 0) {
-    routing.num_dropped = CapacityLimit(rules, map, source).apply(routing);
+    const PicksByReplica picks = order_picks(routing, rules, map, source);
+    const std::vector<uint32_t> most(picks.num_replicas(), static_cast<uint32_t>(rules.capacity));
+    routing.num_dropped = keep_first(routing, picks, most);
   }
   return routing;
 }

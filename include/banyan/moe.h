@@ -43,12 +43,20 @@ typedef enum banyan_moe_layout {
   BANYAN_MOE_RANK_MAJOR = 2 /**< as FLAT, but rows of source i begin at row i * max_tokens; not with DEDUP_NONE */
 } banyan_moe_layout;
 
-/** Which choices stay where a rank has more than `capacity` for one expert. */
+/** Which choices stay where there are more than `capacity` for one expert. */
 typedef enum banyan_moe_drop {
   BANYAN_MOE_DROP_POSITION = 0, /**< those of its first tokens */
   BANYAN_MOE_DROP_SCORE = 1,    /**< those with the largest weights, of equal ones the first */
   BANYAN_MOE_DROP_RANDOM = 2    /**< drawn with `seed`, in each step alike */
 } banyan_moe_drop;
+
+/** Whose choices a capacity limits. */
+typedef enum banyan_moe_capacity_scope {
+  BANYAN_MOE_CAPACITY_PER_RANK = 0, /**< those of each rank by itself */
+  BANYAN_MOE_CAPACITY_GLOBAL = 1    /**< those of all ranks together. DROP_POSITION keeps those of the first ranks, of
+                                       each those of its first tokens, as one process with the tokens of all would; the
+                                       other policies look at all ranks alike, of equal weights the first rank's stay */
+} banyan_moe_capacity_scope;
 
 /** A group's terms. Start from BANYAN_MOE_CONFIG_INIT; zero means default. Equal on all ranks, but for
  * shares, seed, timeout_s, progress_thread and experts_s. */
@@ -87,10 +95,12 @@ typedef struct banyan_moe_config {
                           core busy; 0: only banyan_moe_request_test and _wait do. Ranks may differ */
   double experts_s;    /**< what the experts take for the rows of max_tokens tokens on each rank, in seconds: num_chunks
                           follows from it. The largest of all ranks counts */
+  int capacity_scope; /**< a banyan_moe_capacity_scope; GLOBAL: `capacity` is the most choices of all ranks for an
+                         expert (each replica), at most max_tokens * ranks, and slots are [local experts, capacity] */
 } banyan_moe_config;
 
 #define BANYAN_MOE_CONFIG_INIT \
-  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A communicator with experts. One thread, the communicator's. */
 typedef struct banyan_moe_group banyan_moe_group;

@@ -62,13 +62,16 @@ moe::GroupTerms terms_of(const banyan_moe_config& config) {
   moe::GroupTerms terms;
   set_experts(config, terms);
   set_rows(config, terms);
-  terms.routing = {.top_k = config.top_k,
-                   .max_tokens = config.max_tokens,
-                   .capacity = config.capacity,
-                   .drop = enum_of<moe::DropPolicy>("drop", config.drop, BANYAN_MOE_DROP_POSITION,
-                                                    BANYAN_MOE_DROP_RANDOM, terms.problem),
-                   .seed = config.seed,
-                   .drop_invalid = flag_of("drop_invalid", config.drop_invalid, terms.problem)};
+  terms.routing = {
+      .top_k = config.top_k,
+      .max_tokens = config.max_tokens,
+      .capacity = config.capacity,
+      .scope = enum_of<moe::CapacityScope>("capacity_scope", config.capacity_scope, BANYAN_MOE_CAPACITY_PER_RANK,
+                                           BANYAN_MOE_CAPACITY_GLOBAL, terms.problem),
+      .drop = enum_of<moe::DropPolicy>("drop", config.drop, BANYAN_MOE_DROP_POSITION, BANYAN_MOE_DROP_RANDOM,
+                                       terms.problem),
+      .seed = config.seed,
+      .drop_invalid = flag_of("drop_invalid", config.drop_invalid, terms.problem)};
   if (config.dedup != BANYAN_MOE_DEDUP_AUTO) {
     terms.dedup =
         enum_of<moe::Dedup>("dedup", config.dedup, BANYAN_MOE_DEDUP_NONE, BANYAN_MOE_DEDUP_TIER, terms.problem);

@@ -223,6 +223,10 @@ static void wrong_configs(rank_context* self) {
   reject_config(self, config, "timeout_s");
   config = good, config.capacity = kTokens + 1;
   reject_config(self, config, "capacity");
+  config = good, config.capacity_scope = 2;
+  reject_config(self, config, "capacity_scope is 2");
+  config = good, config.capacity_scope = BANYAN_MOE_CAPACITY_GLOBAL;
+  reject_config(self, config, "GLOBAL without a capacity");
   config = good, config.num_chunks = 65;
   reject_config(self, config, "num_chunks");
   config = good, config.experts_s = -1;

@@ -55,9 +55,17 @@ void check_terms(const GroupTerms& terms) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT,
                 "layout RANK_MAJOR has max_tokens rows a rank, too few for a row of each choice: choose another dedup");
   }
-  if (terms.routing.capacity > terms.routing.max_tokens) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "capacity is " + std::to_string(terms.routing.capacity) +
-                                                 ", more than max_tokens " + std::to_string(terms.routing.max_tokens));
+}
+
+void check_capacity(const RoutingRules& rules, size_t num_ranks) {
+  const bool global = rules.scope == CapacityScope::kGlobal;
+  if (global && rules.capacity == 0) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "capacity_scope is GLOBAL without a capacity");
+  }
+  if (rules.capacity > rules.max_tokens * (global ? num_ranks : 1)) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "capacity is " + std::to_string(rules.capacity) +
+                                                 ", more than max_tokens " + std::to_string(rules.max_tokens) +
+                                                 (global ? " of " + std::to_string(num_ranks) + " ranks" : ""));
   }
 }
 
@@ -69,7 +77,7 @@ size_t most_rows(const GroupTerms& terms, size_t choices, size_t num_ranks, size
   if (terms.routing.capacity == 0) {
     return choices + num_local_experts * (terms.alignment - 1);
   }
-  const size_t slots = num_ranks * terms.routing.capacity;
+  const size_t slots = (terms.routing.scope == CapacityScope::kGlobal ? 1 : num_ranks) * terms.routing.capacity;
   return num_local_experts * ((slots + terms.alignment - 1) / terms.alignment * terms.alignment);
 }
 
@@ -97,6 +105,7 @@ Group::Group(coll::Engine& engine, const GroupTerms& terms)
   const auto told = comm::exchange_or_fail(comm.bootstrap(), deadline, [&] {
     require_idle();
     check_terms(terms);
+    check_capacity(terms.routing, static_cast<size_t>(comm.size()));
     map_ = map_of(terms, comm.size());
     check(terms);
     return fmt::format("{:a}", terms.experts_s);
@@ -164,6 +173,7 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
                        {"top_k", text(terms.routing.top_k)},
                        {"max_tokens", text(terms.routing.max_tokens)},
                        {"capacity", text(terms.routing.capacity)},
+                       {"capacity_scope", text(terms.routing.scope)},
                        {"drop", text(terms.routing.drop)},
                        {"drop_invalid", text(terms.routing.drop_invalid)},
                        {"dedup", terms.dedup ? text(*terms.dedup) : "auto"},
@@ -191,10 +201,11 @@ void Group::choose(const GroupTerms& terms, double experts_s) {
   const size_t num_chunks =
       terms.num_chunks > 0 ? terms.num_chunks : choose_degree(parts, std::min(kMaxChunks, routing_.max_tokens));
   predicted_step_s_ = predict_step(parts, num_chunks);
-  metadata_ = {.dedup = dedup, .top_k = routing_.top_k, .num_chunks = num_chunks};
+  metadata_ = {.dedup = dedup, .top_k = routing_.top_k, .num_chunks = num_chunks, .padded = routing_.drops_late()};
   layout_ = {.kind = terms.layout,
              .alignment = terms.alignment,
              .capacity = terms.layout == LayoutKind::kExpertMajor ? routing_.capacity : 0,
+             .shared = routing_.scope == CapacityScope::kGlobal,
              .max_tokens = routing_.max_tokens,
              .num_ranks = static_cast<size_t>(comm.size()),
              .num_local_experts = map_.experts_of(comm.rank()).size()};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "moe/exchange/handle.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/error.hpp"
+#include "moe/exchange/shared_capacity.hpp"
 
 namespace banyan::moe {
 
@@ -12,17 +14,45 @@ Handle::Handle(Group& group, const GateOutput& gate) : group_(group) {
 }
 
 void Handle::make(const GateOutput& gate) {
-  Problem problem;
-  routing_ = make_routing(gate, group_.routing_rules(), group_.map(), group_.hosts(), group_.rank(), &problem);
-  const auto num_ranks = static_cast<size_t>(group_.size());
-  std::vector<size_t> bytes(num_ranks);
-  const bool weighted = gate.topk_weights != nullptr;
-  std::vector<std::byte> data;
-  if (problem.kind == Problem::Kind::kNone) {
-    data = write_metadata(group_.ladder(), group_.metadata_rules(), routing_, group_.rank(), weighted, bytes);
+  Header header;
+  const RoutingRules& rules = group_.routing_rules();
+  routing_ = make_routing(gate, rules, group_.map(), group_.hosts(), group_.rank(), &header.problem);
+  header.num_dropped = routing_.num_dropped;
+  header.num_invalid = routing_.num_invalid;
+  header.num_tokens = routing_.num_tokens();
+  header.weighted = gate.topk_weights != nullptr ? 1 : 0;
+  Metadata own = metadata(header.weighted != 0);
+  PicksByReplica picks;
+  std::vector<uint32_t> counts;
+  if (rules.drops_late()) {
+    picks = order_picks(routing_, rules, group_.map(), group_.rank());
+    for (const auto& list : picks.lists) {
+      counts.push_back(static_cast<uint32_t>(list.size()));
+    }
   }
-  const auto headers = exchange_headers(problem, bytes, weighted);
-  for (size_t rank = 0; rank < num_ranks; ++rank) {
+  const Announced all =
+      announce(group_.world(), group_.options(), {.header = header, .metadata_bytes = own.bytes, .counts = counts});
+  check(all.headers);
+  if (rules.drops_late()) {
+    drop_beyond(picks, all, own);
+  }
+  const auto pairs = exchange_metadata(all.headers, own);
+  for (size_t chunk = 0; chunk < group_.metadata_rules().num_chunks; ++chunk) {
+    add_chunk(pairs, chunk);
+  }
+}
+
+/// Of a gate's output that is wrong there are none.
+Handle::Metadata Handle::metadata(bool weighted) const {
+  Metadata own{{}, std::vector<size_t>(static_cast<size_t>(group_.size()))};
+  if (!routing_.begin.empty()) {
+    own.data = write_metadata(group_.ladder(), group_.metadata_rules(), routing_, group_.rank(), weighted, own.bytes);
+  }
+  return own;
+}
+
+void Handle::check(const std::vector<Header>& headers) {
+  for (size_t rank = 0; rank < headers.size(); ++rank) {
     if (headers[rank].problem.kind != Problem::Kind::kNone) {
       throw Error(
           BANYAN_ERR_INVALID_ARGUMENT,
@@ -31,28 +61,30 @@ void Handle::make(const GateOutput& gate) {
     all_dropped_ += headers[rank].num_dropped;
     all_invalid_ += headers[rank].num_invalid;
   }
-  const auto pairs = exchange_metadata(headers, data, bytes);
-  for (size_t chunk = 0; chunk < group_.metadata_rules().num_chunks; ++chunk) {
-    add_chunk(pairs, chunk);
+}
+
+/// Fewer picks make fewer metadata: they go where those of all picks were announced to be.
+void Handle::drop_beyond(const PicksByReplica& picks, const Announced& all, Metadata& announced) {
+  const size_t capacity = group_.routing_rules().capacity;
+  all_dropped_ += count_beyond(all, capacity);
+  const auto kept = share_capacity(group_, routing_, picks, all, capacity);
+  routing_.num_dropped = keep_first(routing_, picks, kept);
+  if (routing_.num_dropped == 0) {
+    return;
+  }
+  const Metadata left = metadata(all.headers[static_cast<size_t>(group_.rank())].weighted != 0);
+  auto from = left.data.begin();
+  auto to = announced.data.begin();
+  for (size_t rank = 0; rank < left.bytes.size(); ++rank) {
+    BANYAN_CHECK(left.bytes[rank] <= announced.bytes[rank], "metadata grow");
+    std::copy_n(from, left.bytes[rank], to);
+    from += static_cast<std::ptrdiff_t>(left.bytes[rank]);
+    to += static_cast<std::ptrdiff_t>(announced.bytes[rank]);
   }
 }
 
-std::vector<Handle::Header> Handle::exchange_headers(const Problem& problem, const std::vector<size_t>& bytes,
-                                                     bool weighted) {
-  std::vector<Header> out, in(bytes.size());
-  for (const size_t size : bytes) {
-    out.push_back({.problem = problem,
-                   .num_dropped = routing_.num_dropped,
-                   .num_invalid = routing_.num_invalid,
-                   .metadata_bytes = size,
-                   .weighted = weighted ? 1U : 0U});
-  }
-  group_.world().alltoall(out.data(), in.data(), sizeof(Header), group_.options());
-  return in;
-}
-
-std::vector<PairRows> Handle::exchange_metadata(const std::vector<Header>& headers, const std::vector<std::byte>& data,
-                                                const std::vector<size_t>& bytes) {
+std::vector<PairRows> Handle::exchange_metadata(const std::vector<Header>& headers, const Metadata& own) {
+  const auto& bytes = own.bytes;
   std::vector<size_t> send_offsets(bytes.size()), recv_bytes(bytes.size()), recv_offsets(bytes.size());
   size_t end = 0;
   for (size_t rank = 0; rank < bytes.size(); ++rank) {
@@ -62,7 +94,8 @@ std::vector<PairRows> Handle::exchange_metadata(const std::vector<Header>& heade
   }
   std::exclusive_scan(bytes.begin(), bytes.end(), send_offsets.begin(), size_t{0});
   std::vector<std::byte> in(end);
-  group_.world().alltoallv(data.data(), in.data(), {bytes, send_offsets, recv_bytes, recv_offsets}, group_.options());
+  group_.world().alltoallv(own.data.data(), in.data(), {bytes, send_offsets, recv_bytes, recv_offsets},
+                           group_.options());
   std::vector<PairRows> pairs;
   for (size_t rank = 0; rank < bytes.size(); ++rank) {
     pairs.push_back(read_metadata(group_.ladder(), group_.metadata_rules(), static_cast<int>(rank), group_.rank(),

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "moe/exchange/announcement.hpp"
+#include "moe/exchange/drop.hpp"
 #include "moe/exchange/group.hpp"
 #include "moe/exchange/layout.hpp"
 #include "moe/exchange/routing.hpp"
@@ -26,8 +28,8 @@ class Handle {
   };
 
   /// Collective: checks the gate's output, tells all ranks whether something is wrong, then who sends what: a uniform
-  /// exchange of a few bytes and one of the metadata. INVALID_ARGUMENT on all ranks, which names rank, token and field,
-  /// leaves the group as it was.
+  /// exchange of a few bytes and one of the metadata; between them those of share_capacity(). INVALID_ARGUMENT on all
+  /// ranks, which names rank, token and field, leaves the group as it was.
   Handle(Group& group, const GateOutput& gate);
 
   [[nodiscard]] Group& group() const noexcept { return group_; }
@@ -41,22 +43,17 @@ class Handle {
   [[nodiscard]] size_t logical_rows(const Chunk& chunk) const;
 
  private:
-  /// What a rank tells each other one before anything else.
-  struct Header {
-    Problem problem;
-    uint64_t num_dropped = 0;
-    uint64_t num_invalid = 0;
-    uint64_t metadata_bytes = 0;  ///< to the reader
-    uint64_t weighted = 0;
+  /// What is told to each rank, one after the other.
+  struct Metadata {
+    std::vector<std::byte> data;
+    std::vector<size_t> bytes;  ///< by rank
   };
-  static_assert(sizeof(Header) == 56, "docs/moe.md says so");
 
   void make(const GateOutput& gate);
-  [[nodiscard]] std::vector<Header> exchange_headers(const Problem& problem, const std::vector<size_t>& bytes,
-                                                     bool weighted);
-  [[nodiscard]] std::vector<PairRows> exchange_metadata(const std::vector<Header>& headers,
-                                                        const std::vector<std::byte>& data,
-                                                        const std::vector<size_t>& bytes);
+  [[nodiscard]] Metadata metadata(bool weighted) const;
+  void check(const std::vector<Header>& headers);
+  void drop_beyond(const PicksByReplica& picks, const Announced& all, Metadata& announced);
+  [[nodiscard]] std::vector<PairRows> exchange_metadata(const std::vector<Header>& headers, const Metadata& own);
   void add_chunk(const std::vector<PairRows>& pairs, size_t chunk);
   void lay_out_gradients(Chunk& chunk) const;
   [[nodiscard]] size_t rows_to_other_hosts(const std::vector<size_t>& rows) const;

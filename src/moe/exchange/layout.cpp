@@ -34,7 +34,7 @@ void check_rows(size_t rows) {
 }
 
 void place_by_expert(const LayoutRules& rules, const Arrivals& arrivals, Layout& layout) {
-  const size_t slots = rules.num_ranks * rules.capacity;  // of an expert, where slots are fixed
+  const size_t slots = (rules.shared ? 1 : rules.num_ranks) * rules.capacity;  // of an expert, where they are fixed
   layout.expert_begin.assign(rules.num_local_experts + 1, 0);
   for (size_t expert = 0; expert < rules.num_local_experts; ++expert) {
     const size_t rows = rules.capacity > 0 ? slots : layout.expert_counts[expert];
@@ -46,7 +46,7 @@ void place_by_expert(const LayoutRules& rules, const Arrivals& arrivals, Layout&
   uint32_t last_source = 0;
   layout.place.resize(arrivals.local_experts.size());
   for (const uint32_t row : by_source(rules, arrivals)) {
-    if (rules.capacity > 0 && arrivals.source[row] != last_source) {
+    if (rules.capacity > 0 && !rules.shared && arrivals.source[row] != last_source) {
       last_source = arrivals.source[row];
       for (size_t expert = 0; expert < rules.num_local_experts; ++expert) {
         next[expert] = layout.expert_begin[expert] + last_source * rules.capacity;

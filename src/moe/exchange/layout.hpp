@@ -20,6 +20,7 @@ struct LayoutRules {
   LayoutKind kind = LayoutKind::kExpertMajor;
   size_t alignment = 1;  ///< kExpertMajor: each expert's rows begin at, and are filled up to, a multiple
   size_t capacity = 0;   ///< kExpertMajor, not 0: [local experts, ranks, capacity] slots, whatever came
+  bool shared = false;   ///< slots are [local experts, capacity], filled by source, then token
   size_t max_tokens = 0;
   size_t num_ranks = 0;
   size_t num_local_experts = 0;

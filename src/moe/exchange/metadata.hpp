@@ -43,6 +43,7 @@ struct MetadataRules {
   Dedup dedup = Dedup::kNode;
   int top_k = 0;
   size_t num_chunks = 1;
+  bool padded = false;  ///< what a rank is told may be followed by bytes that say nothing
 };
 
 /// Writes what `source` tells each rank, one after the other: the rows that it holds, by rung: rows of each chunk (4

@@ -191,7 +191,7 @@ Routing make_routing(const GateOutput& gate, const RoutingRules& rules, const Ex
                      [](const Pick& a, const Pick& b) { return a.rank < b.rank; });
     routing.begin.push_back(static_cast<uint32_t>(routing.picks.size()));
   }
-  if (rules.capacity > 0) {
+  if (rules.capacity > 0 && !rules.drops_late()) {
     const PicksByReplica picks = order_picks(routing, rules, map, source);
     const std::vector<uint32_t> most(picks.num_replicas(), static_cast<uint32_t>(rules.capacity));
     routing.num_dropped = keep_first(routing, picks, most);

@@ -20,21 +20,31 @@ struct Pick {
   float weight = 1;
 };
 
-/// Which choices stay where more than `capacity` of a source are for one expert.
+/// Which choices stay where more than `capacity` are for one expert.
 enum class DropPolicy : uint8_t {
-  kPosition,  ///< those of the first tokens
+  kPosition,  ///< those of the first tokens; of kGlobal those of the first ranks, of each the first tokens
   kScore,     ///< those of the largest weights, of equal ones the first (batch-prioritised routing)
   kRandom     ///< drawn with a seed
+};
+
+/// Whose choices a capacity limits.
+enum class CapacityScope : uint8_t {
+  kPerRank,  ///< those of each source by itself
+  kGlobal    ///< those of all sources together
 };
 
 /// What a source does about its gate's output.
 struct RoutingRules {
   int top_k = 0;
   size_t max_tokens = 0;
-  size_t capacity = 0;  ///< most choices of a source for one expert, of each replica; 0: no limit
+  size_t capacity = 0;  ///< most choices for one expert, of each replica; 0: no limit
+  CapacityScope scope = CapacityScope::kPerRank;
   DropPolicy drop = DropPolicy::kPosition;
   uint64_t seed = 0;
   bool drop_invalid = false;  ///< leave out what is wrong, instead of naming it
+
+  /// Whether a source knows what to drop only when it has heard the others.
+  [[nodiscard]] bool drops_late() const noexcept { return capacity > 0 && scope == CapacityScope::kGlobal; }
 };
 
 /// What is wrong with a gate's output, in numbers that fit a header.
@@ -71,8 +81,9 @@ struct GateOutput {
 };
 
 /// Checks a gate's output and finds a rank for each choice. Of replicas with shares, each has after every choice as
-/// many as its share says, to within one; without shares the nearest ones (own rank, own host, own rack) take turns. On
-/// a problem, without drop_invalid, `*problem` has the first, and the result is empty.
+/// many as its share says, to within one; without shares the nearest ones (own rank, own host, own rack) take turns.
+/// Drops what is beyond a capacity, unless rules.drops_late(). On a problem, without drop_invalid, `*problem` has the
+/// first, and the result is empty.
 [[nodiscard]] Routing make_routing(const GateOutput& gate, const RoutingRules& rules, const ExpertMap& map,
                                    const planner::Hosts& hosts, int source, Problem* problem);
 

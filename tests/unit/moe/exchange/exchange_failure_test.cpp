@@ -64,6 +64,11 @@ TEST(TokenExchangeFailure, TermsThatDifferThenAllRanksHearWhichAndWhere) {
   expect_all_told(refusals([](GroupTerms& terms) { terms.dedup = Dedup::kRank; }), "dedup");
   expect_all_told(refusals([](GroupTerms& terms) { terms.num_experts = 9; }), "the expert map");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity = 2; }), "capacity");
+  expect_all_told(refusals([](GroupTerms& terms) {
+                    terms.routing.scope = CapacityScope::kGlobal;
+                    terms.routing.capacity = 3;
+                  }),
+                  "capacity is \"0\" on rank 0 and \"3\" on rank 2");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.drop = DropPolicy::kScore; }), "drop is \"0\"");
 }
 
@@ -73,6 +78,14 @@ TEST(TokenExchangeFailure, TermsThatAreNonsenseThenAllRanksHearThem) {
   expect_all_told(refusals([](GroupTerms& terms) { terms.hidden = 0; }), "hidden is 0");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.max_tokens = size_t{1} << 40; }), "max_tokens");
   expect_all_told(refusals([](GroupTerms& terms) { terms.combine_dtype = device::Dtype::kBytes; }), "combine_dtype");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.routing.scope = CapacityScope::kGlobal; }),
+                  "GLOBAL without a capacity");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity = 4; }), "more than max_tokens 3");
+  expect_all_told(refusals([](GroupTerms& terms) {
+                    terms.routing.scope = CapacityScope::kGlobal;
+                    terms.routing.capacity = 13;
+                  }),
+                  "capacity is 13, more than max_tokens 3 of 4 ranks");
   expect_all_told(refusals([](GroupTerms& terms) { terms.problem = "layout is 7"; }), "layout is 7");
   expect_all_told(refusals([](GroupTerms& terms) {
                     terms.layout = LayoutKind::kRankMajor;
@@ -81,8 +94,7 @@ TEST(TokenExchangeFailure, TermsThatAreNonsenseThenAllRanksHearThem) {
                   "RANK_MAJOR");
 }
 
-TEST(TokenExchangeFailure, AGateThatIsWrongThenAllRanksHearItAndTheNextOneWorks) {
-  const Job job = job_of_four();
+void expect_wrong_gate_told(const Job& job) {
   std::vector<std::string> texts(4);
   const auto ends = run_ranks(job.hosts, {}, [&](coll::Engine& engine) {
     const auto rank = static_cast<size_t>(engine.communicator().rank());
@@ -108,6 +120,15 @@ TEST(TokenExchangeFailure, AGateThatIsWrongThenAllRanksHearItAndTheNextOneWorks)
     EXPECT_EQ(end.text, "");
   }
   expect_all_told(texts, "rank 1: topk_idx[1][1] is 8");
+}
+
+TEST(TokenExchangeFailure, AGateThatIsWrongThenAllRanksHearItAndTheNextOneWorks) {
+  Job job = job_of_four();
+  expect_wrong_gate_told(job);
+  job.capacity = 1;
+  job.scope = CapacityScope::kGlobal;
+  job.drop = DropPolicy::kScore;
+  expect_wrong_gate_told(job);
 }
 
 TEST(TokenExchangeFailure, ARankThatIsGoneThenOthersGetAnErrorNotAHang) {

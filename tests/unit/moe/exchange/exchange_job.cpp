@@ -8,6 +8,8 @@
 #include <random>
 #include <sstream>
 
+#include "reference_routing.hpp"
+
 namespace banyan::moe::testing {
 namespace {
 
@@ -46,7 +48,8 @@ class Side {
                          .topk_weights = job.weighted ? gate_.topk_weights.data() : nullptr,
                          .num_tokens = job.tokens[rank_]}),
         mover_(group_, job.progress_thread),
-        row_bytes_(job.hidden * device::element_bytes(job.dtype)) {}
+        row_bytes_(job.hidden * device::element_bytes(job.dtype)),
+        routings_(kept_routings(job, group_)) {}
 
   Outcome run() {
     Outcome outcome;
@@ -73,6 +76,8 @@ class Side {
     }
     expect(outcome.combined.back() == kGuard, "combine wrote behind its buffer");
     outcome.combined.pop_back();
+    expect(outcome.dropped == dropped_of(routings_, job_), "dropped " + std::to_string(outcome.dropped));
+    check_sums(outcome.combined);
     return outcome;
   }
 
@@ -129,6 +134,18 @@ class Side {
     }
   }
 
+  /// Of fp32, whose roundings are small beside what a choice more or less makes.
+  void check_sums(const std::vector<std::byte>& combined) {
+    if (job_.dtype != device::Dtype::kFp32) {
+      return;
+    }
+    const auto wanted = expected_of(job_, group_.map(), routings_[rank_], rank_);
+    const auto got = loaded(job_.dtype, combined.data(), wanted.size());
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      expect(std::abs(static_cast<double>(got[i]) - wanted[i]) <= 1e-4 * job_.top_k, "combined " + std::to_string(i));
+    }
+  }
+
   /// Every row of the layout is what the definition says.
   void check_rows(const Handle::Chunk& chunk) {
     const auto& local = group_.map().experts_of(static_cast<int>(rank_));
@@ -153,8 +170,9 @@ class Side {
           ++counts[expert];
           size_t place = 0;
           if (job_.layout == LayoutKind::kExpertMajor) {
-            place = job_.capacity > 0 ? chunk.layout.expert_begin[expert] + source * job_.capacity + in_slots[expert]
-                                      : chunk.layout.expert_begin[expert] + counts[expert] - 1;
+            place = job_.capacity > 0 && job_.scope == CapacityScope::kPerRank
+                        ? chunk.layout.expert_begin[expert] + source * job_.capacity + in_slots[expert]
+                        : chunk.layout.expert_begin[expert] + counts[expert] - 1;
             ++in_slots[expert];
           } else if (job_.dedup == Dedup::kNone || rows_here == 0) {
             place = job_.layout == LayoutKind::kFlat ? flat++ : source * job_.most_tokens() + number++;
@@ -168,10 +186,23 @@ class Side {
       }
     }
     expect(counts == chunk.layout.expert_counts, "expert counts");
+    check_slots(chunk);
     for (size_t row = 0; row < seen.size(); ++row) {
       const std::byte* data = rows_.data() + row * row_bytes_;
       expect(seen[row] != 0 || std::all_of(data, data + row_bytes_, [](std::byte b) { return b == std::byte{0}; }),
              "unused row " + std::to_string(row) + " is not zero");
+    }
+  }
+
+  /// Experts have as many rows as their slots, in steps of the alignment.
+  void check_slots(const Handle::Chunk& chunk) {
+    if (job_.capacity == 0 || job_.layout != LayoutKind::kExpertMajor) {
+      return;
+    }
+    const size_t slots = job_.capacity * (job_.scope == CapacityScope::kGlobal ? 1 : job_.size());
+    const size_t rows = (slots + job_.alignment - 1) / job_.alignment * job_.alignment;
+    for (size_t expert = 0; expert < chunk.layout.expert_counts.size(); ++expert) {
+      expect(chunk.layout.expert_begin[expert + 1] - chunk.layout.expert_begin[expert] == rows, "slots");
     }
   }
 
@@ -188,17 +219,6 @@ class Side {
 
   /// The picks of any rank's token that are kept.
   std::vector<Pick> picks_of(size_t source, size_t token) {
-    if (routings_.empty()) {
-      for (size_t rank = 0; rank < job_.size(); ++rank) {
-        const Gate gate = gate_of(job_, rank);
-        Problem problem;
-        routings_.push_back(make_routing({.topk_idx = gate.topk_idx.data(),
-                                          .topk_weights = job_.weighted ? gate.topk_weights.data() : nullptr,
-                                          .num_tokens = job_.tokens[rank]},
-                                         group_.routing_rules(), group_.map(), group_.hosts(), static_cast<int>(rank),
-                                         &problem));
-      }
-    }
     const auto picks = routings_[source].of(token);
     return {picks.begin(), picks.end()};
   }
@@ -257,6 +277,7 @@ GroupTerms Job::terms() const {
   terms.routing = {.top_k = top_k,
                    .max_tokens = most_tokens(),
                    .capacity = capacity,
+                   .scope = scope,
                    .drop = drop,
                    .seed = seed,
                    .drop_invalid = drop_invalid};

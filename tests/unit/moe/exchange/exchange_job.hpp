@@ -29,6 +29,7 @@ struct Job {
   LayoutKind layout = LayoutKind::kExpertMajor;
   size_t alignment = 1;
   size_t capacity = 0;
+  CapacityScope scope = CapacityScope::kPerRank;
   DropPolicy drop = DropPolicy::kPosition;
   size_t num_chunks = 1;
   bool deterministic = false;

@@ -84,7 +84,7 @@ static double difference(int rank, const int64_t* topk_idx, const float* topk_we
 
 int main(void) {
   banyan_moe_config config = BANYAN_MOE_CONFIG_INIT;
-  banyan_moe_chunk_info info = {sizeof info, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  banyan_moe_chunk_info info = {.struct_size = sizeof info};
   banyan_comm* comm = NULL;
   banyan_moe_group* group = NULL;
   banyan_moe_handle* handle = NULL;

@@ -58,6 +58,9 @@ typedef enum banyan_moe_capacity_scope {
                                        other policies look at all ranks alike, of equal weights the first rank's stay */
 } banyan_moe_capacity_scope;
 
+/** A `capacity` that is as large as the fullest expert needs in a chunk of the step: slots, and nothing is dropped. */
+#define BANYAN_MOE_CAPACITY_MAX ((size_t)-1)
+
 /** A group's terms. Start from BANYAN_MOE_CONFIG_INIT; zero means default. Equal on all ranks, but for
  * shares, seed, timeout_s, progress_thread and experts_s. */
 typedef struct banyan_moe_config {
@@ -78,29 +81,33 @@ typedef struct banyan_moe_config {
   int dedup;                    /**< a banyan_moe_dedup */
   int layout;                   /**< a banyan_moe_layout */
   size_t alignment;             /**< EXPERT_MAJOR: each expert's rows begin at a multiple; default 1, at most 2^20 */
-  size_t capacity;   /**< most choices of a rank for an expert (each replica), at most max_tokens; EXPERT_MAJOR then has
-                        fixed slots, [local experts, ranks, capacity], those of each expert filled up to a multiple of
-                        alignment; default: no limit (dropless) */
-  int drop;          /**< a banyan_moe_drop */
-  uint64_t seed;     /**< of DROP_RANDOM */
-  int drop_invalid;  /**< 1: leave out choices that are wrong, and tokens beyond max_tokens (which are in no chunk:
-                        nothing is written for them), and count them; 0: they are errors */
+  size_t capacity;              /**< most choices of a rank for an expert (each replica), at most max_tokens, or
+                                   BANYAN_MOE_CAPACITY_MAX; EXPERT_MAJOR then has
+                                   fixed slots, [local experts, ranks, capacity], those of each expert filled up to a multiple of
+                                   alignment; default: no limit (dropless) */
+  int drop;                     /**< a banyan_moe_drop */
+  uint64_t seed;                /**< of DROP_RANDOM */
+  int drop_invalid;       /**< 1: leave out choices that are wrong, and tokens beyond max_tokens (which are in no chunk:
+                             nothing is written for them), and count them; 0: they are errors */
   size_t num_chunks; /**< a step's tokens move in so many parts, each dispatched and combined by itself; at most 64;
                         default: as many as make a step of experts_s fastest by the model, 1 where that is 0 */
-  int deterministic; /**< 1: equal bits whatever `dedup` (between NONE and others only with EXPERT_MAJOR: else the
-                        caller sums): partial sums are rounded where the longest ladder would */
-  int fp32_partials; /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
-  double timeout_s;  /**< deadline of each exchange; default: the communicator's. Ranks may differ */
+  int deterministic;      /**< 1: equal bits whatever `dedup` (between NONE and others only with EXPERT_MAJOR: else the
+                             caller sums): partial sums are rounded where the longest ladder would */
+  int fp32_partials;      /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
+  double timeout_s;       /**< deadline of each exchange; default: the communicator's. Ranks may differ */
+  int capacity_scope;     /**< a banyan_moe_capacity_scope; GLOBAL: `capacity` is the most choices of all ranks for an
+                             expert (each replica), at most max_tokens * ranks, and slots are [local experts, capacity] */
+  double capacity_factor; /**< instead of `capacity`: that of a step is the least integer not below capacity_factor *
+                             top_k * tokens / num_experts, tokens being those of all ranks with GLOBAL, else the most of
+                             a rank; at most 1e6 */
   int progress_thread; /**< 1: a thread of the group moves on what was started while the caller computes, and keeps a
                           core busy; 0: only banyan_moe_request_test and _wait do. Ranks may differ */
   double experts_s;    /**< what the experts take for the rows of max_tokens tokens on each rank, in seconds: num_chunks
                           follows from it. The largest of all ranks counts */
-  int capacity_scope; /**< a banyan_moe_capacity_scope; GLOBAL: `capacity` is the most choices of all ranks for an
-                         expert (each replica), at most max_tokens * ranks, and slots are [local experts, capacity] */
 } banyan_moe_config;
 
 #define BANYAN_MOE_CONFIG_INIT \
-  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A communicator with experts. One thread, the communicator's. */
 typedef struct banyan_moe_group banyan_moe_group;
@@ -168,6 +175,7 @@ typedef struct banyan_moe_chunk_info {
   uint64_t num_dropped; /**< of all ranks and chunks: choices beyond a capacity */
   uint64_t num_invalid; /**< of all ranks and chunks: choices left out by drop_invalid; of a token beyond
  max_tokens top_k */
+  size_t capacity;      /**< of the step, equal on all ranks: the group's, or what they agreed on; 0: no limit */
 } banyan_moe_chunk_info;
 
 /** Fills `info`, whose struct_size must be set. INVALID_ARGUMENT: no such chunk. */

@@ -58,20 +58,27 @@ void set_experts(const banyan_moe_config& config, moe::GroupTerms& terms) {
   }
 }
 
-moe::GroupTerms terms_of(const banyan_moe_config& config) {
-  moe::GroupTerms terms;
-  set_experts(config, terms);
-  set_rows(config, terms);
+void set_routing(const banyan_moe_config& config, moe::GroupTerms& terms) {
+  const bool most = config.capacity == BANYAN_MOE_CAPACITY_MAX;
   terms.routing = {
       .top_k = config.top_k,
       .max_tokens = config.max_tokens,
-      .capacity = config.capacity,
+      .capacity = most ? 0 : config.capacity,
+      .capacity_is_most = most,
+      .capacity_factor = config.capacity_factor,
       .scope = enum_of<moe::CapacityScope>("capacity_scope", config.capacity_scope, BANYAN_MOE_CAPACITY_PER_RANK,
                                            BANYAN_MOE_CAPACITY_GLOBAL, terms.problem),
       .drop = enum_of<moe::DropPolicy>("drop", config.drop, BANYAN_MOE_DROP_POSITION, BANYAN_MOE_DROP_RANDOM,
                                        terms.problem),
       .seed = config.seed,
       .drop_invalid = flag_of("drop_invalid", config.drop_invalid, terms.problem)};
+}
+
+moe::GroupTerms terms_of(const banyan_moe_config& config) {
+  moe::GroupTerms terms;
+  set_experts(config, terms);
+  set_rows(config, terms);
+  set_routing(config, terms);
   if (config.dedup != BANYAN_MOE_DEDUP_AUTO) {
     terms.dedup =
         enum_of<moe::Dedup>("dedup", config.dedup, BANYAN_MOE_DEDUP_NONE, BANYAN_MOE_DEDUP_TIER, terms.problem);
@@ -103,6 +110,7 @@ banyan_moe_chunk_info info_of(const moe::Handle& handle, const moe::Handle::Chun
   info.logical_rows = handle.logical_rows(chunk);
   info.num_dropped = handle.all_dropped();
   info.num_invalid = handle.all_invalid();
+  info.capacity = handle.capacity();
   return info;
 }
 

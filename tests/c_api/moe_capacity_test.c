@@ -43,7 +43,8 @@ static void shared(rank_context* self) {
   CHECK_OK(banyan_moe_group_create(self->comm, &config, &group));
   CHECK_OK(banyan_moe_route(group, topk_idx, topk_weights, kTokens, &handle));
   info = info_of(handle);
-  CHECK(info.num_dropped == 7 && info.num_rows == 5 && info.num_choices == (self->rank == 1 ? 5 : 0));
+  CHECK(info.num_dropped == 7 && info.num_rows == 5 && info.capacity == 5 &&
+        info.num_choices == (self->rank == 1 ? 5 : 0));
   CHECK_OK(banyan_moe_dispatch(handle, 0, tokens, NULL, rows, NULL));
   if (self->rank == 1) {
     const float by_position_rows[] = {0, 1, 2, 3, 10};
@@ -59,9 +60,38 @@ static void shared(rank_context* self) {
   CHECK_OK(banyan_comm_destroy(self->comm));
 }
 
+/** Rank r brings r + 1 tokens, of which the first wants expert 0, the others expert 2. */
+static void agreed(rank_context* self) {
+  const double factor = *(const double*)self->shared;
+  banyan_moe_config config = config_of();
+  banyan_moe_group* group = NULL;
+  banyan_moe_handle* handle = NULL;
+  banyan_moe_chunk_info info;
+  const int64_t topk_idx[kTokens] = {0, 2, 2, 2};
+  if (factor > 0) {
+    config.capacity_factor = factor;
+  } else {
+    config.capacity = BANYAN_MOE_CAPACITY_MAX;
+  }
+  CHECK_OK(banyan_moe_group_create(self->comm, &config, &group));
+  CHECK_OK(banyan_moe_route(group, topk_idx, NULL, (size_t)self->rank + 1, &handle));
+  info = info_of(handle);
+  if (factor > 0) { /* 1 of 3 experts, of the last rank's 3 tokens */
+    CHECK(info.capacity == 1 && info.num_dropped == 1 && info.num_rows == kRanks);
+  } else { /* what the last rank has for expert 2 */
+    CHECK(info.capacity == 2 && info.num_dropped == 0 && info.num_rows == kRanks * 2);
+  }
+  CHECK_OK(banyan_moe_handle_free(handle));
+  CHECK_OK(banyan_moe_group_free(group));
+  CHECK_OK(banyan_comm_destroy(self->comm));
+}
+
 int main(void) {
+  double factors[] = {0, 0.9};
   int by_score[] = {0, 1};
   run_ranks(kRanks, NULL, shared, &by_score[0]);
   run_ranks(kRanks, NULL, shared, &by_score[1]);
+  run_ranks(kRanks, NULL, agreed, &factors[0]);
+  run_ranks(kRanks, NULL, agreed, &factors[1]);
   return check_summary();
 }

@@ -227,6 +227,10 @@ static void wrong_configs(rank_context* self) {
   reject_config(self, config, "capacity_scope is 2");
   config = good, config.capacity_scope = BANYAN_MOE_CAPACITY_GLOBAL;
   reject_config(self, config, "GLOBAL without a capacity");
+  config = good, config.capacity_factor = -0.5;
+  reject_config(self, config, "capacity_factor is -0.5");
+  config = good, config.capacity_factor = 1, config.capacity = 1;
+  reject_config(self, config, "capacity and capacity_factor");
   config = good, config.num_chunks = 65;
   reject_config(self, config, "num_chunks");
   config = good, config.experts_s = -1;
@@ -240,8 +244,8 @@ static void wrong_configs(rank_context* self) {
 static void wrong_calls(rank_context* self) {
   banyan_moe_group* group = make_group(self, BANYAN_MOE_FLAT);
   banyan_moe_handle* handle = NULL;
-  banyan_moe_group_info group_info = {0, 0, 0, 0, 0, 0};
-  banyan_moe_chunk_info info = {sizeof info, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  banyan_moe_group_info group_info = {.struct_size = 0};
+  banyan_moe_chunk_info info = {.struct_size = sizeof info};
   int64_t topk_idx[kTokens * kTopK];
   float topk_weights[kTokens * kTopK], buffer[kTokens * kHidden];
   size_t begins[kExperts + 1];

@@ -18,7 +18,8 @@ struct Header {
   uint64_t num_invalid = 0;
   uint64_t num_tokens = 0;
   uint64_t metadata_bytes = 0;  ///< to the reader
-  uint64_t weighted = 0;
+  uint32_t most_picks = 0;      ///< CapacityNeed::most
+  uint32_t weighted = 0;
 };
 static_assert(sizeof(Header) == 64, "docs/moe.md says so");
 

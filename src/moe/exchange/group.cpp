@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstdio>
 #include <limits>
 
 #include "base/checked.hpp"
@@ -15,6 +16,7 @@
 #include "comm/factory.hpp"
 #include "moe/exchange/dedup_choice.hpp"
 #include "moe/exchange/degree_choice.hpp"
+#include "moe/exchange/step_capacity.hpp"
 
 namespace banyan::moe {
 namespace {
@@ -57,27 +59,16 @@ void check_terms(const GroupTerms& terms) {
   }
 }
 
-void check_capacity(const RoutingRules& rules, size_t num_ranks) {
-  const bool global = rules.scope == CapacityScope::kGlobal;
-  if (global && rules.capacity == 0) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "capacity_scope is GLOBAL without a capacity");
-  }
-  if (rules.capacity > rules.max_tokens * (global ? num_ranks : 1)) {
-    throw Error(BANYAN_ERR_INVALID_ARGUMENT, "capacity is " + std::to_string(rules.capacity) +
-                                                 ", more than max_tokens " + std::to_string(rules.max_tokens) +
-                                                 (global ? " of " + std::to_string(num_ranks) + " ranks" : ""));
-  }
-}
-
 /// Most rows that a layout of a rank can have; `choices` of all ranks are below 2^32, so nothing overflows.
 size_t most_rows(const GroupTerms& terms, size_t choices, size_t num_ranks, size_t num_local_experts) {
   if (terms.layout != LayoutKind::kExpertMajor) {
     return choices;
   }
-  if (terms.routing.capacity == 0) {
+  const size_t capacity = largest_capacity(terms.routing, num_ranks, terms.num_experts);
+  if (capacity == 0) {
     return choices + num_local_experts * (terms.alignment - 1);
   }
-  const size_t slots = (terms.routing.scope == CapacityScope::kGlobal ? 1 : num_ranks) * terms.routing.capacity;
+  const size_t slots = (terms.routing.scope == CapacityScope::kGlobal ? 1 : num_ranks) * capacity;
   return num_local_experts * ((slots + terms.alignment - 1) / terms.alignment * terms.alignment);
 }
 
@@ -152,16 +143,23 @@ void Group::check(const GroupTerms& terms) const {
                                       " ranks is more than 2^32 rows, or more bytes than there are addresses");
   }
   const auto local_experts = static_cast<size_t>(map_.most_local());
-  const size_t most = most_rows(terms, *rows, static_cast<size_t>(hosts_.num_ranks()), local_experts);
+  const auto num_ranks = static_cast<size_t>(hosts_.num_ranks());
+  const size_t most = most_rows(terms, *rows, num_ranks, local_experts);
   if (most > std::numeric_limits<uint32_t>::max() || !checked::multiply(most, widest)) {
     throw Error(BANYAN_ERR_LIMIT, "alignment " + std::to_string(terms.alignment) + " and capacity " +
-                                      std::to_string(terms.routing.capacity) + " of " + std::to_string(local_experts) +
-                                      " experts on a rank may take " + std::to_string(most) +
+                                      std::to_string(largest_capacity(terms.routing, num_ranks, terms.num_experts)) +
+                                      " of " + std::to_string(local_experts) + " experts on a rank may take " +
+                                      std::to_string(most) +
                                       " rows, more than 2^32, or more bytes than there are addresses");
   }
 }
 
 void Group::agree(const GroupTerms& terms, Deadline deadline) {
+  const auto exact = [](double number) {
+    char digits[40];
+    std::snprintf(digits, sizeof digits, "%.17g", number);
+    return std::string(digits);
+  };
   const auto text = [](auto number) { return std::to_string(static_cast<uint64_t>(number)); };
   comm::require_equal(engine_.communicator().bootstrap(), deadline,
                       {{"the expert map", map_.digest()},
@@ -172,7 +170,8 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
                        {"combine_hidden", text(terms.combine_hidden)},
                        {"top_k", text(terms.routing.top_k)},
                        {"max_tokens", text(terms.routing.max_tokens)},
-                       {"capacity", text(terms.routing.capacity)},
+                       {"capacity", terms.routing.capacity_is_most ? "max" : text(terms.routing.capacity)},
+                       {"capacity_factor", exact(terms.routing.capacity_factor)},
                        {"capacity_scope", text(terms.routing.scope)},
                        {"drop", text(terms.routing.drop)},
                        {"drop_invalid", text(terms.routing.drop_invalid)},
@@ -204,7 +203,6 @@ void Group::choose(const GroupTerms& terms, double experts_s) {
   metadata_ = {.dedup = dedup, .top_k = routing_.top_k, .num_chunks = num_chunks, .padded = routing_.drops_late()};
   layout_ = {.kind = terms.layout,
              .alignment = terms.alignment,
-             .capacity = terms.layout == LayoutKind::kExpertMajor ? routing_.capacity : 0,
              .shared = routing_.scope == CapacityScope::kGlobal,
              .max_tokens = routing_.max_tokens,
              .num_ranks = static_cast<size_t>(comm.size()),

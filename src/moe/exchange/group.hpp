@@ -74,6 +74,7 @@ class Group {
   [[nodiscard]] const Ladder& ladder() const noexcept { return *ladder_; }
   [[nodiscard]] const MetadataRules& metadata_rules() const noexcept { return metadata_; }
   [[nodiscard]] const RoutingRules& routing_rules() const noexcept { return routing_; }
+  /// Its capacity is each step's (Handle::capacity).
   [[nodiscard]] const LayoutRules& layout_rules() const noexcept { return layout_; }
   [[nodiscard]] bool deterministic() const noexcept { return deterministic_; }
   /// predict_dispatch() of max_tokens on each rank, by the model that the communicator had when the group was made.

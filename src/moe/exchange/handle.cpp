@@ -5,7 +5,9 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "moe/exchange/drop.hpp"
 #include "moe/exchange/shared_capacity.hpp"
+#include "moe/exchange/step_capacity.hpp"
 
 namespace banyan::moe {
 
@@ -22,19 +24,14 @@ void Handle::make(const GateOutput& gate) {
   header.num_tokens = routing_.num_tokens();
   header.weighted = gate.topk_weights != nullptr ? 1 : 0;
   Metadata own = metadata(header.weighted != 0);
-  PicksByReplica picks;
-  std::vector<uint32_t> counts;
-  if (rules.drops_late()) {
-    picks = order_picks(routing_, rules, group_.map(), group_.rank());
-    for (const auto& list : picks.lists) {
-      counts.push_back(static_cast<uint32_t>(list.size()));
-    }
-  }
-  const Announced all =
-      announce(group_.world(), group_.options(), {.header = header, .metadata_bytes = own.bytes, .counts = counts});
+  const CapacityNeed need = capacity_need(rules, routing_, group_.map(), group_.metadata_rules().num_chunks);
+  header.most_picks = need.most;
+  const Announced all = announce(group_.world(), group_.options(),
+                                 {.header = header, .metadata_bytes = own.bytes, .counts = need.counts});
   check(all.headers);
+  capacity_ = step_capacity(rules, all, group_.map().num_experts());
   if (rules.drops_late()) {
-    drop_beyond(picks, all, own);
+    drop_beyond(all, own);
   }
   const auto pairs = exchange_metadata(all.headers, own);
   for (size_t chunk = 0; chunk < group_.metadata_rules().num_chunks; ++chunk) {
@@ -64,10 +61,11 @@ void Handle::check(const std::vector<Header>& headers) {
 }
 
 /// Fewer picks make fewer metadata: they go where those of all picks were announced to be.
-void Handle::drop_beyond(const PicksByReplica& picks, const Announced& all, Metadata& announced) {
-  const size_t capacity = group_.routing_rules().capacity;
-  all_dropped_ += count_beyond(all, capacity);
-  const auto kept = share_capacity(group_, routing_, picks, all, capacity);
+void Handle::drop_beyond(const Announced& all, Metadata& announced) {
+  const RoutingRules& rules = group_.routing_rules();
+  const PicksByReplica picks = order_picks(routing_, rules, group_.map(), group_.rank());
+  all_dropped_ += count_beyond(all, rules.scope, capacity_);
+  const auto kept = share_capacity(group_, routing_, picks, all, capacity_);
   routing_.num_dropped = keep_first(routing_, picks, kept);
   if (routing_.num_dropped == 0) {
     return;
@@ -114,7 +112,9 @@ void Handle::add_chunk(const std::vector<PairRows>& pairs, size_t chunk) {
                              .rank = group_.rank()},
                             chunk);
   const Arrivals& arrivals = made.plan.arrivals;
-  made.layout = make_layout(group_.layout_rules(), arrivals);
+  LayoutRules layout = group_.layout_rules();
+  layout.capacity = layout.kind == LayoutKind::kExpertMajor ? capacity_ : 0;
+  made.layout = make_layout(layout, arrivals);
   made.picks_from.assign(pairs.size(), 0);
   made.picks_to.assign(pairs.size(), 0);
   for (size_t row = 0; row < arrivals.rows(); ++row) {

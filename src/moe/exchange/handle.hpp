@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "moe/exchange/announcement.hpp"
-#include "moe/exchange/drop.hpp"
 #include "moe/exchange/group.hpp"
 #include "moe/exchange/layout.hpp"
 #include "moe/exchange/routing.hpp"
@@ -38,6 +37,8 @@ class Handle {
   /// Choices that were dropped or invalid, of all ranks.
   [[nodiscard]] uint64_t all_dropped() const noexcept { return all_dropped_; }
   [[nodiscard]] uint64_t all_invalid() const noexcept { return all_invalid_; }
+  /// Of the step, agreed by all ranks; 0: none. Slots of kExpertMajor follow it.
+  [[nodiscard]] size_t capacity() const noexcept { return capacity_; }
   /// Rows that a dispatch of the chunk sends from here to other hosts; and picks of this rank's tokens there.
   [[nodiscard]] size_t wire_rows(const Chunk& chunk) const;
   [[nodiscard]] size_t logical_rows(const Chunk& chunk) const;
@@ -52,7 +53,7 @@ class Handle {
   void make(const GateOutput& gate);
   [[nodiscard]] Metadata metadata(bool weighted) const;
   void check(const std::vector<Header>& headers);
-  void drop_beyond(const PicksByReplica& picks, const Announced& all, Metadata& announced);
+  void drop_beyond(const Announced& all, Metadata& announced);
   [[nodiscard]] std::vector<PairRows> exchange_metadata(const std::vector<Header>& headers, const Metadata& own);
   void add_chunk(const std::vector<PairRows>& pairs, size_t chunk);
   void lay_out_gradients(Chunk& chunk) const;
@@ -61,6 +62,7 @@ class Handle {
   Group& group_;
   Routing routing_;
   std::vector<Chunk> chunks_;
+  size_t capacity_ = 0;
   uint64_t all_dropped_ = 0;
   uint64_t all_invalid_ = 0;
 };

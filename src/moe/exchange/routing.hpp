@@ -37,14 +37,20 @@ enum class CapacityScope : uint8_t {
 struct RoutingRules {
   int top_k = 0;
   size_t max_tokens = 0;
-  size_t capacity = 0;  ///< most choices for one expert, of each replica; 0: no limit
+  size_t capacity = 0;            ///< most choices for one expert, of each replica; 0: no limit, or one of the next two
+  bool capacity_is_most = false;  ///< as many as the fullest replica of a step has in a chunk: nothing is dropped
+  double capacity_factor = 0;     ///< not 0: so many times the mean of the step (step_capacity)
   CapacityScope scope = CapacityScope::kPerRank;
   DropPolicy drop = DropPolicy::kPosition;
   uint64_t seed = 0;
   bool drop_invalid = false;  ///< leave out what is wrong, instead of naming it
 
   /// Whether a source knows what to drop only when it has heard the others.
-  [[nodiscard]] bool drops_late() const noexcept { return capacity > 0 && scope == CapacityScope::kGlobal; }
+  [[nodiscard]] bool drops_late() const noexcept {
+    return capacity_factor > 0 || (capacity > 0 && scope == CapacityScope::kGlobal);
+  }
+  /// Whether all ranks need each one's counts, to know what is dropped or what the most are.
+  [[nodiscard]] bool counts_picks() const noexcept { return drops_late() || scope == CapacityScope::kGlobal; }
 };
 
 /// What is wrong with a gate's output, in numbers that fit a header.

@@ -21,7 +21,8 @@ class KeyExchange {
 
   [[nodiscard]] std::vector<uint32_t> run(const Routing& routing) {
     std::vector<uint32_t> keys, answers;
-    std::vector<size_t> keys_to(num_ranks()), keys_from(num_ranks()), answers_to(num_ranks()), answers_from(num_ranks());
+    std::vector<size_t> keys_to(num_ranks()), keys_from(num_ranks()), answers_to(num_ranks()),
+        answers_from(num_ranks());
     for (size_t rank = 0; rank < num_ranks(); ++rank) {
       for_full(rank, rank_, [&](size_t replica, size_t count) {
         keys_to[rank] += count;
@@ -60,8 +61,8 @@ class KeyExchange {
       received += count;
     }
     std::vector<uint32_t> in(received);
-    group_.exchange(0, reinterpret_cast<const std::byte*>(out.data()), to, reinterpret_cast<std::byte*>(in.data()), from,
-                    sizeof(uint32_t));
+    group_.exchange(0, reinterpret_cast<const std::byte*>(out.data()), to, reinterpret_cast<std::byte*>(in.data()),
+                    from, sizeof(uint32_t));
     return in;
   }
 
@@ -117,8 +118,14 @@ uint64_t total_picks(const Announced& all, size_t replica) {
   return total;
 }
 
-uint64_t count_beyond(const Announced& all, size_t capacity) {
+uint64_t count_beyond(const Announced& all, CapacityScope scope, size_t capacity) {
   uint64_t count = 0;
+  if (scope == CapacityScope::kPerRank) {
+    for (const uint32_t picks : all.counts) {
+      count += picks - std::min<uint64_t>(picks, capacity);
+    }
+    return count;
+  }
   for (size_t replica = 0; replica < all.num_counts; ++replica) {
     const uint64_t total = total_picks(all, replica);
     count += total - std::min<uint64_t>(total, capacity);
@@ -148,10 +155,9 @@ std::vector<uint32_t> kept_by_key(const std::vector<std::span<const uint32_t>>& 
   }
   std::vector<uint32_t> kept(keys.size());
   const size_t most = std::min(capacity, all.size());
-  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(most), all.end(),
-                    [](const auto& a, const auto& b) {
-                      return a.first != b.first ? a.first > b.first : a.second < b.second;
-                    });
+  std::partial_sort(
+      all.begin(), all.begin() + static_cast<std::ptrdiff_t>(most), all.end(),
+      [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
   for (size_t n = 0; n < most; ++n) {
     ++kept[all[n].second];
   }
@@ -161,6 +167,9 @@ std::vector<uint32_t> kept_by_key(const std::vector<std::span<const uint32_t>>& 
 std::vector<uint32_t> share_capacity(Group& group, const Routing& routing, const PicksByReplica& picks,
                                      const Announced& all, size_t capacity) {
   const auto rank = static_cast<size_t>(group.rank());
+  if (group.routing_rules().scope == CapacityScope::kPerRank) {
+    return std::vector(all.num_counts, static_cast<uint32_t>(capacity));
+  }
   if (group.routing_rules().drop == DropPolicy::kPosition) {
     return kept_by_rank(all, rank, capacity);
   }

@@ -7,6 +7,7 @@
 
 #include "exchange_job.hpp"
 #include "moe/exchange/shared_capacity.hpp"
+#include "moe/exchange/step_capacity.hpp"
 
 namespace banyan::moe {
 namespace {
@@ -42,8 +43,9 @@ TEST(SharedCapacity, PlacesByRankThenTheFirstRanksKeepTheirs) {
   EXPECT_EQ(kept_by_rank(all, 0, 4), (std::vector<uint32_t>{3, 0, 2}));
   EXPECT_EQ(kept_by_rank(all, 1, 4), (std::vector<uint32_t>{1, 1, 2}));
   EXPECT_EQ(kept_by_rank(all, 1, 2), (std::vector<uint32_t>{0, 1, 0}));
-  EXPECT_EQ(count_beyond(all, 4), 3U);
-  EXPECT_EQ(count_beyond(all, 2), 5U + 0 + 2);
+  EXPECT_EQ(count_beyond(all, CapacityScope::kGlobal, 4), 3U);
+  EXPECT_EQ(count_beyond(all, CapacityScope::kGlobal, 2), 5U + 0 + 2);
+  EXPECT_EQ(count_beyond(all, CapacityScope::kPerRank, 2), 1U + 2);
 }
 
 TEST(SharedCapacity, PlacesByKeyThenTheLargestOfAllStayAndOfEqualOnesTheFirstSources) {
@@ -106,6 +108,50 @@ TEST(SharedCapacity, RoomForAllThenNothingIsDropped) {
   }
 }
 
+/// The agreed capacity, as ranks with these tokens find it, of two experts on two ranks and top 1.
+size_t capacity_of_step(const RoutingRules& rules, uint64_t first_tokens, uint64_t second_tokens) {
+  Announced all;
+  all.headers.resize(2);
+  all.headers[0].num_tokens = first_tokens;
+  all.headers[1].num_tokens = second_tokens;
+  return step_capacity(rules, all, 2);
+}
+
+TEST(StepCapacity, AFactorThenSoManyTimesTheMeanOfTheFullestRankOrOfAll) {
+  RoutingRules rules{.top_k = 1, .max_tokens = 10, .capacity_factor = 1.25};
+  EXPECT_EQ(capacity_of_step(rules, 3, 8), 5U);
+  EXPECT_EQ(capacity_of_step(rules, 0, 0), 0U);
+  rules.scope = CapacityScope::kGlobal;
+  EXPECT_EQ(capacity_of_step(rules, 3, 8), 7U);  // 6.875
+  rules.capacity_factor = 1e6;
+  EXPECT_EQ(capacity_of_step(rules, 3, 8), 20U);  // more are not possible
+  rules.scope = CapacityScope::kPerRank;
+  EXPECT_EQ(capacity_of_step(rules, 3, 8), 10U);
+}
+
+TEST(StepCapacity, AsLargeAsNeededThenNothingIsDroppedAndSlotsAreTheFullestReplicas) {
+  std::vector<Job> jobs;
+  for (const CapacityScope scope : {CapacityScope::kPerRank, CapacityScope::kGlobal}) {
+    for (const size_t num_chunks : {1, 3}) {
+      Job& job = jobs.emplace_back(shared_job());
+      job.capacity = 0;
+      job.capacity_is_most = true;
+      job.scope = scope;
+      job.num_chunks = num_chunks;
+      job.alignment = num_chunks;
+    }
+  }
+  jobs.push_back(jobs.back());
+  jobs.back().tokens.assign(5, 0);
+  std::string complaints;
+  const auto outcomes = run(jobs, &complaints);
+  EXPECT_EQ(complaints, "");
+  for (size_t n = 0; n < jobs.size(); ++n) {
+    EXPECT_EQ(outcomes[n][0].dropped, 0U);
+    EXPECT_EQ(testing::compare(jobs[n], outcomes[n]), "");
+  }
+}
+
 TEST(SharedCapacity, RandomMapsShapesAndPoliciesThenWhatStaysIsTheDefinitions) {
   EXPECT_TRUE(rc::check("random shared capacities", [] {
     Job job;
@@ -129,11 +175,21 @@ TEST(SharedCapacity, RandomMapsShapesAndPoliciesThenWhatStaysIsTheDefinitions) {
     job.top_k = *rc::gen::inRange(1, std::min(job.num_experts, 4) + 1);
     job.scope = *rc::gen::element(CapacityScope::kGlobal, CapacityScope::kPerRank);
     const size_t most = job.most_tokens() * (job.scope == CapacityScope::kGlobal ? job.size() : 1);
-    job.capacity = *rc::gen::inRange<size_t>(1, std::min<size_t>(most, 12) + 1);
+    switch (*rc::gen::inRange(0, 3)) {
+      case 0:
+        job.capacity = *rc::gen::inRange<size_t>(1, std::min<size_t>(most, 12) + 1);
+        break;
+      case 1:
+        job.capacity_is_most = true;
+        break;
+      default:
+        job.capacity_factor = *rc::gen::element(0.3, 0.5, 1.0, 1.25, 100.0);
+    }
     job.drop = *rc::gen::elementOf(std::vector(std::begin(kAllPolicies), std::end(kAllPolicies)));
     job.dedup = *rc::gen::element(Dedup::kNone, Dedup::kRank, Dedup::kNode, Dedup::kTier);
     job.layout = *rc::gen::element(LayoutKind::kExpertMajor, LayoutKind::kFlat);
     job.num_chunks = *rc::gen::inRange<size_t>(1, 4);
+    job.alignment = *rc::gen::inRange<size_t>(1, 4);
     job.weighted = *rc::gen::arbitrary<bool>();
     job.absent = *rc::gen::element(0.0, 0.3);
     job.seed = *rc::gen::inRange<uint64_t>(1, 1000000);

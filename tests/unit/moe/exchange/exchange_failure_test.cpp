@@ -2,6 +2,7 @@
 // What is wrong on one rank is an error on all, names it, and leaves the communicator as it was.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <future>
 #include <latch>
@@ -69,6 +70,10 @@ TEST(TokenExchangeFailure, TermsThatDifferThenAllRanksHearWhichAndWhere) {
                     terms.routing.capacity = 3;
                   }),
                   "capacity is \"0\" on rank 0 and \"3\" on rank 2");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity_is_most = true; }),
+                  "capacity is \"0\" on rank 0 and \"max\" on rank 2");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity_factor = 1.25; }),
+                  "capacity_factor is \"0\" on rank 0 and \"1.25\" on rank 2");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.drop = DropPolicy::kScore; }), "drop is \"0\"");
 }
 
@@ -81,6 +86,13 @@ TEST(TokenExchangeFailure, TermsThatAreNonsenseThenAllRanksHearThem) {
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.scope = CapacityScope::kGlobal; }),
                   "GLOBAL without a capacity");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity = 4; }), "more than max_tokens 3");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity_factor = -1; }), "capacity_factor is -1");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity_factor = std::nan(""); }), "capacity_factor");
+  expect_all_told(refusals([](GroupTerms& terms) {
+                    terms.routing.capacity_factor = 1;
+                    terms.routing.capacity = 1;
+                  }),
+                  "capacity and capacity_factor");
   expect_all_told(refusals([](GroupTerms& terms) {
                     terms.routing.scope = CapacityScope::kGlobal;
                     terms.routing.capacity = 13;

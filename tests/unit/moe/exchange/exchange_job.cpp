@@ -49,7 +49,10 @@ class Side {
                          .num_tokens = job.tokens[rank_]}),
         mover_(group_, job.progress_thread),
         row_bytes_(job.hidden * device::element_bytes(job.dtype)),
-        routings_(kept_routings(job, group_)) {}
+        capacity_(capacity_of(job, group_)),
+        routings_(kept_routings(job, group_)) {
+    expect(handle_.capacity() == capacity_.value_or(0), "capacity " + std::to_string(handle_.capacity()));
+  }
 
   Outcome run() {
     Outcome outcome;
@@ -170,8 +173,8 @@ class Side {
           ++counts[expert];
           size_t place = 0;
           if (job_.layout == LayoutKind::kExpertMajor) {
-            place = job_.capacity > 0 && job_.scope == CapacityScope::kPerRank
-                        ? chunk.layout.expert_begin[expert] + source * job_.capacity + in_slots[expert]
+            place = capacity_ && job_.scope == CapacityScope::kPerRank
+                        ? chunk.layout.expert_begin[expert] + source * *capacity_ + in_slots[expert]
                         : chunk.layout.expert_begin[expert] + counts[expert] - 1;
             ++in_slots[expert];
           } else if (job_.dedup == Dedup::kNone || rows_here == 0) {
@@ -196,10 +199,10 @@ class Side {
 
   /// Experts have as many rows as their slots, in steps of the alignment.
   void check_slots(const Handle::Chunk& chunk) {
-    if (job_.capacity == 0 || job_.layout != LayoutKind::kExpertMajor) {
+    if (!capacity_ || job_.layout != LayoutKind::kExpertMajor) {
       return;
     }
-    const size_t slots = job_.capacity * (job_.scope == CapacityScope::kGlobal ? 1 : job_.size());
+    const size_t slots = *capacity_ * (job_.scope == CapacityScope::kGlobal ? 1 : job_.size());
     const size_t rows = (slots + job_.alignment - 1) / job_.alignment * job_.alignment;
     for (size_t expert = 0; expert < chunk.layout.expert_counts.size(); ++expert) {
       expect(chunk.layout.expert_begin[expert + 1] - chunk.layout.expert_begin[expert] == rows, "slots");
@@ -257,6 +260,7 @@ class Side {
   size_t row_bytes_;
   std::vector<std::byte> tokens_, rows_, row_scales_;
   std::vector<Step> steps_;
+  std::optional<size_t> capacity_;
   std::vector<Routing> routings_;
 };
 
@@ -277,6 +281,8 @@ GroupTerms Job::terms() const {
   terms.routing = {.top_k = top_k,
                    .max_tokens = most_tokens(),
                    .capacity = capacity,
+                   .capacity_is_most = capacity_is_most,
+                   .capacity_factor = capacity_factor,
                    .scope = scope,
                    .drop = drop,
                    .seed = seed,
@@ -302,7 +308,8 @@ std::string Job::text() const {
   }
   out << " experts " << num_experts << " top_k " << top_k << " hidden " << hidden << " dtype "
       << static_cast<int>(dtype) << " dedup " << static_cast<int>(dedup) << " layout " << static_cast<int>(layout)
-      << " capacity " << capacity << " chunks " << num_chunks << " seed " << seed;
+      << " capacity " << capacity << " most " << capacity_is_most << " factor " << capacity_factor << " scope "
+      << static_cast<int>(scope) << " chunks " << num_chunks << " seed " << seed;
   return out.str();
 }
 

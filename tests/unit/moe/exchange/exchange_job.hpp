@@ -29,6 +29,8 @@ struct Job {
   LayoutKind layout = LayoutKind::kExpertMajor;
   size_t alignment = 1;
   size_t capacity = 0;
+  bool capacity_is_most = false;
+  double capacity_factor = 0;
   CapacityScope scope = CapacityScope::kPerRank;
   DropPolicy drop = DropPolicy::kPosition;
   size_t num_chunks = 1;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <tuple>
 
 #include "moe/exchange/drop.hpp"
@@ -31,6 +32,22 @@ double order_of(const Job& job, const GroupTerms& terms, const Routing& routing,
   return -static_cast<double>(drop_key(terms.routing, static_cast<int>(source), routing, pick));
 }
 
+/// Every rank's routing before anything is dropped.
+std::vector<Routing> all_routings(const Job& job, const Group& group) {
+  RoutingRules all_stay = job.terms().routing;
+  all_stay.capacity = 0;
+  std::vector<Routing> routings;
+  for (size_t source = 0; source < job.size(); ++source) {
+    const Gate gate = gate_of(job, source);
+    Problem problem;
+    routings.push_back(make_routing({.topk_idx = gate.topk_idx.data(),
+                                     .topk_weights = job.weighted ? gate.topk_weights.data() : nullptr,
+                                     .num_tokens = job.tokens[source]},
+                                    all_stay, group.map(), group.hosts(), static_cast<int>(source), &problem));
+  }
+  return routings;
+}
+
 Routing without(const Routing& all, const std::vector<char>& dropped) {
   Routing kept;
   kept.begin.push_back(0);
@@ -47,26 +64,51 @@ Routing without(const Routing& all, const std::vector<char>& dropped) {
 
 }  // namespace
 
+std::optional<size_t> capacity_of(const Job& job, const Group& group) {
+  const bool global = job.scope == CapacityScope::kGlobal;
+  if (job.capacity_factor > 0) {
+    const size_t tokens = global ? std::accumulate(job.tokens.begin(), job.tokens.end(), size_t{0})
+                                 : *std::max_element(job.tokens.begin(), job.tokens.end());
+    const double mean = job.top_k * static_cast<double>(tokens) / job.num_experts;
+    size_t capacity = 0;  // the least that is enough, and no more than there can be
+    while (static_cast<double>(capacity) < job.capacity_factor * mean - 1e-9 &&
+           capacity < job.most_tokens() * (global ? job.size() : 1)) {
+      ++capacity;
+    }
+    return capacity;
+  }
+  if (!job.capacity_is_most) {
+    return job.capacity > 0 ? std::optional(job.capacity) : std::nullopt;
+  }
+  std::map<std::tuple<size_t, size_t, int, int>, size_t> counts;
+  size_t most = 0;
+  const auto routings = all_routings(job, group);
+  for (size_t source = 0; source < routings.size(); ++source) {
+    for (size_t token = 0; token < job.tokens[source]; ++token) {
+      size_t chunk = 0;
+      while (token >= job.tokens[source] * (chunk + 1) / job.num_chunks) {
+        ++chunk;
+      }
+      for (const Pick& pick : routings[source].of(token)) {
+        most = std::max(most, ++counts[{global ? 0 : source, chunk, pick.rank, pick.local_expert}]);
+      }
+    }
+  }
+  return most;
+}
+
 std::vector<Routing> kept_routings(const Job& job, const Group& group) {
-  const GroupTerms terms = job.terms();
-  RoutingRules all_stay = terms.routing;
-  all_stay.capacity = 0;
-  std::vector<Routing> routings;
+  const auto capacity = job.capacity_is_most ? std::nullopt : capacity_of(job, group);
+  std::vector<Routing> routings = all_routings(job, group);
   // A replica's choices, of each source by itself or of all.
   std::map<std::tuple<size_t, int, int>, std::vector<Candidate>> candidates;
   for (size_t source = 0; source < job.size(); ++source) {
-    const Gate gate = gate_of(job, source);
-    Problem problem;
-    routings.push_back(make_routing({.topk_idx = gate.topk_idx.data(),
-                                     .topk_weights = job.weighted ? gate.topk_weights.data() : nullptr,
-                                     .num_tokens = job.tokens[source]},
-                                    all_stay, group.map(), group.hosts(), static_cast<int>(source), &problem));
-    const Routing& routing = routings.back();
+    const Routing& routing = routings[source];
     for (uint32_t at = 0; at < routing.picks.size(); ++at) {
       const Pick& pick = routing.picks[at];
       const size_t limited = job.scope == CapacityScope::kGlobal ? 0 : source;
       candidates[{limited, pick.rank, pick.local_expert}].push_back(
-          {order_of(job, terms, routing, source, at), source, at});
+          {order_of(job, job.terms(), routing, source, at), source, at});
     }
   }
   std::vector<std::vector<char>> dropped;
@@ -75,7 +117,7 @@ std::vector<Routing> kept_routings(const Job& job, const Group& group) {
   }
   for (auto& [replica, list] : candidates) {
     std::sort(list.begin(), list.end(), [](const Candidate& a, const Candidate& b) { return a.rank() < b.rank(); });
-    for (size_t n = job.capacity; job.capacity > 0 && n < list.size(); ++n) {
+    for (size_t n = capacity.value_or(list.size()); n < list.size(); ++n) {
       dropped[list[n].source][list[n].pick] = 1;
     }
   }

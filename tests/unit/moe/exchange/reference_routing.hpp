@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "exchange_job.hpp"
 
 namespace banyan::moe::testing {
+
+/// The capacity of the job's step by definition; nullopt: none.
+[[nodiscard]] std::optional<size_t> capacity_of(const Job& job, const Group& group);
 
 /// The routing of every rank of a job, with what is beyond a capacity left out by definition: all choices of a replica
 /// in one list, sorted, and cut.

@@ -100,6 +100,7 @@ typedef struct banyan_moe_config {
   double capacity_factor; /**< instead of `capacity`: that of a step is the least integer not below capacity_factor *
                              top_k * tokens / num_experts, tokens being those of all ranks with GLOBAL, else the most of
                              a rank; at most 1e6 */
+  size_t note_bytes; /**< of the caller's, told to all ranks with each route (banyan_moe_group_set_note); at most 64 */
   int progress_thread; /**< 1: a thread of the group moves on what was started while the caller computes, and keeps a
                           core busy; 0: only banyan_moe_request_test and _wait do. Ranks may differ */
   double experts_s;    /**< what the experts take for the rows of max_tokens tokens on each rank, in seconds: num_chunks
@@ -107,7 +108,7 @@ typedef struct banyan_moe_config {
 } banyan_moe_config;
 
 #define BANYAN_MOE_CONFIG_INIT \
-  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A communicator with experts. One thread, the communicator's. */
 typedef struct banyan_moe_group banyan_moe_group;
@@ -147,6 +148,11 @@ typedef struct banyan_moe_group_info {
 BANYAN_API banyan_status banyan_moe_group_get_info(const banyan_moe_group* group, banyan_moe_group_info* info);
 /** Writes the experts of this rank, ascending: [num_local_experts]. Local expert n is experts[n]. */
 BANYAN_API banyan_status banyan_moe_group_local_experts(const banyan_moe_group* group, int* experts);
+/**
+ * Sets what the next routes of this rank tell all ranks beside their routing, without an exchange more: note:
+ * [note_bytes], copied; zeros until set. Local. NOT_SUPPORTED: the group's note_bytes is 0.
+ */
+BANYAN_API banyan_status banyan_moe_group_set_note(banyan_moe_group* group, const void* note);
 
 /**
  * Takes a gate's output and tells each rank what it needs of it. topk_idx: [num_tokens, top_k], experts, -1 where a
@@ -181,6 +187,8 @@ typedef struct banyan_moe_chunk_info {
 /** Fills `info`, whose struct_size must be set. INVALID_ARGUMENT: no such chunk. */
 BANYAN_API banyan_status banyan_moe_handle_get_info(const banyan_moe_handle* handle, size_t chunk,
                                                     banyan_moe_chunk_info* info);
+/** Writes what each rank had noted when it called route: [ranks, note_bytes]. NOT_SUPPORTED: note_bytes is 0. */
+BANYAN_API banyan_status banyan_moe_handle_notes(const banyan_moe_handle* handle, void* notes);
 /**
  * Where experts' rows are. counts: [num_local_experts], choices of each; begins: [num_local_experts + 1], EXPERT_MAJOR:
  * first row of each, then num_rows. Each may be NULL; begins with another layout is NOT_SUPPORTED.

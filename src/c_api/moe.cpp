@@ -2,6 +2,7 @@
 #include "banyan/moe.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "c_api/boundary.hpp"
 #include "c_api/moe_handles.hpp"
@@ -88,6 +89,7 @@ moe::GroupTerms terms_of(const banyan_moe_config& config) {
   terms.alignment = config.alignment > 0 ? config.alignment : 1;
   terms.num_chunks = config.num_chunks;
   terms.experts_s = config.experts_s;
+  terms.note_bytes = config.note_bytes;
   terms.deterministic = flag_of("deterministic", config.deterministic, terms.problem);
   terms.fp32_partials = flag_of("fp32_partials", config.fp32_partials, terms.problem);
   terms.progress_thread = flag_of("progress_thread", config.progress_thread, terms.problem);
@@ -97,6 +99,12 @@ moe::GroupTerms terms_of(const banyan_moe_config& config) {
     terms.timeout_s = 0;
   }
   return terms;
+}
+
+void require_notes(size_t bytes) {
+  if (bytes == 0) {
+    throw Error(BANYAN_ERR_NOT_SUPPORTED, "the group has no notes: its note_bytes is 0");
+  }
 }
 
 banyan_moe_chunk_info info_of(const moe::Handle& handle, const moe::Handle::Chunk& chunk) {
@@ -173,12 +181,22 @@ banyan_status banyan_moe_group_local_experts(const banyan_moe_group* group, int*
   });
 }
 
+banyan_status banyan_moe_group_set_note(banyan_moe_group* group, const void* note) {
+  return c_boundary([&] {
+    auto& own = require(group, "group").note;
+    banyan::c_api::require_notes(own.size());
+    const auto* from = &require(static_cast<const std::byte*>(note), "note");
+    std::copy_n(from, own.size(), own.begin());
+  });
+}
+
 banyan_status banyan_moe_route(banyan_moe_group* group, const int64_t* topk_idx, const float* topk_weights,
                                size_t num_tokens, banyan_moe_handle** handle) {
   return c_boundary([&] {
     banyan_moe_group& g = require(group, "group");
     auto& out = require(handle, "handle");
-    out = new banyan_moe_handle(g, {.topk_idx = topk_idx, .topk_weights = topk_weights, .num_tokens = num_tokens});
+    out = new banyan_moe_handle(
+        g, {.topk_idx = topk_idx, .topk_weights = topk_weights, .num_tokens = num_tokens, .note = g.note.data()});
     ++g.num_handles;
   });
 }
@@ -201,6 +219,14 @@ banyan_status banyan_moe_handle_get_info(const banyan_moe_handle* handle, size_t
   return c_boundary([&] {
     const auto& h = require(handle, "handle").handle;
     fill(info, banyan::c_api::info_of(h, chunk_of(h, chunk)), "info");
+  });
+}
+
+banyan_status banyan_moe_handle_notes(const banyan_moe_handle* handle, void* notes) {
+  return c_boundary([&] {
+    const auto& all = require(handle, "handle").handle.notes();
+    banyan::c_api::require_notes(all.size());
+    std::copy(all.begin(), all.end(), &require(static_cast<std::byte*>(notes), "notes"));
   });
 }
 

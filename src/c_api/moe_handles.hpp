@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "banyan/moe.h"
 #include "c_api/handles.hpp"
@@ -17,6 +18,7 @@ struct banyan_moe_group {
   banyan_comm& comm;
   banyan::moe::Group group;
   banyan::moe::Mover mover;
+  std::vector<std::byte> note = std::vector<std::byte>(group.note_bytes());
   int num_handles = 0;
 };
 

@@ -28,6 +28,7 @@ struct Announcement {
   Header header;
   std::span<const size_t> metadata_bytes;  ///< by reader
   std::span<const uint32_t> counts;
+  std::span<const std::byte> note;
 };
 
 /// What all ranks announced.
@@ -35,6 +36,7 @@ struct Announced {
   std::vector<Header> headers;   ///< by rank
   std::vector<uint32_t> counts;  ///< by rank, num_counts each
   size_t num_counts = 0;
+  std::vector<std::byte> notes;  ///< by rank, one after the other
 
   [[nodiscard]] std::span<const uint32_t> counts_of(size_t rank) const {
     return std::span(counts).subspan(rank * num_counts, num_counts);

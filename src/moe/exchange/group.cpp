@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t kMaxChunks = 64;
 constexpr double kMaxSeconds = 1e9;
+constexpr size_t kMaxNoteBytes = 64;  ///< as much as the header beside it
 constexpr size_t kMaxLocalExperts = 65536;
 constexpr size_t kMaxPicks = size_t{1} << 31;
 
@@ -49,6 +50,7 @@ void check_terms(const GroupTerms& terms) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT,
                 fmt::format("experts_s is {}, must be from 0 to {}", terms.experts_s, kMaxSeconds));
   }
+  require_range("note_bytes", terms.note_bytes, 0, kMaxNoteBytes);
   require_range("scale_bytes", terms.scale_bytes, 0, size_t{1} << 31);
   if (terms.combine_dtype == device::Dtype::kBytes) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "combine_dtype must be a floating-point type: combine sums");
@@ -104,6 +106,7 @@ Group::Group(coll::Engine& engine, const GroupTerms& terms)
   row_bytes_ = terms.hidden * device::element_bytes(terms.dtype);
   scale_bytes_ = terms.scale_bytes;
   combine_hidden_ = terms.combine_hidden;
+  note_bytes_ = terms.note_bytes;
   agree(terms, deadline);
   double experts_s = 0;
   for (const std::string& text : told) {
@@ -178,6 +181,7 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
                        {"dedup", terms.dedup ? text(*terms.dedup) : "auto"},
                        {"layout", text(terms.layout)},
                        {"alignment", text(terms.alignment)},
+                       {"note_bytes", text(terms.note_bytes)},
                        {"num_chunks", text(terms.num_chunks)},
                        {"deterministic", text(terms.deterministic)},
                        {"fp32_partials", text(terms.fp32_partials)}});

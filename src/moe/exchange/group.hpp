@@ -39,6 +39,7 @@ struct GroupTerms {
   size_t alignment = 1;
   size_t num_chunks = 1;  ///< 0: as many as experts_s makes worth it
   double experts_s = 0;   ///< of the experts on a step's rows; the largest of all ranks counts
+  size_t note_bytes = 0;  ///< of the caller's, that a rank tells all others with each step's routing
   bool deterministic = false;
   bool fp32_partials = false;    ///< partial sums travel as fp32, not as combine_dtype
   bool progress_thread = false;  ///< a thread moves on what was started; ranks may differ
@@ -87,6 +88,7 @@ class Group {
   [[nodiscard]] size_t scale_bytes() const noexcept { return scale_bytes_; }
   [[nodiscard]] size_t hidden() const noexcept { return combine_hidden_; }  ///< elements of a row of combine
   [[nodiscard]] device::Dtype combine_dtype() const noexcept { return combine_dtype_; }
+  [[nodiscard]] size_t note_bytes() const noexcept { return note_bytes_; }
   [[nodiscard]] device::Dtype partial_dtype() const noexcept { return partial_dtype_; }
 
   /// The exchange of all ranks.
@@ -151,6 +153,7 @@ class Group {
   size_t row_bytes_ = 0;
   size_t scale_bytes_ = 0;
   size_t combine_hidden_ = 0;
+  size_t note_bytes_ = 0;
   device::Dtype combine_dtype_;
   device::Dtype partial_dtype_;
   bool deterministic_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "base/error.hpp"
 #include "moe/exchange/drop.hpp"
@@ -26,9 +27,14 @@ void Handle::make(const GateOutput& gate) {
   Metadata own = metadata(header.weighted != 0);
   const CapacityNeed need = capacity_need(rules, routing_, group_.map(), group_.metadata_rules().num_chunks);
   header.most_picks = need.most;
-  const Announced all = announce(group_.world(), group_.options(),
-                                 {.header = header, .metadata_bytes = own.bytes, .counts = need.counts});
+  std::vector<std::byte> note(group_.note_bytes());
+  if (gate.note != nullptr) {
+    std::copy_n(gate.note, note.size(), note.begin());
+  }
+  Announced all = announce(group_.world(), group_.options(),
+                           {.header = header, .metadata_bytes = own.bytes, .counts = need.counts, .note = note});
   check(all.headers);
+  notes_ = std::move(all.notes);
   capacity_ = step_capacity(rules, all, group_.map().num_experts());
   if (rules.drops_late()) {
     drop_beyond(all, own);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "moe/exchange/announcement.hpp"
@@ -39,6 +40,8 @@ class Handle {
   [[nodiscard]] uint64_t all_invalid() const noexcept { return all_invalid_; }
   /// Of the step, agreed by all ranks; 0: none. Slots of kExpertMajor follow it.
   [[nodiscard]] size_t capacity() const noexcept { return capacity_; }
+  /// What each rank noted: [ranks, Group::note_bytes].
+  [[nodiscard]] std::span<const std::byte> notes() const noexcept { return notes_; }
   /// Rows that a dispatch of the chunk sends from here to other hosts; and picks of this rank's tokens there.
   [[nodiscard]] size_t wire_rows(const Chunk& chunk) const;
   [[nodiscard]] size_t logical_rows(const Chunk& chunk) const;
@@ -63,6 +66,7 @@ class Handle {
   Routing routing_;
   std::vector<Chunk> chunks_;
   size_t capacity_ = 0;
+  std::vector<std::byte> notes_;
   uint64_t all_dropped_ = 0;
   uint64_t all_invalid_ = 0;
 };

@@ -84,6 +84,7 @@ struct GateOutput {
   const int64_t* topk_idx = nullptr;
   const float* topk_weights = nullptr;
   size_t num_tokens = 0;
+  const std::byte* note = nullptr;  ///< GroupTerms::note_bytes for all ranks to read; null: zeros
 };
 
 /// Checks a gate's output and finds a rank for each choice. Of replicas with shares, each has after every choice as

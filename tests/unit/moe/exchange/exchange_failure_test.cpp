@@ -74,12 +74,14 @@ TEST(TokenExchangeFailure, TermsThatDifferThenAllRanksHearWhichAndWhere) {
                   "capacity is \"0\" on rank 0 and \"max\" on rank 2");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity_factor = 1.25; }),
                   "capacity_factor is \"0\" on rank 0 and \"1.25\" on rank 2");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.note_bytes = 4; }), "note_bytes is \"0\" on rank 0");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.drop = DropPolicy::kScore; }), "drop is \"0\"");
 }
 
 TEST(TokenExchangeFailure, TermsThatAreNonsenseThenAllRanksHearThem) {
   expect_all_told(refusals([](GroupTerms& terms) { terms.num_experts = 0; }), "num_experts is 0");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.top_k = 9; }), "top_k is 9, must be from 1 to 8");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.note_bytes = 65; }), "note_bytes is 65, must be from 0 to 64");
   expect_all_told(refusals([](GroupTerms& terms) { terms.hidden = 0; }), "hidden is 0");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.max_tokens = size_t{1} << 40; }), "max_tokens");
   expect_all_told(refusals([](GroupTerms& terms) { terms.combine_dtype = device::Dtype::kBytes; }), "combine_dtype");

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
-#include <random>
 #include <sstream>
 
 #include "reference_routing.hpp"
@@ -35,6 +34,15 @@ std::byte scale_byte(size_t rank, size_t token, size_t position) {
   return static_cast<std::byte>(rank * 37 + token * 11 + position * 3 + 1);
 }
 
+/// Rank 1 has none to give.
+std::vector<std::byte> note_of(const Job& job, size_t rank) {
+  std::vector<std::byte> note(rank == 1 ? 0 : job.note_bytes);
+  for (size_t at = 0; at < note.size(); ++at) {
+    note[at] = static_cast<std::byte>(job.seed * 5 + rank * 17 + at * 3 + 1);
+  }
+  return note;
+}
+
 /// One rank's side of a job.
 class Side {
  public:
@@ -43,10 +51,12 @@ class Side {
         complaints_(complaints),
         rank_(static_cast<size_t>(engine.communicator().rank())),
         gate_(gate_of(job, rank_)),
+        note_(note_of(job, rank_)),
         group_(engine, job.terms()),
         handle_(group_, {.topk_idx = gate_.topk_idx.data(),
                          .topk_weights = job.weighted ? gate_.topk_weights.data() : nullptr,
-                         .num_tokens = job.tokens[rank_]}),
+                         .num_tokens = job.tokens[rank_],
+                         .note = note_.empty() ? nullptr : note_.data()}),
         mover_(group_, job.progress_thread),
         row_bytes_(job.hidden * device::element_bytes(job.dtype)),
         capacity_(capacity_of(job, group_)),
@@ -58,6 +68,7 @@ class Side {
     Outcome outcome;
     outcome.dropped = handle_.all_dropped();
     outcome.invalid = handle_.all_invalid();
+    check_notes();
     tokens_ = stored(job_.dtype, token_values(job_, rank_));
     outcome.combined.assign(job_.tokens[rank_] * row_bytes_ + 1, kGuard);
     steps_.resize(handle_.chunks().size());
@@ -135,6 +146,17 @@ class Side {
     } catch (const Error& error) {
       expect(error.status() == BANYAN_ERR_BUSY, error.what());
     }
+  }
+
+  void check_notes() {
+    std::vector<std::byte> wanted;
+    for (size_t rank = 0; rank < job_.size(); ++rank) {
+      auto note = note_of(job_, rank);
+      note.resize(job_.note_bytes);
+      wanted.insert(wanted.end(), note.begin(), note.end());
+    }
+    const auto got = handle_.notes();
+    expect(std::equal(got.begin(), got.end(), wanted.begin(), wanted.end()), "notes");
   }
 
   /// Of fp32, whose roundings are small beside what a choice more or less makes.
@@ -254,6 +276,7 @@ class Side {
   Complaints& complaints_;
   size_t rank_;
   Gate gate_;
+  std::vector<std::byte> note_;
   Group group_;
   Handle handle_;
   Mover mover_;
@@ -291,6 +314,7 @@ GroupTerms Job::terms() const {
   terms.layout = layout;
   terms.alignment = alignment;
   terms.num_chunks = num_chunks;
+  terms.note_bytes = note_bytes;
   terms.deterministic = deterministic;
   terms.fp32_partials = fp32_partials;
   return terms;
@@ -312,46 +336,6 @@ std::string Job::text() const {
       << static_cast<int>(scope) << " chunks " << num_chunks << " seed " << seed;
   return out.str();
 }
-
-Gate gate_of(const Job& job, size_t rank) {
-  std::mt19937_64 random(job.seed * 1000 + rank);
-  Gate gate;
-  std::vector<int64_t> experts(static_cast<size_t>(job.num_experts));
-  for (size_t e = 0; e < experts.size(); ++e) {
-    experts[e] = static_cast<int64_t>(e);
-  }
-  std::uniform_real_distribution<double> uniform;
-  for (size_t token = 0; token < job.tokens[rank]; ++token) {
-    std::shuffle(experts.begin(), experts.end(), random);
-    for (int slot = 0; slot < job.top_k; ++slot) {
-      gate.topk_idx.push_back(uniform(random) < job.absent ? -1 : experts[static_cast<size_t>(slot)]);
-      gate.topk_weights.push_back(static_cast<float>(uniform(random)));
-    }
-  }
-  return gate;
-}
-
-std::vector<float> token_values(const Job& job, size_t rank) {
-  std::vector<float> values(job.tokens[rank] * job.hidden);
-  for (size_t at = 0; at < values.size(); ++at) {  // at most 8 significant bits
-    values[at] = static_cast<float>((at * 7 + rank * 31 + at / job.hidden * 13) % 127) / 16 - 4;
-  }
-  return values;
-}
-
-std::vector<std::byte> stored(device::Dtype dtype, const std::vector<float>& values) {
-  std::vector<std::byte> bytes(values.size() * device::element_bytes(dtype));
-  device::store(dtype, values, bytes.data());
-  return bytes;
-}
-
-std::vector<float> loaded(device::Dtype dtype, const std::byte* data, size_t count) {
-  std::vector<float> values(count, 0.0F);
-  device::add_scaled(dtype, data, 1, values);
-  return values;
-}
-
-float expert_value(int expert, float value) { return value * static_cast<float>(1 + expert % 5) / 4 + 1; }
 
 void set_racks(coll::Engine& engine, const Job& job) {
   if (job.racks.empty()) {

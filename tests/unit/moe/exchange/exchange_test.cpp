@@ -93,6 +93,18 @@ TEST(TokenExchange, AlignmentScalesChunksAndFixedSlotsThenAllArrive) {
   expect_right(jobs);
 }
 
+TEST(TokenExchange, NotesThenAllRanksReadThoseOfAllWhateverElseTheFirstExchangeCarries) {
+  std::vector<Job> jobs(4, small_job());
+  jobs[0].note_bytes = 1;
+  jobs[1].note_bytes = 64;
+  jobs[2].note_bytes = 7;
+  jobs[2].capacity_is_most = true;
+  jobs[2].scope = CapacityScope::kGlobal;
+  jobs[3].note_bytes = 13;
+  jobs[3].tokens.assign(7, 0);
+  expect_right(jobs);
+}
+
 TEST(TokenExchange, ReplicasThenEachChoiceGoesToOneOfThem) {
   Job job = small_job();
   job.num_experts = 5;

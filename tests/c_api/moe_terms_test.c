@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Capacities of a token exchange on ranks that are threads: which choices of all ranks stay. */
+/** What a route agrees on, on ranks that are threads: which choices stay within capacities, and notes. */
 #include <stdint.h>
 
 #include "ranks.h"
@@ -86,6 +86,43 @@ static void agreed(rank_context* self) {
   CHECK_OK(banyan_comm_destroy(self->comm));
 }
 
+static void notes(rank_context* self) {
+  banyan_moe_config config = config_of();
+  banyan_moe_group* group = NULL;
+  banyan_moe_handle* handle = NULL;
+  const int64_t topk_idx[kTokens] = {0, 1, 2, 0};
+  int step, rank, all[kRanks];
+  config.note_bytes = sizeof step;
+  CHECK_OK(banyan_moe_group_create(self->comm, &config, &group));
+  for (step = 0; step < 3; ++step) {
+    const int note = step * 100 + self->rank;
+    if (step > 0) {
+      CHECK_OK(banyan_moe_group_set_note(group, &note));
+    }
+    CHECK_OK(banyan_moe_route(group, topk_idx, NULL, kTokens, &handle));
+    CHECK_OK(banyan_moe_handle_notes(handle, all));
+    for (rank = 0; rank < kRanks; ++rank) {
+      CHECK(all[rank] == (step > 0 ? step * 100 + rank : 0));
+    }
+    CHECK_REJECTS(banyan_moe_handle_notes(handle, NULL), "notes");
+    CHECK_OK(banyan_moe_handle_free(handle));
+  }
+  CHECK_REJECTS(banyan_moe_group_set_note(group, NULL), "note");
+  CHECK_REJECTS(banyan_moe_group_set_note(NULL, all), "group");
+  CHECK_REJECTS(banyan_moe_handle_notes(NULL, all), "handle");
+  CHECK_OK(banyan_moe_group_free(group));
+  config.note_bytes = 0;
+  CHECK_OK(banyan_moe_group_create(self->comm, &config, &group));
+  CHECK_OK(banyan_moe_route(group, topk_idx, NULL, kTokens, &handle));
+  CHECK_FAILS(banyan_moe_group_set_note(group, all), BANYAN_ERR_NOT_SUPPORTED, "note_bytes");
+  CHECK_FAILS(banyan_moe_handle_notes(handle, all), BANYAN_ERR_NOT_SUPPORTED, "note_bytes");
+  CHECK_OK(banyan_moe_handle_free(handle));
+  CHECK_OK(banyan_moe_group_free(group));
+  config.note_bytes = 65;
+  CHECK_REJECTS(banyan_moe_group_create(self->comm, &config, &group), "note_bytes is 65");
+  CHECK_OK(banyan_comm_destroy(self->comm));
+}
+
 int main(void) {
   double factors[] = {0, 0.9};
   int by_score[] = {0, 1};
@@ -93,5 +130,6 @@ int main(void) {
   run_ranks(kRanks, NULL, shared, &by_score[1]);
   run_ranks(kRanks, NULL, agreed, &factors[0]);
   run_ranks(kRanks, NULL, agreed, &factors[1]);
+  run_ranks(kRanks, NULL, notes, NULL);
   return check_summary();
 }

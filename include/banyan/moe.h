@@ -87,16 +87,16 @@ typedef struct banyan_moe_config {
                                    alignment; default: no limit (dropless) */
   int drop;                     /**< a banyan_moe_drop */
   uint64_t seed;                /**< of DROP_RANDOM */
-  int drop_invalid;       /**< 1: leave out choices that are wrong, and tokens beyond max_tokens (which are in no chunk:
-                             nothing is written for them), and count them; 0: they are errors */
-  size_t num_chunks; /**< a step's tokens move in so many parts, each dispatched and combined by itself; at most 64;
-                        default: as many as make a step of experts_s fastest by the model, 1 where that is 0 */
-  int deterministic;      /**< 1: equal bits whatever `dedup` (between NONE and others only with EXPERT_MAJOR: else the
-                             caller sums): partial sums are rounded where the longest ladder would */
-  int fp32_partials;      /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
-  double timeout_s;       /**< deadline of each exchange; default: the communicator's. Ranks may differ */
-  int capacity_scope;     /**< a banyan_moe_capacity_scope; GLOBAL: `capacity` is the most choices of all ranks for an
-                             expert (each replica), at most max_tokens * ranks, and slots are [local experts, capacity] */
+  int drop_invalid;   /**< 1: leave out choices that are wrong, and tokens beyond max_tokens (which are in no chunk:
+                         nothing is written for them), and count them; 0: they are errors */
+  size_t num_chunks;  /**< a step's tokens move in so many parts, each dispatched and combined by itself; at most 64;
+                         default: as many as make a step of experts_s fastest by the model, 1 where that is 0 */
+  int deterministic;  /**< 1: equal bits whatever `dedup` (between NONE and others only with EXPERT_MAJOR: else the
+                         caller sums): partial sums are rounded where the longest ladder would */
+  int fp32_partials;  /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
+  double timeout_s;   /**< deadline of each exchange; default: the communicator's. Ranks may differ */
+  int capacity_scope; /**< a banyan_moe_capacity_scope; GLOBAL: `capacity` is the most choices of all ranks for an
+                         expert (each replica), at most max_tokens * ranks, and slots are [local experts, capacity] */
   double capacity_factor; /**< instead of `capacity`: that of a step is the least integer not below capacity_factor *
                              top_k * tokens / num_experts, tokens being those of all ranks with GLOBAL, else the most of
                              a rank; at most 1e6 */

@@ -96,6 +96,11 @@ class Group {
   /// Starts an exchange of rows along a rung, of which one at a time is under way. What `leg` points to is borrowed
   /// until it is over, but not its row counts.
   void start(size_t rung, const Leg& leg);
+  /// The same, and waits.
+  void exchange(size_t rung, const Leg& leg) {
+    start(rung, leg);
+    engine_of(rung).wait(rungs_[rung].request);
+  }
   /// True: the rung's exchange is over.
   [[nodiscard]] bool test(size_t rung);
   /// After a failure: nothing of the rung's exchange touches its memory any more.

@@ -61,8 +61,11 @@ class KeyExchange {
       received += count;
     }
     std::vector<uint32_t> in(received);
-    group_.exchange(0, reinterpret_cast<const std::byte*>(out.data()), to, reinterpret_cast<std::byte*>(in.data()),
-                    from, sizeof(uint32_t));
+    group_.exchange(0, {.send = reinterpret_cast<const std::byte*>(out.data()),
+                        .send_rows = to,
+                        .recv = reinterpret_cast<std::byte*>(in.data()),
+                        .recv_rows = from,
+                        .bytes = sizeof(uint32_t)});
     return in;
   }
 

@@ -100,18 +100,27 @@ void check_rank(coll::Engine& engine, const Job& job, std::string& complaints) {
   }
 }
 
+void expect_right_gradients(const Job& job) {
+  std::vector<std::string> complaints(job.size());
+  const auto ends = run_ranks(job.hosts, job.settings, [&](coll::Engine& engine) {
+    check_rank(engine, job, complaints[static_cast<size_t>(engine.communicator().rank())]);
+  });
+  for (size_t rank = 0; rank < ends.size(); ++rank) {
+    EXPECT_EQ(ends[rank].text, "") << job.text();
+    EXPECT_EQ(complaints[rank], "") << job.text();
+  }
+}
+
 TEST(TokenExchangeBackward, EachDedupThenGradientsOfRowsWeightsAndTokensAreRight) {
   for (const Dedup dedup : {Dedup::kNone, Dedup::kRank, Dedup::kNode, Dedup::kTier}) {
-    const Job job = backward_job(dedup);
-    std::vector<std::string> complaints(job.size());
-    const auto ends = run_ranks(job.hosts, job.settings, [&](coll::Engine& engine) {
-      check_rank(engine, job, complaints[static_cast<size_t>(engine.communicator().rank())]);
-    });
-    for (size_t rank = 0; rank < ends.size(); ++rank) {
-      EXPECT_EQ(ends[rank].text, "") << job.text();
-      EXPECT_EQ(complaints[rank], "") << job.text();
-    }
+    expect_right_gradients(backward_job(dedup));
   }
+}
+
+TEST(TokenExchangeBackward, NoRowsInTheFirstStepThenGradientsAreRight) {
+  Job job = backward_job(Dedup::kNode);
+  job.tokens.assign(5, 0);
+  expect_right_gradients(job);
 }
 
 }  // namespace

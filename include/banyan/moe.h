@@ -90,7 +90,8 @@ typedef struct banyan_moe_config {
   int drop_invalid;   /**< 1: leave out choices that are wrong, and tokens beyond max_tokens (which are in no chunk:
                          nothing is written for them), and count them; 0: they are errors */
   size_t num_chunks;  /**< a step's tokens move in so many parts, each dispatched and combined by itself; at most 64;
-                         default: as many as make a step of experts_s fastest by the model, 1 where that is 0 */
+                         default: as many as make a step of experts_s fastest by the model, 1 where that is 0, or with
+                        duplicates */
   int deterministic;  /**< 1: equal bits whatever `dedup` (between NONE and others only with EXPERT_MAJOR: else the
                          caller sums): partial sums are rounded where the longest ladder would */
   int fp32_partials;  /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
@@ -101,14 +102,19 @@ typedef struct banyan_moe_config {
                              top_k * tokens / num_experts, tokens being those of all ranks with GLOBAL, else the most of
                              a rank; at most 1e6 */
   size_t note_bytes; /**< of the caller's, told to all ranks with each route (banyan_moe_group_set_note); at most 64 */
-  int progress_thread; /**< 1: a thread of the group moves on what was started while the caller computes, and keeps a
-                          core busy; 0: only banyan_moe_request_test and _wait do. Ranks may differ */
-  double experts_s;    /**< what the experts take for the rows of max_tokens tokens on each rank, in seconds: num_chunks
-                          follows from it. The largest of all ranks counts */
+  const int* duplicates; /**< [ranks]: ranks of equal numbers, for example those of a tensor-parallel group, give equal
+                            tokens and routing; each sends a slice, and all get what they would get without. NULL: none.
+                            With it `capacity` and the policies are of a slice, and sources of rows ranks with slices */
+  int sharded_experts;   /**< 1: ranks of equal numbers hold parts of the same experts, and all the same experts: each
+                            gets the rows of all. EXPERT_MAJOR, PER_RANK; needs duplicates and expert_offsets */
+  int progress_thread;   /**< 1: a thread of the group moves on what was started while the caller computes, and keeps a
+                            core busy; 0: only banyan_moe_request_test and _wait do. Ranks may differ */
+  double experts_s; /**< what the experts take for the rows of max_tokens tokens on each rank, in seconds: num_chunks
+                       follows from it. The largest of all ranks counts */
 } banyan_moe_config;
 
 #define BANYAN_MOE_CONFIG_INIT \
-  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(banyan_moe_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** A communicator with experts. One thread, the communicator's. */
 typedef struct banyan_moe_group banyan_moe_group;
@@ -127,8 +133,8 @@ BANYAN_API banyan_status banyan_moe_group_create(banyan_comm* comm, const banyan
                                                  banyan_moe_group** group);
 /**
  * Frees a group. Collective on a healthy communicator, as banyan_comm_destroy: waits, bounded by the deadline, for the
- * ranks of this host, and of this rack, that rows were passed on to. Local after an error. BUSY, of this rank alone: it
- * has handles. NULL is allowed.
+ * ranks of this host, and of this rack, that rows were passed on to, and for duplicates. Local after an error. BUSY, of
+ * this rank alone: it has handles. NULL is allowed.
  */
 BANYAN_API banyan_status banyan_moe_group_free(banyan_moe_group* group);
 
@@ -159,9 +165,9 @@ BANYAN_API banyan_status banyan_moe_group_set_note(banyan_moe_group* group, cons
  * token has fewer; topk_weights: like it, finite, or NULL on this rank: 1. Both are copied; a rank may have no tokens.
  * Collective; blocks. What is wrong on any rank (an index out of range, an expert twice in a token, a weight that is
  * not finite, more than max_tokens tokens, topk_idx NULL
- * with tokens) is INVALID_ARGUMENT on all, the text names rank, token and field; nothing happened then. Of this rank
- * alone: group or handle NULL, BUSY. The handle serves every function below, as often as you like, also for
- * recomputation; free it before its group.
+ * with tokens, a duplicate whose call differs) is INVALID_ARGUMENT on all, the text names rank, token and field;
+ * nothing happened then. Of this rank alone: group or handle NULL, BUSY. The handle serves every function below, as
+ * often as you like, also for recomputation; free it before its group.
  */
 BANYAN_API banyan_status banyan_moe_route(banyan_moe_group* group, const int64_t* topk_idx, const float* topk_weights,
                                           size_t num_tokens, banyan_moe_handle** handle);
@@ -176,7 +182,8 @@ typedef struct banyan_moe_chunk_info {
   size_t num_rows;      /**< rows of the layout, unused ones included: what `rows` buffers need room for */
   size_t num_received;  /**< rows that come, before they are laid out */
   size_t num_choices;   /**< choices that this rank's experts serve */
-  size_t wire_rows;     /**< rows that a dispatch sends from here to other hosts, also those passed on for others */
+  size_t wire_rows;     /**< rows that a dispatch sends from here to other hosts, also those passed on for others
+                             and those gathered by duplicates */
   size_t logical_rows;  /**< choices of this rank's tokens on other hosts: wire rows if nothing were shared */
   uint64_t num_dropped; /**< of all ranks and chunks: choices beyond a capacity */
   uint64_t num_invalid; /**< of all ranks and chunks: choices left out by drop_invalid; of a token beyond
@@ -245,6 +252,7 @@ BANYAN_API banyan_status banyan_moe_combine_backward(banyan_moe_handle* handle, 
  * (progress_thread, or a test now and then). Each one under way keeps copies of its rows inside the library. Until
  * each is known to be done (by test, wait or free), every other exchange, plan and statistic of the communicator,
  * banyan_moe_route and groups included, is BUSY. Collective; INVALID_ARGUMENT and BUSY are of this rank alone.
+ * NOT_SUPPORTED: the group has duplicates.
  */
 BANYAN_API banyan_status banyan_moe_dispatch_start(banyan_moe_handle* handle, size_t chunk, const void* tokens,
                                                    const void* scales, void* rows, void* row_scales,

@@ -12,18 +12,18 @@ namespace {
 
 /// The part of an array of all the step's tokens that is the chunk's; null stays null where there is nothing.
 template <typename Pointer>
-auto chunk_tokens(const moe::Handle::Chunk& chunk, Pointer pointer, size_t bytes, const char* name) {
+auto chunk_tokens(const Extent& extent, Pointer pointer, size_t bytes, const char* name) {
   using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
-  if (chunk.plan.num_tokens * bytes > 0) {
+  if (extent.num_tokens * bytes > 0) {
     static_cast<void>(require(static_cast<Byte*>(pointer), name));
   }
-  return pointer == nullptr ? nullptr : static_cast<Byte*>(pointer) + chunk.plan.first_token * bytes;
+  return pointer == nullptr ? nullptr : static_cast<Byte*>(pointer) + extent.first_token * bytes;
 }
 
 template <typename Pointer>
-auto chunk_rows(const moe::Handle::Chunk& chunk, Pointer pointer, size_t bytes, const char* name) {
+auto chunk_rows(const Extent& extent, Pointer pointer, size_t bytes, const char* name) {
   using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
-  if (chunk.layout.rows * bytes > 0) {
+  if (extent.layout.rows * bytes > 0) {
     static_cast<void>(require(static_cast<Byte*>(pointer), name));
   }
   return static_cast<Byte*>(pointer);
@@ -31,37 +31,32 @@ auto chunk_rows(const moe::Handle::Chunk& chunk, Pointer pointer, size_t bytes, 
 
 size_t combine_bytes(const moe::Group& group) { return group.hidden() * device::element_bytes(group.combine_dtype()); }
 
-std::shared_ptr<moe::Move> dispatch_of(banyan_moe_handle& handle, size_t chunk, const void* tokens, const void* scales,
-                                       const std::pair<void*, void*>& rows_and_scales) {
-  const auto& c = chunk_of(handle.handle, chunk);
-  auto& group = handle.group.group;
+moe::DispatchTerms dispatch_terms(const banyan_moe_handle& handle, size_t chunk, const void* tokens, const void* scales,
+                                  const std::pair<void*, void*>& rows_and_scales) {
+  const Extent extent = extent_of(handle, chunk);
+  const auto& group = handle.group.group;
   const auto [rows, row_scales] = rows_and_scales;
-  return moe::make_dispatch(group, c,
-                            {.tokens = chunk_tokens(c, tokens, group.row_bytes(), "tokens"),
-                             .scales = chunk_tokens(c, scales, group.scale_bytes(), "scales"),
-                             .rows = chunk_rows(c, rows, group.row_bytes(), "rows"),
-                             .row_scales = chunk_rows(c, row_scales, group.scale_bytes(), "row_scales")});
+  return {.tokens = chunk_tokens(extent, tokens, group.row_bytes(), "tokens"),
+          .scales = chunk_tokens(extent, scales, group.scale_bytes(), "scales"),
+          .rows = chunk_rows(extent, rows, group.row_bytes(), "rows"),
+          .row_scales = chunk_rows(extent, row_scales, group.scale_bytes(), "row_scales")};
 }
 
-std::shared_ptr<moe::Move> combine_of(banyan_moe_handle& handle, size_t chunk, const void* rows, void* tokens) {
-  const auto& c = chunk_of(handle.handle, chunk);
-  auto& group = handle.group.group;
-  const size_t bytes = combine_bytes(group);
-  return moe::make_combine(group, c,
-                           {.rows = chunk_rows(c, rows, bytes, "rows"),
-                            .tokens = chunk_tokens(c, tokens, bytes, "tokens"),
-                            .weighted = true});
+moe::CombineTerms combine_terms(const banyan_moe_handle& handle, size_t chunk, const void* rows, void* tokens) {
+  const Extent extent = extent_of(handle, chunk);
+  const size_t bytes = combine_bytes(handle.group.group);
+  return {.rows = chunk_rows(extent, rows, bytes, "rows"),
+          .tokens = chunk_tokens(extent, tokens, bytes, "tokens"),
+          .weighted = true};
 }
 
-std::shared_ptr<moe::Move> dispatch_backward_of(banyan_moe_handle& handle, size_t chunk, const void* grad_rows,
-                                                void* grad_tokens) {
-  const auto& c = chunk_of(handle.handle, chunk);
-  auto& group = handle.group.group;
-  const size_t bytes = combine_bytes(group);
-  return moe::make_combine(group, c,
-                           {.rows = chunk_rows(c, grad_rows, bytes, "grad_rows"),
-                            .tokens = chunk_tokens(c, grad_tokens, bytes, "grad_tokens"),
-                            .weighted = false});
+moe::CombineTerms dispatch_backward_terms(const banyan_moe_handle& handle, size_t chunk, const void* grad_rows,
+                                          void* grad_tokens) {
+  const Extent extent = extent_of(handle, chunk);
+  const size_t bytes = combine_bytes(handle.group.group);
+  return {.rows = chunk_rows(extent, grad_rows, bytes, "grad_rows"),
+          .tokens = chunk_tokens(extent, grad_tokens, bytes, "grad_tokens"),
+          .weighted = false};
 }
 
 /// What a caller of combine_backward gives.
@@ -72,30 +67,52 @@ struct BackwardBuffers {
   float* grad_weights;
 };
 
-std::shared_ptr<moe::Move> combine_backward_of(banyan_moe_handle& handle, size_t chunk,
-                                               const BackwardBuffers& buffers) {
-  const auto& c = chunk_of(handle.handle, chunk);
-  auto& group = handle.group.group;
+moe::SpreadTerms combine_backward_terms(const banyan_moe_handle& handle, size_t chunk, const BackwardBuffers& buffers) {
+  const Extent extent = extent_of(handle, chunk);
+  const auto& group = handle.group.group;
   const size_t bytes = combine_bytes(group);
-  moe::SpreadTerms terms{.tokens = chunk_tokens(c, buffers.grad_tokens, bytes, "grad_tokens"),
-                         .rows = chunk_rows(c, buffers.grad_rows, bytes, "grad_rows")};
+  moe::SpreadTerms terms{.tokens = chunk_tokens(extent, buffers.grad_tokens, bytes, "grad_tokens"),
+                         .rows = chunk_rows(extent, buffers.grad_rows, bytes, "grad_rows")};
   if (buffers.grad_weights != nullptr) {
     if (!is_expert_major(group)) {
       throw Error(BANYAN_ERR_NOT_SUPPORTED, "grad_weights: only EXPERT_MAJOR rows are multiplied by weights here");
     }
     const auto top_k = static_cast<size_t>(group.routing_rules().top_k);
-    terms.expert_rows = chunk_rows(c, buffers.rows, bytes, "rows");
+    terms.expert_rows = chunk_rows(extent, buffers.rows, bytes, "rows");
     terms.routing = &handle.handle.routing();
-    terms.gradients = {buffers.grad_weights + c.plan.first_token * top_k, c.plan.num_tokens * top_k};
+    terms.gradients = {buffers.grad_weights + extent.first_token * top_k, extent.num_tokens * top_k};
   }
-  return moe::make_spread(group, c, terms);
+  return terms;
+}
+
+std::shared_ptr<moe::Move> make(banyan_moe_handle& h, size_t chunk, const moe::DispatchTerms& terms) {
+  return moe::make_dispatch(h.group.group, chunk_of(h.handle, chunk), terms);
+}
+std::shared_ptr<moe::Move> make(banyan_moe_handle& h, size_t chunk, const moe::CombineTerms& terms) {
+  return moe::make_combine(h.group.group, chunk_of(h.handle, chunk), terms);
+}
+std::shared_ptr<moe::Move> make(banyan_moe_handle& h, size_t chunk, const moe::SpreadTerms& terms) {
+  return moe::make_spread(h.group.group, chunk_of(h.handle, chunk), terms);
+}
+
+template <typename Terms>
+void run(banyan_moe_handle& h, size_t chunk, const Terms& terms) {
+  if (h.sliced) {
+    h.sliced->run(chunk, terms);
+  } else {
+    h.group.mover.run(make(h, chunk, terms));
+  }
 }
 
 /// Starts a move; the request is the caller's.
-void start(banyan_moe_handle& handle, std::shared_ptr<moe::Move> move, banyan_moe_request*& request) {
-  auto made = std::make_unique<banyan_moe_request>(handle);
-  made->started = handle.group.mover.start(std::move(move));
-  ++handle.num_requests;
+template <typename Terms>
+void start(banyan_moe_handle& h, size_t chunk, const Terms& terms, banyan_moe_request*& request) {
+  if (h.sliced) {
+    throw Error(BANYAN_ERR_NOT_SUPPORTED, "a group with duplicates moves rows only by calls that wait");
+  }
+  auto made = std::make_unique<banyan_moe_request>(h);
+  made->started = h.group.mover.start(make(h, chunk, terms));
+  ++h.num_requests;
   request = made.release();
 }
 
@@ -103,11 +120,12 @@ void start(banyan_moe_handle& handle, std::shared_ptr<moe::Move> move, banyan_mo
 }  // namespace banyan::c_api
 
 using banyan::c_api::c_boundary;
-using banyan::c_api::combine_backward_of;
-using banyan::c_api::combine_of;
-using banyan::c_api::dispatch_backward_of;
-using banyan::c_api::dispatch_of;
+using banyan::c_api::combine_backward_terms;
+using banyan::c_api::combine_terms;
+using banyan::c_api::dispatch_backward_terms;
+using banyan::c_api::dispatch_terms;
 using banyan::c_api::require;
+using banyan::c_api::run;
 using banyan::c_api::start;
 
 extern "C" {
@@ -116,14 +134,14 @@ banyan_status banyan_moe_dispatch(banyan_moe_handle* handle, size_t chunk, const
                                   void* rows, void* row_scales) {
   return c_boundary([&] {
     banyan_moe_handle& h = require(handle, "handle");
-    h.group.mover.run(dispatch_of(h, chunk, tokens, scales, {rows, row_scales}));
+    run(h, chunk, dispatch_terms(h, chunk, tokens, scales, {rows, row_scales}));
   });
 }
 
 banyan_status banyan_moe_combine(banyan_moe_handle* handle, size_t chunk, const void* rows, void* tokens) {
   return c_boundary([&] {
     banyan_moe_handle& h = require(handle, "handle");
-    h.group.mover.run(combine_of(h, chunk, rows, tokens));
+    run(h, chunk, combine_terms(h, chunk, rows, tokens));
   });
 }
 
@@ -131,7 +149,7 @@ banyan_status banyan_moe_dispatch_backward(banyan_moe_handle* handle, size_t chu
                                            void* grad_tokens) {
   return c_boundary([&] {
     banyan_moe_handle& h = require(handle, "handle");
-    h.group.mover.run(dispatch_backward_of(h, chunk, grad_rows, grad_tokens));
+    run(h, chunk, dispatch_backward_terms(h, chunk, grad_rows, grad_tokens));
   });
 }
 
@@ -139,7 +157,7 @@ banyan_status banyan_moe_combine_backward(banyan_moe_handle* handle, size_t chun
                                           const void* rows, void* grad_rows, float* grad_weights) {
   return c_boundary([&] {
     banyan_moe_handle& h = require(handle, "handle");
-    h.group.mover.run(combine_backward_of(h, chunk, {grad_tokens, rows, grad_rows, grad_weights}));
+    run(h, chunk, combine_backward_terms(h, chunk, {grad_tokens, rows, grad_rows, grad_weights}));
   });
 }
 
@@ -147,7 +165,7 @@ banyan_status banyan_moe_dispatch_start(banyan_moe_handle* handle, size_t chunk,
                                         void* rows, void* row_scales, banyan_moe_request** request) {
   return c_boundary([&] {
     banyan_moe_handle& h = require(handle, "handle");
-    start(h, dispatch_of(h, chunk, tokens, scales, {rows, row_scales}), require(request, "request"));
+    start(h, chunk, dispatch_terms(h, chunk, tokens, scales, {rows, row_scales}), require(request, "request"));
   });
 }
 
@@ -155,7 +173,7 @@ banyan_status banyan_moe_combine_start(banyan_moe_handle* handle, size_t chunk, 
                                        banyan_moe_request** request) {
   return c_boundary([&] {
     banyan_moe_handle& h = require(handle, "handle");
-    start(h, combine_of(h, chunk, rows, tokens), require(request, "request"));
+    start(h, chunk, combine_terms(h, chunk, rows, tokens), require(request, "request"));
   });
 }
 
@@ -163,7 +181,7 @@ banyan_status banyan_moe_dispatch_backward_start(banyan_moe_handle* handle, size
                                                  void* grad_tokens, banyan_moe_request** request) {
   return c_boundary([&] {
     banyan_moe_handle& h = require(handle, "handle");
-    start(h, dispatch_backward_of(h, chunk, grad_rows, grad_tokens), require(request, "request"));
+    start(h, chunk, dispatch_backward_terms(h, chunk, grad_rows, grad_tokens), require(request, "request"));
   });
 }
 
@@ -172,7 +190,8 @@ banyan_status banyan_moe_combine_backward_start(banyan_moe_handle* handle, size_
                                                 banyan_moe_request** request) {
   return c_boundary([&] {
     banyan_moe_handle& h = require(handle, "handle");
-    start(h, combine_backward_of(h, chunk, {grad_tokens, rows, grad_rows, grad_weights}), require(request, "request"));
+    start(h, chunk, combine_backward_terms(h, chunk, {grad_tokens, rows, grad_rows, grad_weights}),
+          require(request, "request"));
   });
 }
 

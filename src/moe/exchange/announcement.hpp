@@ -20,8 +20,9 @@ struct Header {
   uint64_t metadata_bytes = 0;  ///< to the reader
   uint32_t most_picks = 0;      ///< CapacityNeed::most
   uint32_t weighted = 0;
+  uint64_t digest = 0;  ///< SliceOf::digest
 };
-static_assert(sizeof(Header) == 64, "docs/moe.md says so");
+static_assert(sizeof(Header) == 72, "docs/moe.md says so");
 
 /// A header and what goes with it, to all ranks alike but for the bytes of metadata. Sizes are equal on all ranks.
 struct Announcement {

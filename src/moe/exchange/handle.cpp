@@ -2,6 +2,7 @@
 #include "moe/exchange/handle.hpp"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <utility>
 
@@ -22,7 +23,8 @@ void Handle::make(const GateOutput& gate) {
   routing_ = make_routing(gate, rules, group_.map(), group_.hosts(), group_.rank(), &header.problem);
   header.num_dropped = routing_.num_dropped;
   header.num_invalid = routing_.num_invalid;
-  header.num_tokens = routing_.num_tokens();
+  header.num_tokens = gate.slice != nullptr ? gate.slice->num_tokens : routing_.num_tokens();
+  header.digest = gate.slice != nullptr ? gate.slice->digest : 0;
   header.weighted = gate.topk_weights != nullptr ? 1 : 0;
   Metadata own = metadata(header.weighted != 0);
   const CapacityNeed need = capacity_need(rules, routing_, group_.map(), group_.metadata_rules().num_chunks);
@@ -34,6 +36,9 @@ void Handle::make(const GateOutput& gate) {
   Announced all = announce(group_.world(), group_.options(),
                            {.header = header, .metadata_bytes = own.bytes, .counts = need.counts, .note = note});
   check(all.headers);
+  if (gate.slice != nullptr) {
+    check_duplicates(all.headers, gate.slice->colours);
+  }
   notes_ = std::move(all.notes);
   capacity_ = step_capacity(rules, all, group_.map().num_experts());
   if (rules.drops_late()) {
@@ -57,12 +62,24 @@ Handle::Metadata Handle::metadata(bool weighted) const {
 void Handle::check(const std::vector<Header>& headers) {
   for (size_t rank = 0; rank < headers.size(); ++rank) {
     if (headers[rank].problem.kind != Problem::Kind::kNone) {
-      throw Error(
-          BANYAN_ERR_INVALID_ARGUMENT,
-          headers[rank].problem.text(static_cast<int>(rank), group_.routing_rules(), group_.map().num_experts()));
+      throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                  headers[rank].problem.text(static_cast<int>(rank), group_.map().num_experts()));
     }
     all_dropped_ += headers[rank].num_dropped;
     all_invalid_ += headers[rank].num_invalid;
+  }
+}
+
+void Handle::check_duplicates(const std::vector<Header>& headers, std::span<const int> colours) const {
+  std::map<int, size_t> first;
+  for (size_t rank = 0; rank < headers.size(); ++rank) {
+    const size_t other = first.emplace(colours[rank], rank).first->second;
+    if (headers[rank].digest != headers[other].digest) {
+      throw Error(BANYAN_ERR_INVALID_ARGUMENT, "rank " + std::to_string(rank) +
+                                                   ": num_tokens, topk_idx or topk_weights differ from those of its "
+                                                   "duplicate, rank " +
+                                                   std::to_string(other));
+    }
   }
 }
 

@@ -56,6 +56,7 @@ class Handle {
   void make(const GateOutput& gate);
   [[nodiscard]] Metadata metadata(bool weighted) const;
   void check(const std::vector<Header>& headers);
+  void check_duplicates(const std::vector<Header>& headers, std::span<const int> colours) const;
   void drop_beyond(const Announced& all, Metadata& announced);
   [[nodiscard]] std::vector<PairRows> exchange_metadata(const std::vector<Header>& headers, const Metadata& own);
   void add_chunk(const std::vector<PairRows>& pairs, size_t chunk);

@@ -119,26 +119,16 @@ Problem check(const GateOutput& gate, const RoutingRules& rules, const ExpertMap
   return {};
 }
 
-Problem check_whole(const GateOutput& gate, const RoutingRules& rules) {
-  if (gate.num_tokens > rules.max_tokens && !rules.drop_invalid) {
-    return {.kind = Problem::Kind::kTokens, .slot = 0, .token = 0, .value = static_cast<int64_t>(gate.num_tokens)};
-  }
-  if (gate.num_tokens > 0 && gate.topk_idx == nullptr) {
-    return {.kind = Problem::Kind::kMissing, .slot = 0, .token = 0, .value = static_cast<int64_t>(gate.num_tokens)};
-  }
-  return {};
-}
-
 }  // namespace
 
-std::string Problem::text(int rank, const RoutingRules& rules, int num_experts) const {
+std::string Problem::text(int rank, int num_experts) const {
   const std::string who = "rank " + std::to_string(rank) + ": ";
   const std::string where = "[" + std::to_string(token) + "][" + std::to_string(slot) + "] is ";
   switch (kind) {
     case Kind::kNone:
       break;
     case Kind::kTokens:
-      return who + "num_tokens is " + std::to_string(value) + ", max_tokens " + std::to_string(rules.max_tokens);
+      return who + "num_tokens is " + std::to_string(value) + ", max_tokens " + std::to_string(token);
     case Kind::kMissing:
       return who + "topk_idx is NULL with num_tokens " + std::to_string(value);
     case Kind::kIndex:
@@ -153,16 +143,29 @@ std::string Problem::text(int rank, const RoutingRules& rules, int num_experts) 
   return who + "nothing is wrong";
 }
 
+Problem check_whole(const GateOutput& gate, const RoutingRules& rules) {
+  if (gate.num_tokens > rules.max_tokens && !rules.drop_invalid) {
+    return {.kind = Problem::Kind::kTokens,
+            .slot = 0,
+            .token = rules.max_tokens,
+            .value = static_cast<int64_t>(gate.num_tokens)};
+  }
+  if (gate.num_tokens > 0 && gate.topk_idx == nullptr) {
+    return {.kind = Problem::Kind::kMissing, .slot = 0, .token = 0, .value = static_cast<int64_t>(gate.num_tokens)};
+  }
+  return {};
+}
+
 Routing make_routing(const GateOutput& gate, const RoutingRules& rules, const ExpertMap& map,
                      const planner::Hosts& hosts, int source, Problem* problem) {
-  *problem = check_whole(gate, rules);
+  *problem = gate.slice != nullptr ? gate.slice->known : check_whole(gate, rules);
   if (problem->kind != Problem::Kind::kNone) {
     return {};
   }
   Routing routing;
   const auto top_k = static_cast<size_t>(rules.top_k);
   const size_t num_tokens = std::min(gate.num_tokens, rules.max_tokens);
-  routing.num_invalid = (gate.num_tokens - num_tokens) * top_k;
+  routing.num_invalid = gate.slice != nullptr ? gate.slice->num_left_out : (gate.num_tokens - num_tokens) * top_k;
   routing.begin.push_back(0);
   ReplicaChooser chooser(map, hosts, source);
   for (size_t token = 0; token < num_tokens; ++token) {
@@ -175,6 +178,7 @@ Routing make_routing(const GateOutput& gate, const RoutingRules& rules, const Ex
       const Problem found = check(gate, rules, map, token, slot);
       if (found.kind != Problem::Kind::kNone && !rules.drop_invalid) {
         *problem = found;
+        problem->token = gate.slice != nullptr ? gate.slice->numbers[token] : token;
         return {};
       }
       if (found.kind != Problem::Kind::kNone) {

@@ -59,10 +59,10 @@ struct Problem {
 
   Kind kind = Kind::kNone;
   int32_t slot = 0;
-  uint64_t token = 0;
-  int64_t value = 0;  ///< num_tokens or the index; of a weight its bits as binary32
+  uint64_t token = 0;  ///< kTokens: the most
+  int64_t value = 0;   ///< num_tokens or the index; of a weight its bits as binary32
 
-  [[nodiscard]] std::string text(int rank, const RoutingRules& rules, int num_experts) const;
+  [[nodiscard]] std::string text(int rank, int num_experts) const;
 };
 
 /// A source's picks of one step, and what was left out. A value.
@@ -78,6 +78,16 @@ struct Routing {
   }
 };
 
+/// What a gate's output is a slice of, which duplicates of a rank share (Slices). Borrowed.
+struct SliceOf {
+  std::span<const int> colours;     ///< by rank: of equal ones the digests must be equal
+  uint64_t digest = 0;              ///< of the whole output
+  std::span<const size_t> numbers;  ///< of each token, in the whole
+  size_t num_tokens = 0;            ///< that exist
+  Problem known;                    ///< of the whole
+  uint64_t num_left_out = 0;        ///< choices of the whole, beyond max_tokens
+};
+
 /// A gate's output: topk_idx [num_tokens, top_k], -1 where a token has fewer choices; topk_weights like it, or
 /// empty: 1.
 struct GateOutput {
@@ -85,7 +95,11 @@ struct GateOutput {
   const float* topk_weights = nullptr;
   size_t num_tokens = 0;
   const std::byte* note = nullptr;  ///< GroupTerms::note_bytes for all ranks to read; null: zeros
+  const SliceOf* slice = nullptr;   ///< null: the whole
 };
+
+/// What is wrong with a gate's output as a whole.
+[[nodiscard]] Problem check_whole(const GateOutput& gate, const RoutingRules& rules);
 
 /// Checks a gate's output and finds a rank for each choice. Of replicas with shares, each has after every choice as
 /// many as its share says, to within one; without shares the nearest ones (own rank, own host, own rack) take turns.

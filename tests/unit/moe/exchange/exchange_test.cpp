@@ -169,7 +169,7 @@ TEST(TokenExchange, OddShapesThenRowsAndSumsAreRight) {
   jobs[1].num_experts = 300;  // counts of two bytes
   jobs[1].top_k = 300;
   jobs[1].hidden = 3;
-  jobs[2].num_chunks = 64;  // more than tokens
+  jobs[2].num_chunks = 19;  // more than tokens
   jobs[2].dtype = device::Dtype::kFp16;
   jobs[2].hidden = 7;
   jobs[3].layout = LayoutKind::kRankMajor;  // slots of every chunk and source
@@ -212,13 +212,11 @@ TEST(TokenExchange, ChunksUnderWayAtOnceThenRowsAndSumsAreRight) {
     job.overlap = true;
     job.scale_bytes = 3;
     std::vector<Job> jobs;
-    for (const size_t num_chunks : {size_t{1}, size_t{5}}) {
-      for (const bool progress_thread : {false, true}) {
-        job.num_chunks = num_chunks;
-        job.progress_thread = progress_thread;
-        for (const Job& each : each_dedup(job)) {
-          jobs.push_back(each);
-        }
+    job.num_chunks = 5;
+    for (const bool progress_thread : {false, true}) {
+      job.progress_thread = progress_thread;
+      for (const Job& each : each_dedup(job)) {
+        jobs.push_back(each);
       }
     }
     expect_right(jobs);

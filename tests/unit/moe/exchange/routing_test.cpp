@@ -21,7 +21,7 @@ class RoutingOfFourRanks : public ::testing::Test {
                          .num_tokens = topk_idx.size() / static_cast<size_t>(rules_.top_k)},
                         rules_, map_, hosts_, source_, &problem_);
   }
-  std::string text() const { return problem_.text(source_, rules_, map_.num_experts()); }
+  std::string text() const { return problem_.text(source_, map_.num_experts()); }
 
   topology::LocalityTree tree_ = testing::tree_of("2:2 nic=10gbit");
   planner::Hosts hosts_{tree_};

@@ -2,6 +2,7 @@
 // The token exchange beside MPI_Alltoallv, in one run.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "common/failure.hpp"

@@ -82,9 +82,9 @@ typedef struct banyan_moe_config {
   int layout;                   /**< a banyan_moe_layout */
   size_t alignment;             /**< EXPERT_MAJOR: each expert's rows begin at a multiple; default 1, at most 2^20 */
   size_t capacity;              /**< most choices of a rank for an expert (each replica), at most max_tokens, or
-                                   BANYAN_MOE_CAPACITY_MAX; EXPERT_MAJOR then has
-                                   fixed slots, [local experts, ranks, capacity], those of each expert filled up to a multiple of
-                                   alignment; default: no limit (dropless) */
+                                   BANYAN_MOE_CAPACITY_MAX; EXPERT_MAJOR then has slots, [local experts, ranks,
+                                   capacity], those of each expert filled up to a multiple of alignment; default: no
+                                   limit (dropless) */
   int drop;                     /**< a banyan_moe_drop */
   uint64_t seed;                /**< of DROP_RANDOM */
   int drop_invalid;   /**< 1: leave out choices that are wrong, and tokens beyond max_tokens (which are in no chunk:
@@ -97,16 +97,16 @@ typedef struct banyan_moe_config {
   int fp32_partials;  /**< 1: partial sums travel as fp32 instead of combine_dtype: more bytes, fewer roundings */
   double timeout_s;   /**< deadline of each exchange; default: the communicator's. Ranks may differ */
   int capacity_scope; /**< a banyan_moe_capacity_scope; GLOBAL: `capacity` is the most choices of all ranks for an
-                         expert (each replica), at most max_tokens * ranks, and slots are [local experts, capacity] */
+                         expert (each replica), at most max_tokens * ranks; slots: [local experts, capacity] */
   double capacity_factor; /**< instead of `capacity`: that of a step is the least integer not below capacity_factor *
                              top_k * tokens / num_experts, tokens being those of all ranks with GLOBAL, else the most of
                              a rank; at most 1e6 */
   size_t note_bytes; /**< of the caller's, told to all ranks with each route (banyan_moe_group_set_note); at most 64 */
   const int* duplicates; /**< [ranks]: ranks of equal numbers, for example those of a tensor-parallel group, give equal
-                            tokens and routing; each sends a slice, and all get what they would get without. NULL: none.
-                            With it `capacity` and the policies are of a slice, and sources of rows ranks with slices */
-  int sharded_experts;   /**< 1: ranks of equal numbers hold parts of the same experts, and all the same experts: each
-                            gets the rows of all. EXPERT_MAJOR, PER_RANK; needs duplicates and expert_offsets */
+                            tokens and routing; each sends a slice, and all get the sums of all tokens. NULL: none.
+                            `capacity`, sources of rows and predicted_dispatch_s are then those of slices */
+  int sharded_experts;   /**< 1: each expert is in parts on all ranks of a number, which expert_ranks names: each gets
+                            the rows of all. EXPERT_MAJOR and CAPACITY_PER_RANK only */
   int progress_thread;   /**< 1: a thread of the group moves on what was started while the caller computes, and keeps a
                             core busy; 0: only banyan_moe_request_test and _wait do. Ranks may differ */
   double experts_s; /**< what the experts take for the rows of max_tokens tokens on each rank, in seconds: num_chunks

@@ -163,7 +163,7 @@ const std::byte* SlicedStep::slice(size_t chunk, const std::byte* all, size_t by
   const size_t place = ring_.slices().place();
   const size_t count = run.count_of(place);
   const std::byte* from = at(all, (run.first_of(place) - run.first) * bytes);
-  if (count == run.length) {
+  if (count == run.length || bytes == 0) {
     return from;
   }
   std::byte* copy = scratch.take(run.length * bytes);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # dispatch_bars.sh - the token exchange's bars: raises labs of several shapes, measures their networks, runs
-# dispatch_compare in each, and judges. Exit status 1: a bar is missed, or sums were wrong.
+# dispatch_compare, and overlap_perf, in each, and judges. Exit status 1: a bar is missed, or sums were wrong.
 set -euo pipefail
 
 usage() {
@@ -48,7 +48,8 @@ TEXT
 }
 
 # CASE LAB, then the options of dispatch_compare; its layer is 512 tokens, hidden 2048 bf16, top 8 of 64 unless said. The
-# bars of each are in summarize_dispatch.py.
+# bars of each are in summarize_dispatch.py. overlap is overlap_perf's, which judges itself: percent of the exchange that
+# hides behind experts as long as it.
 cases() {
   cat <<'TEXT'
 4x4            4x4-1g
@@ -63,6 +64,7 @@ zero-ranks     4x4-1g      --zero-ranks 0.25
 racks          racks-1g
 quarter        4x4-quarter
 targets        4x4-200m    --targets budgeted:3 --dedup none --no-rows --no-mpi
+overlap        4x4-1g      --chunks 2 4 8 16 0 --require 70
 TEXT
 }
 
@@ -89,11 +91,12 @@ done
 find_programs() {
   if [[ -n $bundle ]]; then
     bundle=$(readlink -f "$bundle")
-    compare=$bundle/bin/dispatch_compare profile=$bundle/bin/banyan-profile
+    compare=$bundle/bin/dispatch_compare profile=$bundle/bin/banyan-profile overlap=$bundle/bin/overlap_perf
     use_bundle "$bundle"
   else
     build=$(readlink -f "$build")
     compare=$build/perf/compare/dispatch_compare profile=$build/tools/banyan-profile/banyan-profile
+    overlap=$build/perf/overlap_perf/overlap_perf
   fi
   [[ -x $compare && -x $profile ]] || die "no $compare or no $profile; build them (cmake --preset release &&" \
     "cmake --build --preset release) or pass --build or --bundle"
@@ -116,6 +119,11 @@ run_case() { # CASE LAB OPTIONS...
   local name=$1 where=$2
   shift 2
   raise "$where" || return 1
+  if [[ $name == overlap ]]; then
+    # shellcheck disable=SC2086  # a list of words
+    lab run -- "$overlap" --profile "$out/$where.profile.json" --rounds "$rounds" "$@" $extra | tee "$out/overlap.txt"
+    return
+  fi
   # shellcheck disable=SC2086  # a list of words
   run_mpi "$compare" --lab-json "$out/$where.lab.json" --profile "$out/$where.profile.json" --label "$name" \
     --rounds "$rounds" --point-s "$point_s" -J "$out/$name.dispatch.json" "$@" $extra
@@ -138,7 +146,8 @@ for name in ${chosen//,/ }; do
   rm -f "$out/$name.dispatch.json"
   # shellcheck disable=SC2086  # a list of words
   run_case "$name" $line || failed=1
-  results+=("$out/$name.dispatch.json")
+  [[ $name == overlap ]] || results+=("$out/$name.dispatch.json")
 done
+[[ ${#results[@]} -gt 0 ]] || exit $failed
 python3 "$root/perf/compare/summarize_dispatch.py" --out "$out/summary.json" "${results[@]}" || failed=1
 exit $failed

@@ -14,7 +14,8 @@ from_machine+='|^(libmpi|libopen-rte|libopen-pal)[-.]'
 
 mkdir -p "$bundle/bin" "$bundle/lib/ucx"
 programs=("$build/perf/compare/mpi_compare" "$build/perf/compare/dispatch_compare"
-  "$build/perf/dispatch_perf/dispatch_perf" "$build/perf/alltoall_perf/alltoall_perf"
+  "$build/perf/dispatch_perf/dispatch_perf" "$build/perf/overlap_perf/overlap_perf"
+  "$build/perf/alltoall_perf/alltoall_perf"
   "$build/perf/alltoallv_perf/alltoallv_perf" "$build"/tools/banyan-*/banyan-*)
 # MPICH comes along whole, its launcher too: nothing of it is on the other machine.
 for name in mpiexec.hydra hydra_pmi_proxy; do

@@ -42,8 +42,9 @@ struct MoeSizes {
   std::size_t scale_bytes = 0;    ///< beside
   std::size_t combine_bytes = 0;  ///< of a row that is combined
   std::size_t top_k = 0;
+  std::size_t note_bytes = 0;
+  std::size_t num_ranks = 0;
   std::size_t num_local_experts = 0;
-  bool expert_major = false;
 
   [[nodiscard]] static MoeSizes of(const banyan_moe_config& config) {
     const int combine_dtype = config.combine_dtype == BANYAN_DTYPE_DEFAULT ? config.dtype : config.combine_dtype;
@@ -52,7 +53,7 @@ struct MoeSizes {
             .scale_bytes = config.scale_bytes,
             .combine_bytes = combine_hidden * element_bytes(combine_dtype),
             .top_k = static_cast<std::size_t>(config.top_k),
-            .expert_major = config.layout == BANYAN_MOE_EXPERT_MAJOR};
+            .note_bytes = config.note_bytes};
   }
 };
 
@@ -124,6 +125,17 @@ class MoeHandle {
                 std::vector<int>(count)};
     detail::check(banyan_moe_handle_rows(get(), chunk, result.local_experts.data(), result.weights.data(),
                                          result.sources.data()));
+    return result;
+  }
+
+  /// What each rank's note was when it routed.
+  template <Sendable T>
+  [[nodiscard]] std::vector<T> notes() const {
+    if (sizeof(T) != sizes_.note_bytes) {
+      detail::reject("a note has " + std::to_string(sizes_.note_bytes) + " bytes, not " + std::to_string(sizeof(T)));
+    }
+    std::vector<T> result(sizes_.num_ranks);
+    detail::check(banyan_moe_handle_notes(get(), result.data()));
     return result;
   }
 
@@ -222,7 +234,7 @@ class MoeGroup {
   [[nodiscard]] static MoeGroup create(Comm& comm, const banyan_moe_config& config) {
     banyan_moe_group* handle = nullptr;
     detail::check(banyan_moe_group_create(comm.get(), &config, &handle));
-    return MoeGroup(handle, detail::MoeSizes::of(config));
+    return MoeGroup(handle, detail::MoeSizes::of(config), comm.size());
   }
 
   [[nodiscard]] banyan_moe_group_info info() const {
@@ -237,6 +249,15 @@ class MoeGroup {
     detail::check(banyan_moe_group_local_experts(get(), experts.data()));
     return experts;
   }
+  /// Of note_bytes bytes.
+  template <Sendable T>
+  void set_note(const T& note) {
+    if (sizeof(T) != sizes_.note_bytes) {
+      detail::reject("the note has " + std::to_string(sizeof(T)) + " bytes, note_bytes is " +
+                     std::to_string(sizes_.note_bytes));
+    }
+    detail::check(banyan_moe_group_set_note(get(), &note));
+  }
   /// topk_idx: [num_tokens, top_k]; topk_weights: like it, or empty: 1.
   [[nodiscard]] MoeHandle route(std::span<const std::int64_t> topk_idx, std::span<const float> topk_weights = {}) {
     if (topk_idx.size() % sizes_.top_k != 0 || (!topk_weights.empty() && topk_weights.size() != topk_idx.size())) {
@@ -248,7 +269,7 @@ class MoeGroup {
     banyan_moe_handle* handle = nullptr;
     detail::check(banyan_moe_route(get(), topk_idx.data(), topk_weights.empty() ? nullptr : topk_weights.data(),
                                    num_tokens, &handle));
-    return {handle, sizes_, num_tokens};
+    return MoeHandle(handle, sizes_, num_tokens);
   }
   /// Frees now and throws if that fails; the destructor ignores it.
   void free() {
@@ -260,7 +281,8 @@ class MoeGroup {
   [[nodiscard]] banyan_moe_group* get() const noexcept { return handle_.get(); }
 
  private:
-  MoeGroup(banyan_moe_group* handle, const detail::MoeSizes& sizes) : handle_(handle), sizes_(sizes) {
+  MoeGroup(banyan_moe_group* handle, const detail::MoeSizes& sizes, int num_ranks) : handle_(handle), sizes_(sizes) {
+    sizes_.num_ranks = static_cast<std::size_t>(num_ranks);
     sizes_.num_local_experts = static_cast<std::size_t>(info().num_local_experts);
   }
 

@@ -63,6 +63,20 @@ TEST(MoeHeader, FlatRowsThenTheySayWhatTheyAreFor) {
   EXPECT_EQ(rows.sources, (std::vector<int>{0, 0, 0}));
 }
 
+TEST(MoeHeader, NotesThenEachHandleHasThoseOfItsRoute) {
+  auto comms = Comm::local(1);
+  banyan_moe_config config = config_of(BANYAN_MOE_FLAT);
+  config.note_bytes = sizeof(std::uint32_t);
+  MoeGroup group = MoeGroup::create(comms[0], config);
+  const MoeHandle before = group.route(kChoices);
+  group.set_note(std::uint32_t{77});
+  const MoeHandle after = group.route(kChoices);
+  EXPECT_EQ(before.notes<std::uint32_t>(), (std::vector<std::uint32_t>{0}));
+  EXPECT_EQ(after.notes<std::uint32_t>(), (std::vector<std::uint32_t>{77}));
+  expect_rejected([&] { group.set_note(std::uint64_t{1}); }, "8 bytes, note_bytes is 4");
+  expect_rejected([&] { static_cast<void>(after.notes<char>()); }, "4 bytes, not 1");
+}
+
 TEST(MoeHeader, SpansThatAreTooSmallThenNothingIsStarted) {
   auto comms = Comm::local(1);
   banyan_moe_config config = config_of(BANYAN_MOE_EXPERT_MAJOR);

@@ -91,7 +91,8 @@ BANYAN_API banyan_status banyan_comm_topology(const banyan_comm* comm, const ban
  * banyan_comm_set_profile or banyan_comm_destroy. */
 BANYAN_API banyan_status banyan_comm_profile(const banyan_comm* comm, const banyan_profile** profile);
 
-/** Replaces the communicator's profile: collective, rank 0's profile is used by all. Not while a request is started. */
+/** Replaces the communicator's profile: collective, rank 0's profile is used by all. BUSY, on all ranks, while a
+ * request of any rank is started or a dispatch or combine not finished. */
 BANYAN_API banyan_status banyan_comm_set_profile(banyan_comm* comm, const banyan_profile* profile);
 
 /** Blocks until all ranks have called it, or the deadline. */

@@ -250,8 +250,9 @@ BANYAN_API banyan_status banyan_moe_combine_backward(banyan_moe_handle* handle, 
  * chunks and handles of the group; they are started in equal order on all ranks, and blocking calls queue behind them.
  * Chunks overlap: one is between hosts while another is inside them, and all of them with what the caller computes
  * (progress_thread, or a test now and then). Each one under way keeps copies of its rows inside the library. Until
- * each is known to be done (by test, wait or free), every other exchange, plan and statistic of the communicator,
- * banyan_moe_route and groups included, is BUSY. Collective; INVALID_ARGUMENT and BUSY are of this rank alone.
+ * each is known to be done (by test, wait or free), every other exchange, plan, profile and statistic of the
+ * communicator, banyan_moe_route and groups included, is BUSY. Collective; INVALID_ARGUMENT and BUSY are of this rank
+ * alone.
  * NOT_SUPPORTED: the group has duplicates.
  */
 BANYAN_API banyan_status banyan_moe_dispatch_start(banyan_moe_handle* handle, size_t chunk, const void* tokens,

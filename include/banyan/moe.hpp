@@ -141,7 +141,14 @@ class MoeHandle {
 
   template <Sendable T>
   void dispatch(std::size_t chunk, std::span<const T> tokens, std::span<T> rows) {
-    dispatch_start(chunk, tokens, rows).wait();
+    dispatch<T, std::byte>(chunk, tokens, {}, rows, {});
+  }
+  /// With scales beside.
+  template <Sendable T, Sendable S>
+  void dispatch(std::size_t chunk, std::span<const T> tokens, std::span<const S> scales, std::span<T> rows,
+                std::span<S> row_scales) {
+    require_dispatch_room(chunk, tokens, scales, rows, row_scales);
+    detail::check(banyan_moe_dispatch(get(), chunk, tokens.data(), scales.data(), rows.data(), row_scales.data()));
   }
   template <Sendable T>
   [[nodiscard]] MoeRequest dispatch_start(std::size_t chunk, std::span<const T> tokens, std::span<T> rows) {
@@ -151,11 +158,7 @@ class MoeHandle {
   template <Sendable T, Sendable S>
   [[nodiscard]] MoeRequest dispatch_start(std::size_t chunk, std::span<const T> tokens, std::span<const S> scales,
                                           std::span<T> rows, std::span<S> row_scales) {
-    const std::size_t num_rows = info(chunk).num_rows;
-    detail::require_room("tokens", tokens, num_tokens_ * sizes_.row_bytes);
-    detail::require_room("scales", scales, num_tokens_ * sizes_.scale_bytes);
-    detail::require_room("rows", rows, num_rows * sizes_.row_bytes);
-    detail::require_room("row_scales", row_scales, num_rows * sizes_.scale_bytes);
+    require_dispatch_room(chunk, tokens, scales, rows, row_scales);
     banyan_moe_request* request = nullptr;
     detail::check(banyan_moe_dispatch_start(get(), chunk, tokens.data(), scales.data(), rows.data(), row_scales.data(),
                                             &request));
@@ -164,7 +167,8 @@ class MoeHandle {
 
   template <Sendable T>
   void combine(std::size_t chunk, std::span<const T> rows, std::span<T> tokens) {
-    combine_start(chunk, rows, tokens).wait();
+    require_combine_room(chunk, "rows", rows, "tokens", tokens);
+    detail::check(banyan_moe_combine(get(), chunk, rows.data(), tokens.data()));
   }
   template <Sendable T>
   [[nodiscard]] MoeRequest combine_start(std::size_t chunk, std::span<const T> rows, std::span<T> tokens) {
@@ -176,7 +180,8 @@ class MoeHandle {
 
   template <Sendable T>
   void dispatch_backward(std::size_t chunk, std::span<const T> grad_rows, std::span<T> grad_tokens) {
-    dispatch_backward_start(chunk, grad_rows, grad_tokens).wait();
+    require_combine_room(chunk, "grad_rows", grad_rows, "grad_tokens", grad_tokens);
+    detail::check(banyan_moe_dispatch_backward(get(), chunk, grad_rows.data(), grad_tokens.data()));
   }
   template <Sendable T>
   [[nodiscard]] MoeRequest dispatch_backward_start(std::size_t chunk, std::span<const T> grad_rows,
@@ -187,24 +192,28 @@ class MoeHandle {
     return MoeRequest(request);
   }
 
-  /// `rows` and `grad_weights` are empty, or both given: [num_tokens, top_k], EXPERT_MAJOR. Alike on all ranks.
+  /// The gradients of weights with EXPERT_MAJOR: what combine had, and where to write, [num_tokens, top_k].
   template <Sendable T>
-  void combine_backward(std::size_t chunk, std::span<const T> grad_tokens, std::span<const T> rows,
-                        std::span<T> grad_rows, std::span<float> grad_weights) {
-    combine_backward_start(chunk, grad_tokens, rows, grad_rows, grad_weights).wait();
+  struct WeightGradients {
+    std::span<const T> rows;
+    std::span<float> grad_weights;
+  };
+  /// `weights` is given on all ranks or on none.
+  template <Sendable T>
+  void combine_backward(std::size_t chunk, std::span<const T> grad_tokens, std::span<T> grad_rows,
+                        const std::optional<WeightGradients<T>>& weights = {}) {
+    require_combine_room(chunk, "grad_rows", grad_rows, "grad_tokens", grad_tokens);
+    detail::check(banyan_moe_combine_backward(get(), chunk, grad_tokens.data(), rows_of(chunk, weights),
+                                              grad_rows.data(), weights_of(weights)));
   }
   template <Sendable T>
   [[nodiscard]] MoeRequest combine_backward_start(std::size_t chunk, std::span<const T> grad_tokens,
-                                                  std::span<const T> rows, std::span<T> grad_rows,
-                                                  std::span<float> grad_weights) {
+                                                  std::span<T> grad_rows,
+                                                  const std::optional<WeightGradients<T>>& weights = {}) {
     require_combine_room(chunk, "grad_rows", grad_rows, "grad_tokens", grad_tokens);
-    if (grad_weights.data() != nullptr) {
-      require_combine_room(chunk, "rows", rows, "grad_tokens", grad_tokens);
-      detail::require_room("grad_weights", grad_weights, num_tokens_ * sizes_.top_k * sizeof(float));
-    }
     banyan_moe_request* request = nullptr;
-    detail::check(banyan_moe_combine_backward_start(get(), chunk, grad_tokens.data(), rows.data(), grad_rows.data(),
-                                                    grad_weights.data(), &request));
+    detail::check(banyan_moe_combine_backward_start(get(), chunk, grad_tokens.data(), rows_of(chunk, weights),
+                                                    grad_rows.data(), weights_of(weights), &request));
     return MoeRequest(request);
   }
 
@@ -216,6 +225,30 @@ class MoeHandle {
   MoeHandle(banyan_moe_handle* handle, const detail::MoeSizes& sizes, std::size_t num_tokens)
       : handle_(handle), sizes_(sizes), num_tokens_(num_tokens) {}
 
+  template <typename T, typename S>
+  void require_dispatch_room(std::size_t chunk, std::span<const T> tokens, std::span<const S> scales, std::span<T> rows,
+                             std::span<S> row_scales) const {
+    const std::size_t num_rows = info(chunk).num_rows;
+    detail::require_room("tokens", tokens, num_tokens_ * sizes_.row_bytes);
+    detail::require_room("scales", scales, num_tokens_ * sizes_.scale_bytes);
+    detail::require_room("rows", rows, num_rows * sizes_.row_bytes);
+    detail::require_room("row_scales", row_scales, num_rows * sizes_.scale_bytes);
+  }
+  template <typename T>
+  [[nodiscard]] const T* rows_of(std::size_t chunk, const std::optional<WeightGradients<T>>& weights) const {
+    if (!weights) {
+      return nullptr;
+    }
+    detail::require_room("rows", weights->rows, info(chunk).num_rows * sizes_.combine_bytes);
+    detail::require_room("grad_weights", weights->grad_weights, num_tokens_ * sizes_.top_k * sizeof(float));
+    return weights->rows.data();
+  }
+  /// Not null where they are wanted, also of a rank without tokens.
+  template <typename T>
+  [[nodiscard]] static float* weights_of(const std::optional<WeightGradients<T>>& weights) {
+    static float none = 0;
+    return !weights ? nullptr : weights->grad_weights.empty() ? &none : weights->grad_weights.data();
+  }
   template <typename R, typename T>
   void require_combine_room(std::size_t chunk, const char* rows_name, std::span<R> rows, const char* tokens_name,
                             std::span<T> tokens) const {

@@ -119,8 +119,7 @@ banyan_status banyan_comm_set_profile(banyan_comm* comm, const banyan_profile* p
     if (profile != nullptr) {
       given = profile->profile;
     }
-    c.communicator->set_profile(given);
-    c.engine->forget_plans();
+    c.engine->set_profile(given);
     banyan::c_api::refresh_profile(c);
   });
 }

@@ -110,10 +110,12 @@ void start(banyan_moe_handle& h, size_t chunk, const Terms& terms, banyan_moe_re
   if (h.sliced) {
     throw Error(BANYAN_ERR_NOT_SUPPORTED, "a group with duplicates moves rows only by calls that wait");
   }
-  auto made = std::make_unique<banyan_moe_request>(h);
-  made->started = h.group.mover.start(make(h, chunk, terms));
-  ++h.num_requests;
-  request = made.release();
+  h.group.group.guarded([&] {  // the other ranks hear of what fails here
+    auto made = std::make_unique<banyan_moe_request>(h);
+    made->started = h.group.mover.start(make(h, chunk, terms));
+    ++h.num_requests;
+    request = made.release();
+  });
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "coll/weighted_choice.hpp"
+#include "comm/agree.hpp"
 
 namespace banyan::coll {
 namespace {
@@ -283,7 +284,7 @@ void Engine::await_verdict() {
 }
 
 bool Engine::test(Request& request) {
-  if (active_ != &request) {
+  if (!request.started || active_ != &request) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "the request is not started");
   }
   // A caller that polls rarely must still see the deadline.
@@ -292,7 +293,7 @@ bool Engine::test(Request& request) {
 }
 
 void Engine::wait(Request& request) {
-  if (active_ != &request) {
+  if (!request.started || active_ != &request) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "the request is not started");
   }
   while (!advance(request)) {
@@ -301,7 +302,7 @@ void Engine::wait(Request& request) {
 }
 
 void Engine::end_if_failed(Request& request) noexcept {
-  if (active_ != &request || !comm_.control().state().raised()) {
+  if (!request.started || active_ != &request || !comm_.control().state().raised()) {
     return;
   }
   active_->started = false;
@@ -325,6 +326,16 @@ planner::Choice Engine::choose_bounded(std::span<const uint64_t> matrix, const O
 
 std::shared_ptr<Planned> Engine::plan_bounded(const planner::Choice& choice) {
   return plans_.make_bounded(choice, ++num_bounded_);
+}
+
+void Engine::set_profile(const std::optional<cost::Profile>& profile) {
+  comm_.check_usable();
+  static_cast<void>(comm::exchange_or_fail(comm_.bootstrap(), Deadline::in(comm_.settings().timeout_s), [&] {
+    require_idle(one_shot_);
+    return std::string();
+  }));
+  comm_.set_profile(profile);
+  forget_plans();
 }
 
 void Engine::forget_plans() { plans_.clear(); }

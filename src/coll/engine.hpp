@@ -87,7 +87,10 @@ class Engine {
   [[nodiscard]] planner::Plan plan(const planner::Demand& demand, const Options& options,
                                    size_t aggregate_limit_bytes = 0);
 
-  /// After the communicator's tree or model changed: plans made so far are forgotten (requests keep theirs).
+  /// Replaces the communicator's profile, see Communicator::set_profile, and forgets plans made so far (requests keep
+  /// theirs). BUSY on all ranks if an exchange is under way on any.
+  void set_profile(const std::optional<cost::Profile>& profile);
+  /// After the communicator's tree or model changed.
   void forget_plans();
 
   /// Error{BUSY} while it is held.

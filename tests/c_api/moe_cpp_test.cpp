@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C++ header of the token exchange: it passes on what it is given, and refuses spans that are too small.
 #include <gtest/gtest.h>
+
 #include <banyan/moe.hpp>
+#include <thread>
 
 namespace banyan {
 namespace {
@@ -43,7 +45,7 @@ TEST(MoeHeader, AStepThenTokensAndGradientsComeBack) {
     handle.combine<float>(0, rows, result);
     EXPECT_EQ(result, (std::vector<float>{2, 4, 6, 8, 10, 12}));
     std::vector<float> grad_rows(rows.size());
-    handle.combine_backward<float>(0, tokens, rows, grad_rows, weight_grads);
+    handle.combine_backward<float>(0, tokens, grad_rows, MoeHandle::WeightGradients<float>{rows, weight_grads});
     EXPECT_EQ(weight_grads, (std::vector<float>{5, 5, 25, 25, 61, 61}));
     handle.dispatch_backward<float>(0, grad_rows, grads);
     EXPECT_EQ(grads, result);
@@ -77,6 +79,53 @@ TEST(MoeHeader, NotesThenEachHandleHasThoseOfItsRoute) {
   expect_rejected([&] { static_cast<void>(after.notes<char>()); }, "4 bytes, not 1");
 }
 
+/// Runs both ranks of a communicator; what one throws fails the test.
+template <typename Body>
+void on_two_ranks(const Body& body) {
+  auto comms = Comm::local(2);
+  std::vector<std::thread> threads;
+  for (Comm& comm : comms) {
+    threads.emplace_back([&comm, &body] {
+      try {
+        body(comm);
+      } catch (const Exception& error) {
+        ADD_FAILURE() << error.what();
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+}
+
+TEST(MoeHeader, DuplicatesThenCallsThatWaitMoveTheirTokens) {
+  on_two_ranks([](Comm& comm) {
+    const std::vector<int> duplicates = {5, 5};
+    banyan_moe_config config = config_of(BANYAN_MOE_EXPERT_MAJOR);
+    config.duplicates = duplicates.data();
+    MoeGroup group = MoeGroup::create(comm, config);
+    MoeHandle handle = group.route(kChoices);
+    const std::vector<float> tokens = {1, 2, 3, 4, 5, 6};
+    std::vector<float> rows(handle.info().num_rows * 2 + 1), result(6);
+    handle.dispatch<float>(0, tokens, rows);
+    handle.combine<float>(0, rows, result);
+    EXPECT_EQ(result, (std::vector<float>{2, 4, 6, 8, 10, 12}));
+  });
+}
+
+TEST(MoeHeader, ARankWithoutTokensThenItAsksForGradientsOfWeightsToo) {
+  on_two_ranks([](Comm& comm) {
+    const bool empty = comm.rank() == 1;
+    MoeGroup group = MoeGroup::create(comm, config_of(BANYAN_MOE_EXPERT_MAJOR));
+    MoeHandle handle = group.route(empty ? std::vector<std::int64_t>() : kChoices);
+    const std::vector<float> tokens(empty ? 0 : 6, 1.0F);
+    std::vector<float> rows(handle.info().num_rows * 2), grad_rows(rows), weight_grads(tokens.size());
+    handle.dispatch<float>(0, tokens, rows);
+    handle.combine_backward<float>(0, tokens, grad_rows, MoeHandle::WeightGradients<float>{rows, weight_grads});
+    EXPECT_EQ(weight_grads, std::vector<float>(tokens.size(), 2.0F));
+  });
+}
+
 TEST(MoeHeader, SpansThatAreTooSmallThenNothingIsStarted) {
   auto comms = Comm::local(1);
   banyan_moe_config config = config_of(BANYAN_MOE_EXPERT_MAJOR);
@@ -98,8 +147,11 @@ TEST(MoeHeader, SpansThatAreTooSmallThenNothingIsStarted) {
   expect_rejected([&] { handle.combine<float>(0, small, enough); }, "rows has 20");
   expect_rejected([&] { handle.combine<float>(0, enough, small); }, "tokens has 20");
   expect_rejected([&] { handle.dispatch_backward<float>(0, enough, small); }, "grad_tokens has 20");
-  expect_rejected([&] { handle.combine_backward<float>(0, enough, enough, enough, std::span<float>(small)); },
-                  "grad_weights has 20 bytes, needs 24");
+  expect_rejected(
+      [&] {
+        handle.combine_backward<float>(0, enough, enough, MoeHandle::WeightGradients<float>{enough, small});
+      },
+      "grad_weights has 20 bytes, needs 24");
   expect_rejected([&] { static_cast<void>(group.route(std::span(kChoices).first(5))); }, "topk_idx has 5 entries");
   dispatch(enough, scales, enough, row_scales)();  // its destructor waits
   EXPECT_EQ(enough[0], enough[2]);

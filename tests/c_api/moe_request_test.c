@@ -72,6 +72,7 @@ static void step(rank_context* self) {
   }
   CHECK_FAILS(banyan_alltoall(self->comm, NULL, NULL, 0, 1, NULL), BANYAN_ERR_BUSY, "dispatch or combine");
   CHECK_FAILS(banyan_comm_get_stats(self->comm, &stats), BANYAN_ERR_BUSY, "dispatch or combine");
+  CHECK_FAILS(banyan_comm_set_profile(self->comm, NULL), BANYAN_ERR_BUSY, "dispatch or combine");
   CHECK_FAILS(banyan_moe_handle_free(handle), BANYAN_ERR_BUSY, "3 requests");
   for (chunk = 0; chunk < kChunks; ++chunk) {
     finish(dispatched[chunk]);
@@ -148,7 +149,7 @@ static void given_up(rank_context* self) {
   banyan_moe_group* group = make_group(self, shared->with_thread);
   banyan_moe_handle* handle = route(self, group);
   banyan_moe_request *first = NULL, *second = NULL;
-  float* rows = calloc(rows_of(handle, 0) * kHidden + 1, sizeof *rows);
+  float* rows = calloc((rows_of(handle, 0) + rows_of(handle, 1)) * kHidden + 1, sizeof *rows); /* enough for either */
   float result[kTokens * kHidden];
   if (self->rank == 0) {
     pthread_barrier_wait(&shared->started);

@@ -19,7 +19,7 @@ bool Flow::progress() noexcept {
   } catch (const std::bad_alloc&) {
     fail(Error(BANYAN_ERR_NO_MEMORY, "rank " + std::to_string(group_.rank()) + " is out of memory"));
   } catch (const std::exception& error) {
-    fail(Error(BANYAN_ERR_INTERNAL, error.what()));
+    fail(Error(BANYAN_ERR_INTERNAL, "rank " + std::to_string(group_.rank()) + ": " + error.what()));
   }
   return true;
 }
@@ -31,8 +31,8 @@ bool Flow::advance() {
     if (moves_[number].move->over_rungs() && !moves_[number].exchanging) {
       Entry entry = std::move(moves_[number]);
       moves_.erase(moves_.begin() + static_cast<std::ptrdiff_t>(number));
+      entry.move->end(BANYAN_OK, {});  // first: whoever waits for it has nothing to do with what may fail here
       spare_.push_back(std::move(entry.space));
-      entry.move->end(BANYAN_OK, {});
       continue;
     }
     ++number;
@@ -105,6 +105,8 @@ void Flow::idle() {
 
 void Flow::fail(const Error& error) noexcept {
   group_.abort(error);  // whatever it is: other ranks are in the middle of it
+  // One of them may have been first with the cause; all report the same one.
+  const auto& state = group_.world().communicator().control().state();
   for (size_t rung = 0; rung < under_way_.size(); ++rung) {
     if (under_way_[rung]) {
       group_.end_if_failed(rung);
@@ -114,7 +116,7 @@ void Flow::fail(const Error& error) noexcept {
   while (!moves_.empty()) {  // the oldest last: who sees it end can free the others
     const std::shared_ptr<Move> move = std::move(moves_.back().move);
     moves_.pop_back();
-    move->end(error.status(), error.what());
+    move->end(state.status(), state.text());
   }
 }
 

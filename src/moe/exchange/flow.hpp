@@ -21,6 +21,8 @@ class Flow {
   [[nodiscard]] bool empty() const noexcept { return moves_.empty(); }
   /// Moves all on. Returns whether something happened. Never throws: an error ends all moves, and aborts the group.
   bool progress() noexcept;
+  /// Ends all moves with an error, and aborts the group.
+  void fail(const Error& error) noexcept;
   /// What a wait does where nothing happened.
   void idle();
 
@@ -38,7 +40,6 @@ class Flow {
   /// Moves before this one that still need its next rung.
   [[nodiscard]] size_t ahead(size_t number) const;
   void prepare(Entry& entry);
-  void fail(const Error& error) noexcept;
 
   Group& group_;
   std::deque<Entry> moves_;

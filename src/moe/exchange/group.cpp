@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -34,7 +35,29 @@ void require_range(const char* name, size_t value, size_t least, size_t most) {
   }
 }
 
-void check_terms(const GroupTerms& terms) {
+/// Most rows that a layout of a rank can have; `choices` of all ranks are below 2^32, so nothing overflows.
+size_t most_rows(const GroupTerms& terms, size_t choices, size_t num_ranks, size_t num_local_experts) {
+  if (terms.layout != LayoutKind::kExpertMajor) {
+    return choices;
+  }
+  const size_t capacity = largest_capacity(terms.routing, num_ranks, terms.num_experts);
+  if (capacity == 0) {
+    return choices + num_local_experts * (terms.alignment - 1);
+  }
+  const size_t slots = (terms.routing.scope == CapacityScope::kGlobal ? 1 : num_ranks) * capacity;
+  return num_local_experts * ((slots + terms.alignment - 1) / terms.alignment * terms.alignment);
+}
+
+ExpertMap map_of(const GroupTerms& terms, int num_ranks) {
+  if (terms.expert_offsets.empty()) {
+    return ExpertMap::blocks(std::max(1, terms.num_experts), num_ranks);
+  }
+  return {terms.expert_offsets, terms.expert_ranks, terms.replica_shares, num_ranks};
+}
+
+}  // namespace
+
+void check_terms(const GroupTerms& terms, size_t num_ranks) {
   if (!terms.problem.empty()) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, terms.problem);
   }
@@ -59,29 +82,8 @@ void check_terms(const GroupTerms& terms) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT,
                 "layout RANK_MAJOR has max_tokens rows a rank, too few for a row of each choice: choose another dedup");
   }
+  check_capacity(terms.routing, num_ranks);
 }
-
-/// Most rows that a layout of a rank can have; `choices` of all ranks are below 2^32, so nothing overflows.
-size_t most_rows(const GroupTerms& terms, size_t choices, size_t num_ranks, size_t num_local_experts) {
-  if (terms.layout != LayoutKind::kExpertMajor) {
-    return choices;
-  }
-  const size_t capacity = largest_capacity(terms.routing, num_ranks, terms.num_experts);
-  if (capacity == 0) {
-    return choices + num_local_experts * (terms.alignment - 1);
-  }
-  const size_t slots = (terms.routing.scope == CapacityScope::kGlobal ? 1 : num_ranks) * capacity;
-  return num_local_experts * ((slots + terms.alignment - 1) / terms.alignment * terms.alignment);
-}
-
-ExpertMap map_of(const GroupTerms& terms, int num_ranks) {
-  if (terms.expert_offsets.empty()) {
-    return ExpertMap::blocks(std::max(1, terms.num_experts), num_ranks);
-  }
-  return {terms.expert_offsets, terms.expert_ranks, terms.replica_shares, num_ranks};
-}
-
-}  // namespace
 
 Group::Group(coll::Engine& engine, const GroupTerms& terms)
     : engine_(engine),
@@ -97,25 +99,22 @@ Group::Group(coll::Engine& engine, const GroupTerms& terms)
   const Deadline deadline = Deadline::in(terms.timeout_s > 0 ? terms.timeout_s : comm.settings().timeout_s);
   const auto told = comm::exchange_or_fail(comm.bootstrap(), deadline, [&] {
     require_idle();
-    check_terms(terms);
-    check_capacity(terms.routing, static_cast<size_t>(comm.size()));
+    check_terms(terms, static_cast<size_t>(comm.size()));
     map_ = map_of(terms, comm.size());
     check(terms);
-    return fmt::format("{:a}", terms.experts_s);
+    return fmt::format("{:016x}", std::bit_cast<uint64_t>(terms.experts_s));  // whatever the locale
   });
   row_bytes_ = terms.hidden * device::element_bytes(terms.dtype);
   scale_bytes_ = terms.scale_bytes;
   combine_hidden_ = terms.combine_hidden;
   note_bytes_ = terms.note_bytes;
-  agree(terms, deadline);
   double experts_s = 0;
   for (const std::string& text : told) {
-    experts_s = std::max(experts_s, std::strtod(text.c_str(), nullptr));
+    experts_s = std::max(experts_s, std::bit_cast<double>(uint64_t{std::strtoull(text.c_str(), nullptr, 16)}));
   }
-  collectively([&] {
-    choose(terms, experts_s);
-    make_rungs();
-  });
+  collectively([&] { choose(terms, experts_s); });
+  agree(terms, deadline);
+  collectively([&] { make_rungs(); });
 }
 
 Group::~Group() {
@@ -184,7 +183,9 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
                        {"note_bytes", text(terms.note_bytes)},
                        {"num_chunks", text(terms.num_chunks)},
                        {"deterministic", text(terms.deterministic)},
-                       {"fp32_partials", text(terms.fp32_partials)}});
+                       {"fp32_partials", text(terms.fp32_partials)},
+                       {"the chosen dedup", text(metadata_.dedup)},
+                       {"the chosen num_chunks", text(metadata_.num_chunks)}});
 }
 
 void Group::choose(const GroupTerms& terms, double experts_s) {
@@ -260,15 +261,18 @@ bool Group::test(size_t rung) { return engine_of(rung).test(rungs_[rung].request
 
 void Group::end_if_failed(size_t rung) noexcept { engine_of(rung).end_if_failed(rungs_[rung].request); }
 
-void Group::require_idle() const {
-  if (engine_.busy()) {
-    throw Error(BANYAN_ERR_BUSY, "a request of this communicator is active; wait for it");
-  }
-}
+void Group::require_idle() const { engine_.require_idle(coll::Request{}); }
 
 void Group::fail_without_memory() {
-  const Error error(BANYAN_ERR_NO_MEMORY, "rank " + std::to_string(rank()) + " is out of memory");
+  fail_and_throw(Error(BANYAN_ERR_NO_MEMORY, "rank " + std::to_string(rank()) + " is out of memory"));
+}
+
+void Group::fail_and_throw(const Error& error) {
   fail(error);
+  const auto& state = engine_.communicator().control().state();
+  if (state.raised()) {  // another rank may have been first with the cause; all report the same one
+    throw Error(state.status(), state.text());
+  }
   throw error;
 }
 

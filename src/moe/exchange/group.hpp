@@ -47,6 +47,9 @@ struct GroupTerms {
   std::string problem{};         ///< not empty: what is wrong with the caller's wish, for all ranks to hear
 };
 
+/// Error{INVALID_ARGUMENT}: a term is out of its range.
+void check_terms(const GroupTerms& terms, size_t num_ranks);
+
 /// Rows along a rung: send_rows[r] rows of `bytes` bytes for rank r, one rank's after the other's, from `send`; what
 /// comes lies in `recv` likewise. Rows for ranks that are not of the rung's group do not exist.
 struct Leg {
@@ -120,11 +123,16 @@ class Group {
   void collectively(const Work& work) {
     engine_.communicator().check_usable();
     require_idle();
+    guarded(work);
+  }
+
+  /// The same for what may be done while a request is active.
+  template <typename Work>
+  void guarded(const Work& work) {
     try {
       work();
     } catch (const Error& error) {
-      fail(error);
-      throw;
+      fail_and_throw(error);
     } catch (const std::bad_alloc&) {
       fail_without_memory();
     }
@@ -134,6 +142,7 @@ class Group {
   /// abort(), after an error that leaves a communicator unusable.
   void fail(const Error& error) noexcept;
   [[noreturn]] void fail_without_memory();
+  [[noreturn]] void fail_and_throw(const Error& error);
 
   struct Rung {
     std::unique_ptr<comm::Communicator> communicator;  ///< nullptr: the world

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <csignal>
+#include <new>
 
 namespace banyan::moe {
 
@@ -37,6 +38,16 @@ void Pump::add(std::shared_ptr<Move> move) {
   changed_.notify_one();
 }
 
+void Pump::take(const std::shared_ptr<Move>& move) noexcept {
+  try {
+    flow_.add(move);
+  } catch (const std::bad_alloc&) {
+    const Error error(BANYAN_ERR_NO_MEMORY, "a thread of the token exchange is out of memory");
+    flow_.fail(error);
+    move->end(error.status(), error.what());
+  }
+}
+
 void Pump::work() {
   std::vector<std::shared_ptr<Move>> taken;
   for (;;) {
@@ -48,8 +59,8 @@ void Pump::work() {
       }
       taken.swap(added_);
     }
-    for (auto& move : taken) {
-      flow_.add(std::move(move));
+    for (const auto& move : taken) {
+      take(move);
     }
     taken.clear();
     if (!flow_.progress()) {

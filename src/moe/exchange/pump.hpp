@@ -25,6 +25,7 @@ class Pump {
 
  private:
   void work();
+  void take(const std::shared_ptr<Move>& move) noexcept;
 
   std::mutex mutex_;  ///< of the following
   std::condition_variable changed_;

@@ -77,6 +77,9 @@ void Slices::check(const GroupTerms& terms, size_t num_ranks) const {
   if (sharded_ && !any()) {
     refuse("sharded_experts needs duplicates");
   }
+  if (any()) {  // before the group checks those of slices
+    check_terms(terms, num_ranks);
+  }
   if (sharded_ && (terms.layout != LayoutKind::kExpertMajor || terms.routing.scope == CapacityScope::kGlobal)) {
     refuse("sharded_experts needs layout EXPERT_MAJOR and a capacity_scope PER_RANK");
   }

@@ -20,7 +20,6 @@ class Climb : public Move {
   /// Rows as they arrived, once all rungs are climbed.
   [[nodiscard]] const std::byte* arrived() const noexcept { return held_; }
   [[nodiscard]] size_t bytes() const noexcept { return bytes_; }
-  [[nodiscard]] bool by_expert() const noexcept { return group_.layout_rules().kind == LayoutKind::kExpertMajor; }
   void zero_unused(std::byte* rows, size_t bytes) const;
 
  private:

@@ -68,7 +68,6 @@ class CombineMove : public Move {
 
  private:
   [[nodiscard]] bool raw() const { return group_.metadata_rules().dedup == Dedup::kNone; }
-  [[nodiscard]] bool by_expert() const { return group_.layout_rules().kind == LayoutKind::kExpertMajor; }
 
   /// What this rank returns for each arrival.
   void sum_picks(Workspace& space, std::byte* out) const {

@@ -69,6 +69,7 @@ class Move {
 
  protected:
   [[nodiscard]] size_t position() const noexcept { return at_; }
+  [[nodiscard]] bool by_expert() const noexcept { return group_.layout_rules().kind == LayoutKind::kExpertMajor; }
 
   Group& group_;
   const Handle::Chunk& chunk_;

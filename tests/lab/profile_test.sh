@@ -64,7 +64,7 @@ PYTHON
 finds_the_rates() { # finds_the_rates BUDGET
   local attempt status
   rm -f "$WORK/near"
-  for attempt in 1 2 3; do
+  for attempt in 1 2 3 4 5 6; do # of 20 rates one was too slow three times in a row while compilers ran beside
     measure "$1" || return 1
     status=0
     rates_are_near_the_truth >"$WORK/wrong" 2>&1 || status=$?

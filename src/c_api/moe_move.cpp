@@ -85,13 +85,13 @@ moe::SpreadTerms combine_backward_terms(const banyan_moe_handle& handle, size_t 
   return terms;
 }
 
-std::shared_ptr<moe::Move> make(banyan_moe_handle& h, size_t chunk, const moe::DispatchTerms& terms) {
+moe::Moves make(banyan_moe_handle& h, size_t chunk, const moe::DispatchTerms& terms) {
   return moe::make_dispatch(h.group.group, chunk_of(h.handle, chunk), terms);
 }
-std::shared_ptr<moe::Move> make(banyan_moe_handle& h, size_t chunk, const moe::CombineTerms& terms) {
+moe::Moves make(banyan_moe_handle& h, size_t chunk, const moe::CombineTerms& terms) {
   return moe::make_combine(h.group.group, chunk_of(h.handle, chunk), terms);
 }
-std::shared_ptr<moe::Move> make(banyan_moe_handle& h, size_t chunk, const moe::SpreadTerms& terms) {
+moe::Moves make(banyan_moe_handle& h, size_t chunk, const moe::SpreadTerms& terms) {
   return moe::make_spread(h.group.group, chunk_of(h.handle, chunk), terms);
 }
 

@@ -18,11 +18,11 @@ std::vector<size_t> upward(size_t height, const std::vector<size_t>& last) {
 
 }  // namespace
 
-Climb::Climb(Group& group, const Handle::Chunk& chunk, size_t bytes, std::vector<size_t> last)
-    : Move(group, chunk, upward(chunk.plan.hops.size(), last)), bytes_(bytes) {}
+Climb::Climb(Group& group, const Handle::Chunk& chunk, const Part& part, size_t bytes, std::vector<size_t> last)
+    : Move(group, chunk, part, upward(part.hops.size(), last)), bytes_(bytes) {}
 
 Leg Climb::climb(Workspace& space, const std::byte* tokens) {
-  const Hop& hop = chunk_.plan.hops[position()];
+  const Hop& hop = part_.hops[position()];
   std::byte* send = space.send.take(hop.send_list.size() * bytes_);
   std::byte* recv = space.held[position() % 2].take(total_rows(hop.recv_rows) * bytes_);
   device::gather_rows(position() == 0 ? tokens : held_, hop.send_list, bytes_, send);

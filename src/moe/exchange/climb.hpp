@@ -11,15 +11,21 @@ namespace banyan::moe {
 class Climb : public Move {
  public:
   /// `bytes`: of a row as it travels. `last`: rungs exchanged along after those of the ladder.
-  Climb(Group& group, const Handle::Chunk& chunk, size_t bytes, std::vector<size_t> last = {});
+  Climb(Group& group, const Handle::Chunk& chunk, const Part& part, size_t bytes, std::vector<size_t> last = {});
 
  protected:
-  [[nodiscard]] bool climbs() const noexcept { return position() < chunk_.plan.hops.size(); }
-  /// What is exchanged along the rung that comes next; `tokens` are the source's rows, for the first.
+  [[nodiscard]] bool climbs() const noexcept { return position() < part_.hops.size(); }
+  /// What is exchanged along the rung that comes next; `tokens` are the part's rows at the source, for the
+  /// first.
   [[nodiscard]] Leg climb(Workspace& space, const std::byte* tokens);
   /// Rows as they arrived, once all rungs are climbed.
   [[nodiscard]] const std::byte* arrived() const noexcept { return held_; }
   [[nodiscard]] size_t bytes() const noexcept { return bytes_; }
+  /// Calls visit(arrival, row) for what arrived().
+  template <typename Visit>
+  void for_arrived(Visit visit) const {
+    for_arrivals(arrived(), bytes_, visit);
+  }
   void zero_unused(std::byte* rows, size_t bytes) const;
 
  private:

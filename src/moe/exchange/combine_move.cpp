@@ -42,8 +42,8 @@ std::vector<size_t> downward(size_t height) {
 /// Rows back down the ladder, summed at each rung.
 class CombineMove : public Move {
  public:
-  CombineMove(Group& group, const Handle::Chunk& chunk, const CombineTerms& terms)
-      : Move(group, chunk, downward(chunk.plan.hops.size())),
+  CombineMove(Group& group, const Handle::Chunk& chunk, const Part& part, const CombineTerms& terms)
+      : Move(group, chunk, part, downward(part.hops.size())),
         terms_(terms),
         weighted_(terms.weighted && by_expert()),
         bytes_(group.hidden() * device::element_bytes(raw() ? group.combine_dtype() : group.partial_dtype())) {}
@@ -51,36 +51,39 @@ class CombineMove : public Move {
   Leg prepare(Workspace& space) override {
     space.sums.resize(kNumLevels * group_.hidden());
     const size_t next = rung();
-    const Hop& hop = chunk_.plan.hops[next];
+    const Hop& hop = part_.hops[next];
     std::byte* held = nullptr;
     if (position() == 0) {
-      held = space.held[next % 2].take(chunk_.plan.arrivals.rows() * bytes_);
+      held = space.held[next % 2].take(part_.num_arrivals * bytes_);
       sum_picks(space, held);
     } else {
-      held = space.held[next % 2].take(rows_before(chunk_.plan.hops[next + 1]) * bytes_);
+      held = space.held[next % 2].take(rows_before(part_.hops[next + 1]) * bytes_);
       sum_returned(space, next + 1, held);
     }
     returned_ = space.send.take(hop.send_list.size() * bytes_);
     return {.send = held, .send_rows = hop.recv_rows, .recv = returned_, .recv_rows = hop.send_rows, .bytes = bytes_};
   }
 
-  void finish(Workspace& space) override { sum_returned(space, 0, terms_.tokens); }
+  void finish(Workspace& space) override {
+    const size_t token_bytes = group_.hidden() * device::element_bytes(group_.combine_dtype());
+    sum_returned(space, 0, terms_.tokens + part_.first_token * token_bytes);
+  }
 
  private:
   [[nodiscard]] bool raw() const { return group_.metadata_rules().dedup == Dedup::kNone; }
 
   /// What this rank returns for each arrival.
-  void sum_picks(Workspace& space, std::byte* out) const {
+  void sum_picks(Workspace& space, std::byte* held) const {
     const Arrivals& arrivals = chunk_.plan.arrivals;
     const device::Dtype dtype = group_.combine_dtype();
     const size_t row_bytes = group_.hidden() * device::element_bytes(dtype);
     const std::span<float> sum(space.sums.data(), group_.hidden());
-    for (size_t arrival = 0; arrival < arrivals.rows(); ++arrival, out += bytes_) {
+    for_arrivals(held, bytes_, [&](size_t arrival, std::byte* out) {
       const uint32_t first = arrivals.pick_begin[arrival];
       const auto row = [&](size_t place) { return terms_.rows + chunk_.layout.place[place] * row_bytes; };
       if (raw() || (!by_expert() && bytes_ == row_bytes)) {
         std::memcpy(out, row(by_expert() ? first : arrival), row_bytes);
-        continue;
+        return;
       }
       std::fill(sum.begin(), sum.end(), 0.0F);
       if (by_expert()) {
@@ -91,12 +94,12 @@ class CombineMove : public Move {
         device::add_scaled(dtype, row(arrival), 1, sum);
       }
       device::store(group_.partial_dtype(), sum, out);
-    }
+    });
   }
 
   /// Sums what came back over a rung for each row held before it.
   void sum_returned(Workspace& space, size_t rung, std::byte* held) const {
-    const Hop& hop = chunk_.plan.hops[rung];
+    const Hop& hop = part_.hops[rung];
     const auto& rungs = group_.ladder().rungs();
     const device::Dtype in_dtype = raw() ? group_.combine_dtype() : group_.partial_dtype();
     const device::Dtype out_dtype = rung == 0 ? group_.combine_dtype() : group_.partial_dtype();
@@ -108,7 +111,7 @@ class CombineMove : public Move {
       std::fill(space.sums.begin(), space.sums.end(), 0.0F);
       for (uint32_t n = hop.back_begin[row]; n < hop.back_begin[row + 1]; ++n) {
         const ReturnedRow& part = hop.back[n];
-        const float weight = weighted_ && raw() ? chunk_.sent_weights[part.position] : 1;
+        const float weight = weighted_ && raw() ? part_.sent_weights[part.position] : 1;
         device::add_scaled(in_dtype, returned_ + part.position * bytes_, weight, level(first));
         for (size_t ended = first; ended < std::min<size_t>(part.ends, last); ++ended) {
           device::round_to(group_.partial_dtype(), level(ended));
@@ -129,8 +132,12 @@ class CombineMove : public Move {
 
 }  // namespace
 
-std::shared_ptr<Move> make_combine(Group& group, const Handle::Chunk& chunk, const CombineTerms& terms) {
-  return std::make_shared<CombineMove>(group, chunk, terms);
+Moves make_combine(Group& group, const Handle::Chunk& chunk, const CombineTerms& terms) {
+  Moves moves;
+  for (const Part& part : chunk.plan.parts) {
+    moves.push_back(std::make_shared<CombineMove>(group, chunk, part, terms));
+  }
+  return moves;
 }
 
 }  // namespace banyan::moe

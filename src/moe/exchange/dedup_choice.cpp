@@ -5,6 +5,9 @@
 #include <cmath>
 #include <vector>
 
+#include "moe/exchange/degree_choice.hpp"
+#include "moe/exchange/part_choice.hpp"
+
 namespace banyan::moe {
 namespace {
 
@@ -95,8 +98,8 @@ double hit_chance(int num_experts, int some, int top_k) {
   return 1 - missed;
 }
 
-double predict_dispatch(const planner::Hosts& hosts, const cost::CostModel& model, const ExpertMap& map, int top_k,
-                        Dedup dedup, double bytes_per_rank) {
+std::vector<double> predict_stages(const planner::Hosts& hosts, const cost::CostModel& model, const ExpertMap& map,
+                                   int top_k, Dedup dedup, double bytes_per_rank) {
   const Hits hits = hits_of(hosts, map, top_k);
   const int num_ranks = hosts.num_ranks();
   std::vector<double> into_host, into_rack;
@@ -110,7 +113,7 @@ double predict_dispatch(const planner::Hosts& hosts, const cost::CostModel& mode
     into_rack.push_back(rows_into_rack(hosts, hits, dedup, rack));
     all_racks += into_rack.back();
   }
-  double wire_s = 0;
+  double hosts_s = 0;
   double copies_s = 0;
   for (int host = 0; host < hosts.count(); ++host) {
     const auto& link = model.subtrees[static_cast<size_t>(hosts.tree_node(host))];
@@ -118,20 +121,32 @@ double predict_dispatch(const planner::Hosts& hosts, const cost::CostModel& mode
     const double in = into_host[static_cast<size_t>(host)];
     // A rack's holder sends a row on to the rack's other hosts: as many rows as the racks' sources save.
     const double out = all_hosts - in;
-    wire_s = std::max({wire_s, over(own * out * bytes_per_rank, link.egress_bytes_per_s),
-                       over((num_ranks - own) * in * bytes_per_rank, link.ingress_bytes_per_s)});
+    hosts_s = std::max({hosts_s, over(own * out * bytes_per_rank, link.egress_bytes_per_s),
+                        over((num_ranks - own) * in * bytes_per_rank, link.ingress_bytes_per_s)});
     const bool hands_on = dedup == Dedup::kNode || dedup == Dedup::kTier;
     const double handed_on = hands_on ? (num_ranks - own) * sum_of(hits.rank, hosts.ranks(host)) : 0;
-    copies_s = std::max(copies_s, over(2 * handed_on * bytes_per_rank, model.host_copy_bytes_per_s));
+    const double copied = own * all_hosts + 2 * handed_on + num_ranks * sum_of(hits.picks, hosts.ranks(host));
+    copies_s = std::max(copies_s, over(copied * bytes_per_rank, model.host_copy_bytes_per_s));
   }
+  double racks_s = 0;
   for (int rack = 0; rack < hosts.num_racks() && hosts.num_racks() > 1; ++rack) {
     const auto node = static_cast<size_t>(hosts.rack_node(rack));
     const double own = static_cast<double>(hosts.rack_ranks(rack).size());
     const double in = into_rack[static_cast<size_t>(rack)];
-    wire_s = std::max({wire_s, over(own * (all_racks - in) * bytes_per_rank, model.subtrees[node].egress_bytes_per_s),
-                       over((num_ranks - own) * in * bytes_per_rank, model.subtrees[node].ingress_bytes_per_s)});
+    racks_s = std::max({racks_s, over(own * (all_racks - in) * bytes_per_rank, model.subtrees[node].egress_bytes_per_s),
+                        over((num_ranks - own) * in * bytes_per_rank, model.subtrees[node].ingress_bytes_per_s)});
   }
-  return wire_s + copies_s;
+  if (dedup == Dedup::kTier && hosts.num_racks() > 1) {
+    return {racks_s, hosts_s, copies_s};
+  }
+  return {std::max(racks_s, hosts_s), copies_s};
+}
+
+double predict_dispatch(const planner::Hosts& hosts, const cost::CostModel& model, const ExpertMap& map, int top_k,
+                        Dedup dedup, double bytes_per_rank) {
+  const auto stages_s = predict_stages(hosts, model, map, top_k, dedup, bytes_per_rank);
+  const double per_part_s = predict_overheads(hosts, model);
+  return predict_parts(stages_s, per_part_s, choose_parts(stages_s, per_part_s, kMostParts));
 }
 
 Dedup choose_dedup(const planner::Hosts& hosts, const cost::CostModel& model, const ExpertMap& map, int top_k,

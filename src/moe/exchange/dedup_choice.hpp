@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "cost/cost_model.hpp"
 #include "moe/exchange/expert_map.hpp"
@@ -15,10 +16,13 @@ namespace banyan::moe {
 /// 1 - C(num_experts - some, top_k) / C(num_experts, top_k).
 [[nodiscard]] double hit_chance(int num_experts, int some, int top_k);
 
-/// Time that a dispatch of `tokens` tokens a rank, chosen at random, takes by the model on the slowest host or rack:
-/// bytes over the capacity of its links, and copies of rows that are handed on inside hosts, twice each, at the host's
-/// rate. Overheads of messages are left out: they differ little, and rows are large. Replicas count as a part of their
-/// expert each.
+/// Times of what a dispatch of random choices does one after the other, on the slowest host or rack by the model: bytes
+/// over the capacity of links (kTier: of racks, then of hosts), and copies inside hosts at their rate: of rows that are
+/// sent, that are handed on, twice each, and of rows for experts. Replicas count as a part of their expert each.
+[[nodiscard]] std::vector<double> predict_stages(const planner::Hosts& hosts, const cost::CostModel& model,
+                                                 const ExpertMap& map, int top_k, Dedup dedup, double bytes_per_rank);
+
+/// predict_parts() of these stages in the best number of parts, of which each costs predict_overheads().
 [[nodiscard]] double predict_dispatch(const planner::Hosts& hosts, const cost::CostModel& model, const ExpertMap& map,
                                       int top_k, Dedup dedup, double bytes_per_rank);
 

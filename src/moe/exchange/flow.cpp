@@ -11,6 +11,18 @@ constexpr size_t kReadyInAdvance = 1;
 
 }  // namespace
 
+void Flow::add(Moves moves) {
+  const size_t before = moves_.size();
+  try {
+    for (auto& move : moves) {
+      moves_.emplace_back().move = std::move(move);
+    }
+  } catch (const std::bad_alloc&) {
+    moves_.resize(before);
+    throw;
+  }
+}
+
 bool Flow::progress() noexcept {
   try {
     return advance();

@@ -17,7 +17,8 @@ class Flow {
  public:
   explicit Flow(Group& group) : group_(group), under_way_(group.ladder().height()) {}
 
-  void add(std::shared_ptr<Move> move) { moves_.emplace_back().move = std::move(move); }
+  /// All of them, or after std::bad_alloc none.
+  void add(Moves moves);
   [[nodiscard]] bool empty() const noexcept { return moves_.empty(); }
   /// Moves all on. Returns whether something happened. Never throws: an error ends all moves, and aborts the group.
   bool progress() noexcept;

@@ -17,6 +17,7 @@
 #include "comm/factory.hpp"
 #include "moe/exchange/dedup_choice.hpp"
 #include "moe/exchange/degree_choice.hpp"
+#include "moe/exchange/part_choice.hpp"
 #include "moe/exchange/step_capacity.hpp"
 
 namespace banyan::moe {
@@ -73,6 +74,11 @@ void check_terms(const GroupTerms& terms, size_t num_ranks) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT,
                 fmt::format("experts_s is {}, must be from 0 to {}", terms.experts_s, kMaxSeconds));
   }
+  require_range("num_parts", terms.num_parts, 0, kMostParts);
+  if (terms.num_parts > 0 && !std::has_single_bit(terms.num_parts)) {
+    throw Error(BANYAN_ERR_INVALID_ARGUMENT,
+                fmt::format("num_parts is {}, must be 0 or a power of two", terms.num_parts));
+  }
   require_range("note_bytes", terms.note_bytes, 0, kMaxNoteBytes);
   require_range("scale_bytes", terms.scale_bytes, 0, size_t{1} << 31);
   if (terms.combine_dtype == device::Dtype::kBytes) {
@@ -93,7 +99,8 @@ Group::Group(coll::Engine& engine, const GroupTerms& terms)
       routing_(terms.routing),
       combine_dtype_(terms.combine_dtype),
       partial_dtype_(terms.fp32_partials ? device::Dtype::kFp32 : terms.combine_dtype),
-      deterministic_(terms.deterministic) {
+      deterministic_(terms.deterministic),
+      fixed_parts_(terms.num_parts) {
   comm::Communicator& comm = engine_.communicator();
   comm.check_usable();
   const Deadline deadline = Deadline::in(terms.timeout_s > 0 ? terms.timeout_s : comm.settings().timeout_s);
@@ -182,10 +189,12 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
                        {"alignment", text(terms.alignment)},
                        {"note_bytes", text(terms.note_bytes)},
                        {"num_chunks", text(terms.num_chunks)},
+                       {"num_parts", text(terms.num_parts)},
                        {"deterministic", text(terms.deterministic)},
                        {"fp32_partials", text(terms.fp32_partials)},
                        {"the chosen dedup", text(metadata_.dedup)},
-                       {"the chosen num_chunks", text(metadata_.num_chunks)}});
+                       {"the chosen num_chunks", text(metadata_.num_chunks)},
+                       {"the chosen number of parts", text(metadata_.most_parts)}});
 }
 
 void Group::choose(const GroupTerms& terms, double experts_s) {
@@ -205,7 +214,10 @@ void Group::choose(const GroupTerms& terms, double experts_s) {
   const size_t num_chunks =
       terms.num_chunks > 0 ? terms.num_chunks : choose_degree(parts, std::min(kMaxChunks, routing_.max_tokens));
   predicted_step_s_ = predict_step(parts, num_chunks);
+  stages_s_ = predict_stages(hosts_, comm.model(), map_, routing_.top_k, dedup, bytes);
+  per_part_s_ = parts.per_chunk_s;
   metadata_ = {.dedup = dedup, .top_k = routing_.top_k, .num_chunks = num_chunks, .padded = routing_.drops_late()};
+  metadata_.most_parts = num_parts(routing_.max_tokens);
   layout_ = {.kind = terms.layout,
              .alignment = terms.alignment,
              .shared = routing_.scope == CapacityScope::kGlobal,
@@ -213,6 +225,18 @@ void Group::choose(const GroupTerms& terms, double experts_s) {
              .num_ranks = static_cast<size_t>(comm.size()),
              .num_local_experts = map_.experts_of(comm.rank()).size()};
   ladder_.emplace(hosts_, dedup);
+}
+
+size_t Group::num_parts(size_t most_tokens) const {
+  if (fixed_parts_ > 0) {
+    return fixed_parts_;
+  }
+  const size_t tokens = (most_tokens + metadata_.num_chunks - 1) / metadata_.num_chunks;
+  std::vector<double> stages_s = stages_s_;
+  for (double& seconds : stages_s) {
+    seconds *= static_cast<double>(tokens) / static_cast<double>(routing_.max_tokens);
+  }
+  return choose_parts(stages_s, per_part_s_, tokens);
 }
 
 void Group::make_rungs() {
@@ -231,9 +255,10 @@ void Group::make_rungs() {
     made.engine = std::make_unique<coll::Engine>(*made.communicator);
     made.engine->heed(comm);
   }
-  BANYAN_LOG(kDebug, "moe", "rank {}: {} experts, {} of them here, rows of {} bytes, {} rungs, {} chunks", comm.rank(),
-             map_.num_experts(), layout_.num_local_experts, row_bytes_ + scale_bytes_, ladder_->height(),
-             metadata_.num_chunks);
+  BANYAN_LOG(kDebug, "moe",
+             "rank {}: {} experts, {} of them here, rows of {} bytes, {} rungs, {} chunks of up to {} parts",
+             comm.rank(), map_.num_experts(), layout_.num_local_experts, row_bytes_ + scale_bytes_, ladder_->height(),
+             metadata_.num_chunks, metadata_.most_parts);
 }
 
 void Group::start(size_t rung, const Leg& leg) {

@@ -39,6 +39,7 @@ struct GroupTerms {
   size_t alignment = 1;
   size_t num_chunks = 1;  ///< 0: as many as experts_s makes worth it
   double experts_s = 0;   ///< of the experts on a step's rows; the largest of all ranks counts
+  size_t num_parts = 0;   ///< of a chunk, one on its way behind the other; a power of two, 0: the model's choice
   size_t note_bytes = 0;  ///< of the caller's, that a rank tells all others with each step's routing
   bool deterministic = false;
   bool fp32_partials = false;    ///< partial sums travel as fp32, not as combine_dtype
@@ -85,6 +86,9 @@ class Group {
   [[nodiscard]] double predicted_dispatch_s() const noexcept { return predicted_dispatch_s_; }
   /// predict_step() of such a step, in the group's number of chunks.
   [[nodiscard]] double predicted_step_s() const noexcept { return predicted_step_s_; }
+
+  /// In how many parts the rows of a chunk go, where no rank has more than so many tokens in a step.
+  [[nodiscard]] size_t num_parts(size_t most_tokens) const;
 
   /// Bytes of a dispatched row without and with its scales, and of a row of combine.
   [[nodiscard]] size_t row_bytes() const noexcept { return row_bytes_; }
@@ -171,6 +175,9 @@ class Group {
   device::Dtype combine_dtype_;
   device::Dtype partial_dtype_;
   bool deterministic_;
+  size_t fixed_parts_;            ///< 0: by the model
+  std::vector<double> stages_s_;  ///< of a dispatch of max_tokens on each rank
+  double per_part_s_ = 0;
   double predicted_dispatch_s_ = 0;
   double predicted_step_s_ = 0;
   std::optional<Ladder> ladder_;

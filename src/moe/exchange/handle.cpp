@@ -45,8 +45,13 @@ void Handle::make(const GateOutput& gate) {
     drop_beyond(all, own);
   }
   const auto pairs = exchange_metadata(all.headers, own);
+  size_t most_tokens = 0;  // equal on all ranks, and with it the number of parts
+  for (const Header& of_rank : all.headers) {
+    most_tokens = std::max<size_t>(most_tokens, of_rank.num_tokens);
+  }
+  const size_t num_parts = std::min(group_.num_parts(most_tokens), group_.metadata_rules().most_parts);
   for (size_t chunk = 0; chunk < group_.metadata_rules().num_chunks; ++chunk) {
-    add_chunk(pairs, chunk);
+    add_chunk(pairs, chunk, num_parts);
   }
 }
 
@@ -126,14 +131,14 @@ std::vector<PairRows> Handle::exchange_metadata(const std::vector<Header>& heade
   return pairs;
 }
 
-void Handle::add_chunk(const std::vector<PairRows>& pairs, size_t chunk) {
+void Handle::add_chunk(const std::vector<PairRows>& pairs, size_t chunk, size_t num_parts) {
   Chunk& made = chunks_.emplace_back();
   made.plan = make_row_plan({.ladder = group_.ladder(),
                              .rules = group_.metadata_rules(),
                              .routing = routing_,
                              .pairs = pairs,
                              .rank = group_.rank()},
-                            chunk);
+                            chunk, num_parts);
   const Arrivals& arrivals = made.plan.arrivals;
   LayoutRules layout = group_.layout_rules();
   layout.capacity = layout.kind == LayoutKind::kExpertMajor ? capacity_ : 0;
@@ -162,22 +167,14 @@ void Handle::lay_out_gradients(Chunk& chunk) const {
       chunk.grad_sends[next[arrivals.source[row]]++] = pick;
     }
   }
-  if (group_.metadata_rules().dedup != Dedup::kNone) {
-    return;
-  }
-  std::exclusive_scan(chunk.picks_to.begin(), chunk.picks_to.end(), next.begin(), size_t{0});
-  chunk.sent_weights.resize(chunk.plan.hops[0].send_list.size());
-  for (size_t token = 0; token < chunk.plan.num_tokens; ++token) {
-    for (const Pick& pick : routing_.of(chunk.plan.first_token + token)) {
-      chunk.sent_weights[next[static_cast<size_t>(pick.rank)]++] = pick.weight;
-    }
-  }
 }
 
 size_t Handle::wire_rows(const Chunk& chunk) const {
   size_t rows = 0;
-  for (const Hop& hop : chunk.plan.hops) {
-    rows += rows_to_other_hosts(hop.send_rows);
+  for (const Part& part : chunk.plan.parts) {
+    for (const Hop& hop : part.hops) {
+      rows += rows_to_other_hosts(hop.send_rows);
+    }
   }
   return rows;
 }

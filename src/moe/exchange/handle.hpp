@@ -24,7 +24,6 @@ class Handle {
     std::vector<uint32_t> grad_sends;  ///< picks of the arrivals by source, then row: the order of gradients of weights
     std::vector<size_t> picks_from;    ///< by source: picks of its rows here
     std::vector<size_t> picks_to;      ///< by rank: picks of this rank's rows there
-    std::vector<float> sent_weights;   ///< Dedup::kNone: by place in the first hop's send_list, the pick's weight
   };
 
   /// Collective: checks the gate's output, tells all ranks whether something is wrong, then who sends what: a uniform
@@ -59,7 +58,7 @@ class Handle {
   void check_duplicates(const std::vector<Header>& headers, std::span<const int> colours) const;
   void drop_beyond(const Announced& all, Metadata& announced);
   [[nodiscard]] std::vector<PairRows> exchange_metadata(const std::vector<Header>& headers, const Metadata& own);
-  void add_chunk(const std::vector<PairRows>& pairs, size_t chunk);
+  void add_chunk(const std::vector<PairRows>& pairs, size_t chunk, size_t num_parts);
   void lay_out_gradients(Chunk& chunk) const;
   [[nodiscard]] size_t rows_to_other_hosts(const std::vector<size_t>& rows) const;
 

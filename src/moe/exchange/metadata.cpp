@@ -51,22 +51,22 @@ class Reader {
 
 /// The rows that ranks hold at a rung, by rank, while the tokens are walked.
 struct HeldRows {
-  std::vector<std::vector<uint32_t>> chunk_rows;  ///< by rank and chunk
+  std::vector<std::vector<uint32_t>> piece_rows;  ///< by rank and piece
   std::vector<std::vector<uint8_t>> masks;        ///< by rank
 };
 
-HeldRows hold_rows(const Ladder& ladder, size_t rung, const Routing& routing, int source, size_t num_chunks) {
+HeldRows hold_rows(const Ladder& ladder, size_t rung, const Routing& routing, int source, size_t num_pieces) {
   const auto num_ranks = static_cast<size_t>(ladder.hosts().num_ranks());
-  HeldRows rows{std::vector(num_ranks, std::vector<uint32_t>(num_chunks)),
+  HeldRows rows{std::vector(num_ranks, std::vector<uint32_t>(num_pieces)),
                 std::vector<std::vector<uint8_t>>(num_ranks)};
   std::vector<int> holders(num_ranks);
   for (size_t rank = 0; rank < num_ranks; ++rank) {
     holders[rank] = ladder.holder(rung, source, static_cast<int>(rank));
   }
   std::vector<size_t> last_token(num_ranks, SIZE_MAX);
-  for (size_t chunk = 0; chunk < num_chunks; ++chunk) {
-    const size_t end = chunk_start(routing.num_tokens(), chunk + 1, num_chunks);
-    for (size_t token = chunk_start(routing.num_tokens(), chunk, num_chunks); token < end; ++token) {
+  for (size_t piece = 0; piece < num_pieces; ++piece) {
+    const size_t end = chunk_start(routing.num_tokens(), piece + 1, num_pieces);
+    for (size_t token = chunk_start(routing.num_tokens(), piece, num_pieces); token < end; ++token) {
       for (const Pick& pick : routing.of(token)) {
         const int holder = holders[static_cast<size_t>(pick.rank)];
         const auto at = static_cast<size_t>(holder);
@@ -75,7 +75,7 @@ HeldRows hold_rows(const Ladder& ladder, size_t rung, const Routing& routing, in
         if (last_token[at] != token) {
           last_token[at] = token;
           masks.resize(masks.size() + bytes);
-          ++rows.chunk_rows[at][chunk];
+          ++rows.piece_rows[at][piece];
         }
         const auto child = static_cast<size_t>(ladder.child_of(rung, pick.rank));
         masks[masks.size() - bytes + child / 8] |= static_cast<uint8_t>(1U << (child % 8));
@@ -87,23 +87,24 @@ HeldRows hold_rows(const Ladder& ladder, size_t rung, const Routing& routing, in
 
 /// The rows that ranks want, by rank.
 struct WantedRows {
-  std::vector<std::vector<uint32_t>> chunk_rows;
+  std::vector<std::vector<uint32_t>> piece_rows;
   std::vector<std::vector<uint16_t>> counts;    ///< picks of each row
   std::vector<std::vector<const Pick*>> picks;  ///< borrowed from the routing
 };
 
 WantedRows want_rows(const Routing& routing, const MetadataRules& rules, size_t num_ranks) {
-  WantedRows rows{std::vector(num_ranks, std::vector<uint32_t>(rules.num_chunks)),
+  const size_t num_pieces = rules.num_pieces();
+  WantedRows rows{std::vector(num_ranks, std::vector<uint32_t>(num_pieces)),
                   std::vector<std::vector<uint16_t>>(num_ranks), std::vector<std::vector<const Pick*>>(num_ranks)};
-  for (size_t chunk = 0; chunk < rules.num_chunks; ++chunk) {
-    const size_t end = chunk_start(routing.num_tokens(), chunk + 1, rules.num_chunks);
-    for (size_t token = chunk_start(routing.num_tokens(), chunk, rules.num_chunks); token < end; ++token) {
+  for (size_t piece = 0; piece < num_pieces; ++piece) {
+    const size_t end = chunk_start(routing.num_tokens(), piece + 1, num_pieces);
+    for (size_t token = chunk_start(routing.num_tokens(), piece, num_pieces); token < end; ++token) {
       int last = -1;
       for (const Pick& pick : routing.of(token)) {
         const auto at = static_cast<size_t>(pick.rank);
         if (pick.rank != last || rules.dedup == Dedup::kNone) {
           rows.counts[at].push_back(0);
-          ++rows.chunk_rows[at][chunk];
+          ++rows.piece_rows[at][piece];
         }
         last = pick.rank;
         ++rows.counts[at].back();
@@ -115,7 +116,7 @@ WantedRows want_rows(const Routing& routing, const MetadataRules& rules, size_t 
 }
 
 void put_wanted(Writer& out, const WantedRows& rows, size_t rank, const MetadataRules& rules, bool weighted) {
-  for (const uint32_t count : rows.chunk_rows[rank]) {
+  for (const uint32_t count : rows.piece_rows[rank]) {
     out.put(count);
   }
   for (const uint16_t count : rows.counts[rank]) {
@@ -135,10 +136,10 @@ void put_wanted(Writer& out, const WantedRows& rows, size_t rank, const Metadata
   }
 }
 
-std::vector<uint32_t> take_chunks(Reader& in, size_t num_chunks) {
-  std::vector<uint32_t> begin(num_chunks + 1);
-  for (size_t chunk = 0; chunk < num_chunks; ++chunk) {
-    begin[chunk + 1] = begin[chunk] + in.take<uint32_t>();
+std::vector<uint32_t> take_pieces(Reader& in, size_t num_pieces) {
+  std::vector<uint32_t> begin(num_pieces + 1);
+  for (size_t piece = 0; piece < num_pieces; ++piece) {
+    begin[piece + 1] = begin[piece] + in.take<uint32_t>();
   }
   return begin;
 }
@@ -151,7 +152,7 @@ std::vector<std::byte> write_metadata(const Ladder& ladder, const MetadataRules&
                                       int source, bool weighted, std::span<size_t> bytes) {
   std::vector<HeldRows> held;
   for (size_t rung = 0; rung + 1 < ladder.height(); ++rung) {
-    held.push_back(hold_rows(ladder, rung, routing, source, rules.num_chunks));
+    held.push_back(hold_rows(ladder, rung, routing, source, rules.num_pieces()));
   }
   const WantedRows wanted = want_rows(routing, rules, bytes.size());
   std::vector<std::byte> out;
@@ -162,7 +163,7 @@ std::vector<std::byte> write_metadata(const Ladder& ladder, const MetadataRules&
       if (ladder.holder(rung, source, static_cast<int>(rank)) != static_cast<int>(rank)) {
         continue;
       }
-      for (const uint32_t count : held[rung].chunk_rows[rank]) {
+      for (const uint32_t count : held[rung].piece_rows[rank]) {
         writer.put(count);
       }
       writer.put(std::span<const uint8_t>(held[rung].masks[rank]));
@@ -179,17 +180,17 @@ PairRows read_metadata(const Ladder& ladder, const MetadataRules& rules, int sou
   PairRows rows;
   for (size_t rung = 0; rung + 1 < ladder.height(); ++rung) {
     PairRows::Held& held = rows.held.emplace_back();
-    held.chunk_begin.assign(rules.num_chunks + 1, 0);
+    held.piece_begin.assign(rules.num_pieces() + 1, 0);
     if (ladder.holder(rung, source, rank) == rank) {
-      held.chunk_begin = take_chunks(in, rules.num_chunks);
-      const auto masks = in.take(held.chunk_begin.back() * mask_bytes(ladder, rung, rank));
+      held.piece_begin = take_pieces(in, rules.num_pieces());
+      const auto masks = in.take(held.piece_begin.back() * mask_bytes(ladder, rung, rank));
       const auto* first = reinterpret_cast<const uint8_t*>(masks.data());
       held.masks.assign(first, first + masks.size());
     }
   }
-  rows.chunk_begin = take_chunks(in, rules.num_chunks);
+  rows.piece_begin = take_pieces(in, rules.num_pieces());
   rows.pick_begin.push_back(0);
-  for (uint32_t row = 0; row < rows.chunk_begin.back(); ++row) {
+  for (uint32_t row = 0; row < rows.piece_begin.back(); ++row) {
     const uint32_t count = rules.top_k < 256 ? in.take<uint8_t>() : in.take<uint16_t>();
     rows.pick_begin.push_back(rows.pick_begin.back() + count);
   }

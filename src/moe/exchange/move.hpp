@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <numeric>
 #include <span>
 #include <string>
@@ -26,13 +27,13 @@ struct Workspace {
   std::vector<float> sums;
 };
 
-/// Rows of a chunk on their way over the rungs: local work, an exchange along a rung, local work, ..., until it is
-/// done. Flow moves it on. Its state is read by the thread that started it while another one moves it on (Pump).
+/// Rows of a part of a chunk on their way over the rungs: local work, an exchange along a rung, local work, ..., until
+/// it is done. Flow moves it on. Its state is read by the thread that started it while another one moves it on (Pump).
 class Move {
  public:
   /// `path`: rungs in the order in which they are exchanged along. Borrows all of it.
-  Move(Group& group, const Handle::Chunk& chunk, std::vector<size_t> path)
-      : group_(group), chunk_(chunk), path_(std::move(path)) {}
+  Move(Group& group, const Handle::Chunk& chunk, const Part& part, std::vector<size_t> path)
+      : group_(group), chunk_(chunk), part_(part), path_(std::move(path)) {}
   virtual ~Move() = default;
   Move(const Move&) = delete;
   Move& operator=(const Move&) = delete;
@@ -71,8 +72,18 @@ class Move {
   [[nodiscard]] size_t position() const noexcept { return at_; }
   [[nodiscard]] bool by_expert() const noexcept { return group_.layout_rules().kind == LayoutKind::kExpertMajor; }
 
+  [[nodiscard]] bool is_last() const noexcept { return &part_ == &chunk_.plan.parts.back(); }
+  /// Calls visit(arrival, row) for the arrivals of the part, which are rows of `bytes` bytes from `rows` on.
+  template <typename Byte, typename Visit>
+  void for_arrivals(Byte* rows, size_t bytes, Visit visit) const {
+    for (size_t number = 0; number < part_.num_arrivals; ++number, rows += bytes) {
+      visit(part_.first_arrival + number, rows);
+    }
+  }
+
   Group& group_;
   const Handle::Chunk& chunk_;
+  const Part& part_;
 
  private:
   std::vector<size_t> path_;
@@ -80,5 +91,8 @@ class Move {
   std::atomic<banyan_status> status_ = BANYAN_IN_PROGRESS;
   std::string text_;
 };
+
+/// The moves of a chunk's parts, in their order. They end in it: each rung serves them so.
+using Moves = std::vector<std::shared_ptr<Move>>;
 
 }  // namespace banyan::moe

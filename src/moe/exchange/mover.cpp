@@ -21,16 +21,16 @@ Mover::Mover(Group& group, bool with_thread) : group_(group), flow_(group) {
   }
 }
 
-Started Mover::start(std::shared_ptr<Move> move) {
+Started Mover::start(Moves moves) {
   if (not_over_ == 0) {
     group_.world().communicator().check_usable();
     group_.require_idle();
   }
-  Started started{.move = std::move(move)};
+  Started started{.last = moves.back()};
   if (pump_) {
-    pump_->add(started.move);
+    pump_->add(std::move(moves));
   } else {
-    flow_.add(started.move);
+    flow_.add(std::move(moves));
   }
   group_.world().hold();
   ++not_over_;
@@ -41,12 +41,12 @@ Started Mover::start(std::shared_ptr<Move> move) {
 }
 
 bool Mover::settle(Started& started) noexcept {
-  if (!pump_ && started.move->status() == BANYAN_IN_PROGRESS) {
+  if (!pump_ && started.last->status() == BANYAN_IN_PROGRESS) {
     static_cast<void>(flow_.progress());
   } else if (pump_ && group_.world().communicator().control().state().raised()) {
-    started.move->sleep();  // its thread is about to end it
+    started.last->sleep();  // its thread is about to end it
   }
-  if (started.move->status() == BANYAN_IN_PROGRESS) {
+  if (started.last->status() == BANYAN_IN_PROGRESS) {
     return false;
   }
   if (!started.over) {
@@ -67,9 +67,9 @@ bool Mover::test(Started& started) {
 }
 
 void Mover::wait(Started& started) {
-  while (started.move->status() == BANYAN_IN_PROGRESS) {
+  while (started.last->status() == BANYAN_IN_PROGRESS) {
     if (pump_) {
-      started.move->sleep();
+      started.last->sleep();
     } else if (!flow_.progress()) {
       flow_.idle();
     }
@@ -79,8 +79,8 @@ void Mover::wait(Started& started) {
 }
 
 void Mover::throw_unless_done(const Started& started) const {
-  if (started.move->status() != BANYAN_OK) {
-    throw Error(started.move->status(), started.move->text());
+  if (started.last->status() != BANYAN_OK) {
+    throw Error(started.last->status(), started.last->text());
   }
 }
 

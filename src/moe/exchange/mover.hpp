@@ -9,13 +9,13 @@
 
 namespace banyan::moe {
 
-/// A move that was started, as its starter sees it.
+/// The moves of a chunk that were started, as their starter sees them.
 struct Started {
-  std::shared_ptr<Move> move;
-  bool over = false;  ///< the starter knows that it ended
+  std::shared_ptr<Move> last;  ///< ends last
+  bool over = false;           ///< the starter knows that it ended
 };
 
-/// Starts a group's moves, in equal order on all ranks, and waits for them. While one is not known to be over, the
+/// Starts chunks' moves, in equal order on all ranks, and waits for them. While one is not known to be over, the
 /// communicator is BUSY for everything else. One thread, the group's; errors are thrown, and after any but BUSY the
 /// group is unusable.
 class Mover {
@@ -23,14 +23,14 @@ class Mover {
   /// `with_thread`: a thread moves on what was started while the caller does something else; else test() and wait() do.
   Mover(Group& group, bool with_thread);
 
-  [[nodiscard]] Started start(std::shared_ptr<Move> move);
+  [[nodiscard]] Started start(Moves moves);
   /// True: done. Throws the move's error, again and again.
   [[nodiscard]] bool test(Started& started);
   void wait(Started& started);
   /// Whether it ended, well or not.
   [[nodiscard]] bool settle(Started& started) noexcept;
-  void run(std::shared_ptr<Move> move) {
-    Started started = start(std::move(move));
+  void run(Moves moves) {
+    Started started = start(std::move(moves));
     wait(started);
   }
 

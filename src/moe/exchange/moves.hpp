@@ -19,7 +19,7 @@ struct DispatchTerms {
   std::byte* row_scales = nullptr;
 };
 /// Tokens to the ranks of their experts.
-[[nodiscard]] std::shared_ptr<Move> make_dispatch(Group& group, const Handle::Chunk& chunk, const DispatchTerms& terms);
+[[nodiscard]] Moves make_dispatch(Group& group, const Handle::Chunk& chunk, const DispatchTerms& terms);
 
 struct CombineTerms {
   const std::byte* rows = nullptr;  ///< of hidden() elements of combine_dtype()
@@ -28,7 +28,7 @@ struct CombineTerms {
 };
 /// The weighted sum of the rows that experts made of each token. Rows of other layouts than kExpertMajor hold their
 /// rank's sum already. Tokens without picks become zero.
-[[nodiscard]] std::shared_ptr<Move> make_combine(Group& group, const Handle::Chunk& chunk, const CombineTerms& terms);
+[[nodiscard]] Moves make_combine(Group& group, const Handle::Chunk& chunk, const CombineTerms& terms);
 
 struct SpreadTerms {
   const std::byte* tokens = nullptr;       ///< gradient of combine's result
@@ -39,6 +39,6 @@ struct SpreadTerms {
 };
 /// Gradients of combine: of its rows, each pick's weight times its token's row (other layouts: the row); and of the
 /// weights, the dot product of a token's gradient and its expert's row.
-[[nodiscard]] std::shared_ptr<Move> make_spread(Group& group, const Handle::Chunk& chunk, const SpreadTerms& terms);
+[[nodiscard]] Moves make_spread(Group& group, const Handle::Chunk& chunk, const SpreadTerms& terms);
 
 }  // namespace banyan::moe

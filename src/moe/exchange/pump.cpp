@@ -30,26 +30,27 @@ Pump::~Pump() {
   thread_.join();
 }
 
-void Pump::add(std::shared_ptr<Move> move) {
+void Pump::add(Moves moves) {
   {
     const std::lock_guard lock(mutex_);
-    added_.push_back(std::move(move));
+    added_.push_back(std::move(moves));
   }
   changed_.notify_one();
 }
 
-void Pump::take(const std::shared_ptr<Move>& move) noexcept {
+void Pump::take(Moves& moves) noexcept {
+  const std::shared_ptr<Move> last = moves.back();
   try {
-    flow_.add(move);
+    flow_.add(std::move(moves));
   } catch (const std::bad_alloc&) {
     const Error error(BANYAN_ERR_NO_MEMORY, "a thread of the token exchange is out of memory");
     flow_.fail(error);
-    move->end(error.status(), error.what());
+    last->end(error.status(), error.what());
   }
 }
 
 void Pump::work() {
-  std::vector<std::shared_ptr<Move>> taken;
+  std::vector<Moves> taken;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
@@ -59,8 +60,8 @@ void Pump::work() {
       }
       taken.swap(added_);
     }
-    for (const auto& move : taken) {
-      take(move);
+    for (Moves& moves : taken) {
+      take(moves);
     }
     taken.clear();
     if (!flow_.progress()) {

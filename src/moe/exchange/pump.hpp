@@ -2,7 +2,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -21,15 +20,15 @@ class Pump {
   Pump(const Pump&) = delete;
   Pump& operator=(const Pump&) = delete;
 
-  void add(std::shared_ptr<Move> move);
+  void add(Moves moves);
 
  private:
   void work();
-  void take(const std::shared_ptr<Move>& move) noexcept;
+  void take(Moves& moves) noexcept;
 
   std::mutex mutex_;  ///< of the following
   std::condition_variable changed_;
-  std::vector<std::shared_ptr<Move>> added_;
+  std::vector<Moves> added_;
   bool stop_ = false;
 
   Flow flow_;  ///< the thread's

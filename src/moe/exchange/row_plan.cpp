@@ -15,23 +15,29 @@ struct Holding {
   std::vector<size_t> start;  ///< by source
 };
 
-size_t rows_of(const std::vector<uint32_t>& chunk_begin, size_t chunk) {
-  return chunk_begin[chunk + 1] - chunk_begin[chunk];
+/// Pieces of metadata that follow each other.
+struct Pieces {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+size_t rows_of(const std::vector<uint32_t>& piece_begin, const Pieces& pieces) {
+  return piece_begin[pieces.end] - piece_begin[pieces.begin];
 }
 
 /// Rows of a source that this rank gets at a rung.
-size_t rows_at(const PlanInput& input, size_t rung, size_t source, size_t chunk) {
+size_t rows_at(const PlanInput& input, size_t rung, size_t source, const Pieces& pieces) {
   const PairRows& pair = input.pairs[source];
-  return rows_of(rung + 1 < input.ladder.height() ? pair.held[rung].chunk_begin : pair.chunk_begin, chunk);
+  return rows_of(rung + 1 < input.ladder.height() ? pair.held[rung].piece_begin : pair.piece_begin, pieces);
 }
 
 /// The first hop's lists: tokens of this source.
-Lists list_tokens(const PlanInput& input, const RowPlan& plan) {
+Lists list_tokens(const PlanInput& input, size_t first_token, size_t num_tokens) {
   const auto num_ranks = static_cast<size_t>(input.ladder.hosts().num_ranks());
   Lists lists(num_ranks);
   std::vector<size_t> last_token(num_ranks, SIZE_MAX);
-  for (size_t token = 0; token < plan.num_tokens; ++token) {
-    for (const Pick& pick : input.routing.of(plan.first_token + token)) {
+  for (size_t token = 0; token < num_tokens; ++token) {
+    for (const Pick& pick : input.routing.of(first_token + token)) {
       const auto holder = static_cast<size_t>(input.ladder.holder(0, input.rank, pick.rank));
       if (last_token[holder] != token || input.rules.dedup == Dedup::kNone) {
         lists[holder].push_back(static_cast<uint32_t>(token));
@@ -43,7 +49,7 @@ Lists list_tokens(const PlanInput& input, const RowPlan& plan) {
 }
 
 /// A later hop's lists: rows held at the rung before, to those of its children that want them.
-Lists list_held(const PlanInput& input, size_t rung, const Holding& held, size_t chunk) {
+Lists list_held(const PlanInput& input, size_t rung, const Holding& held, const Pieces& pieces) {
   const Ladder& ladder = input.ladder;
   Lists lists(input.pairs.size());
   const size_t bytes = mask_bytes(ladder, rung - 1, input.rank);
@@ -51,12 +57,12 @@ Lists list_held(const PlanInput& input, size_t rung, const Holding& held, size_t
   std::vector<int> holders(children.size());
   for (size_t source = 0; source < input.pairs.size(); ++source) {
     const auto& rows = input.pairs[source].held[rung - 1];
-    const size_t count = rows_of(rows.chunk_begin, chunk);
+    const size_t count = rows_of(rows.piece_begin, pieces);
     for (size_t child = 0; child < children.size() && count > 0; ++child) {
       holders[child] = ladder.holder(rung, static_cast<int>(source), children[child]);
     }
     for (size_t row = 0; row < count; ++row) {
-      const uint8_t* mask = rows.masks.data() + (rows.chunk_begin[chunk] + row) * bytes;
+      const uint8_t* mask = rows.masks.data() + (rows.piece_begin[pieces.begin] + row) * bytes;
       for (size_t child = 0; child < children.size(); ++child) {
         if (in_mask(mask, child)) {
           lists[static_cast<size_t>(holders[child])].push_back(static_cast<uint32_t>(held.start[source] + row));
@@ -117,26 +123,27 @@ void lay_out_returns(const planner::Hosts& hosts, const Lists& lists, size_t row
 
 /// What arrives at a rung: by the rank that it comes from, then by source.
 template <typename Visit>
-void for_arrivals(const PlanInput& input, size_t rung, size_t chunk, Visit visit) {
+void for_arrivals(const PlanInput& input, size_t rung, const Pieces& pieces, Visit visit) {
   const size_t num_ranks = input.pairs.size();
   std::vector<std::vector<size_t>> sources(num_ranks);  // by rank that hands over
   for (size_t source = 0; source < num_ranks; ++source) {
-    if (rows_at(input, rung, source, chunk) > 0) {
+    if (rows_at(input, rung, source, pieces) > 0) {
       const int from = input.ladder.previous(rung, static_cast<int>(source), input.rank);
       sources[static_cast<size_t>(from)].push_back(source);
     }
   }
   for (size_t from = 0; from < num_ranks; ++from) {
     for (const size_t source : sources[from]) {
-      visit(from, source, rows_at(input, rung, source, chunk));
+      visit(from, source, rows_at(input, rung, source, pieces));
     }
   }
 }
 
-void take_arrivals(const PairRows& pair, size_t source, size_t chunk, Arrivals& arrivals) {
-  for (uint32_t row = pair.chunk_begin[chunk]; row < pair.chunk_begin[chunk + 1]; ++row) {
+/// `first`: piece that the chunk begins with.
+void take_arrivals(const PairRows& pair, size_t source, size_t first, const Pieces& pieces, Arrivals& arrivals) {
+  for (uint32_t row = pair.piece_begin[pieces.begin]; row < pair.piece_begin[pieces.end]; ++row) {
     arrivals.source.push_back(static_cast<uint32_t>(source));
-    arrivals.number.push_back(row - pair.chunk_begin[chunk]);
+    arrivals.number.push_back(row - pair.piece_begin[first]);
     for (uint32_t pick = pair.pick_begin[row]; pick < pair.pick_begin[row + 1]; ++pick) {
       arrivals.local_experts.push_back(pair.local_experts[pick]);
       arrivals.weights.push_back(pair.weights[pick]);
@@ -145,19 +152,34 @@ void take_arrivals(const PairRows& pair, size_t source, size_t chunk, Arrivals& 
   }
 }
 
-}  // namespace
+/// By rank, then token, then slot, as a row for each choice is sent.
+std::vector<float> weights_as_sent(const PlanInput& input, size_t first_token, const Part& part) {
+  std::vector<size_t> next(input.pairs.size());
+  const auto& rows = part.hops[0].send_rows;
+  std::exclusive_scan(rows.begin(), rows.end(), next.begin(), size_t{0});
+  std::vector<float> weights(part.hops[0].send_list.size());
+  for (size_t token = 0; token < part.num_tokens; ++token) {
+    for (const Pick& pick : input.routing.of(first_token + token)) {
+      weights[next[static_cast<size_t>(pick.rank)]++] = pick.weight;
+    }
+  }
+  return weights;
+}
 
-RowPlan make_row_plan(const PlanInput& input, size_t chunk) {
-  RowPlan plan;
+/// Appends a part, and what it brings to the arrivals.
+void add_part(const PlanInput& input, size_t first_piece, const Pieces& pieces, RowPlan& plan) {
   const size_t all = input.routing.num_tokens();
-  plan.first_token = chunk_start(all, chunk, input.rules.num_chunks);
-  plan.num_tokens = chunk_start(all, chunk + 1, input.rules.num_chunks) - plan.first_token;
-  plan.arrivals.pick_begin.push_back(0);
+  const size_t first_token = chunk_start(all, pieces.begin, input.rules.num_pieces());
+  Part& part = plan.parts.emplace_back();
+  part.first_token = first_token - plan.first_token;
+  part.num_tokens = chunk_start(all, pieces.end, input.rules.num_pieces()) - first_token;
+  part.first_arrival = plan.arrivals.rows();
   Holding held;
-  held.rows = plan.num_tokens;
+  held.rows = part.num_tokens;
   for (size_t rung = 0; rung < input.ladder.height(); ++rung) {
-    Hop& hop = plan.hops.emplace_back();
-    const Lists lists = rung == 0 ? list_tokens(input, plan) : list_held(input, rung, held, chunk);
+    Hop& hop = part.hops.emplace_back();
+    const Lists lists =
+        rung == 0 ? list_tokens(input, first_token, part.num_tokens) : list_held(input, rung, held, pieces);
     lay_out_returns(input.ladder.hosts(), lists, held.rows, hop);
     for (const auto& list : lists) {
       hop.send_rows.push_back(list.size());
@@ -165,14 +187,34 @@ RowPlan make_row_plan(const PlanInput& input, size_t chunk) {
     hop.recv_rows.assign(lists.size(), 0);
     held.rows = 0;
     held.start.assign(lists.size(), 0);
-    for_arrivals(input, rung, chunk, [&](size_t from, size_t source, size_t rows) {
+    for_arrivals(input, rung, pieces, [&](size_t from, size_t source, size_t rows) {
       hop.recv_rows[from] += rows;
       held.start[source] = held.rows;
       held.rows += rows;
       if (rung + 1 == input.ladder.height()) {
-        take_arrivals(input.pairs[source], source, chunk, plan.arrivals);
+        take_arrivals(input.pairs[source], source, first_piece, pieces, plan.arrivals);
       }
     });
+  }
+  part.num_arrivals = plan.arrivals.rows() - part.first_arrival;
+  if (input.rules.dedup == Dedup::kNone) {
+    part.sent_weights = weights_as_sent(input, first_token, part);
+  }
+}
+
+}  // namespace
+
+RowPlan make_row_plan(const PlanInput& input, size_t chunk, size_t num_parts) {
+  RowPlan plan;
+  const size_t all = input.routing.num_tokens();
+  plan.first_token = chunk_start(all, chunk, input.rules.num_chunks);
+  plan.num_tokens = chunk_start(all, chunk + 1, input.rules.num_chunks) - plan.first_token;
+  plan.arrivals.pick_begin.push_back(0);
+  const size_t first_piece = chunk * input.rules.most_parts;
+  const size_t pieces = input.rules.most_parts / num_parts;
+  for (size_t part = 0; part < num_parts; ++part) {
+    const size_t begin = first_piece + part * pieces;
+    add_part(input, first_piece, {.begin = begin, .end = begin + pieces}, plan);
   }
   return plan;
 }

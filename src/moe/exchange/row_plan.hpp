@@ -27,7 +27,8 @@ struct Hop {
   std::vector<ReturnedRow> back;     ///< of each row, in canonical order
 };
 
-/// Rows as they arrive at the ranks that want them: by rank that hands them over, then by source, then by token.
+/// Rows as they arrive at the ranks that want them: of each part by rank that hands them over, then by source, then by
+/// token.
 struct Arrivals {
   std::vector<uint32_t> source;      ///< by row
   std::vector<uint32_t> number;      ///< by row: which of the source's rows for this rank it is
@@ -38,6 +39,17 @@ struct Arrivals {
   [[nodiscard]] size_t rows() const noexcept { return source.size(); }
 };
 
+/// Tokens that follow each other, and what a rank does with their rows. The parts of a chunk are on their way one after
+/// the other, so that one is between hosts while another is inside them.
+struct Part {
+  size_t first_token = 0;  ///< of the chunk's
+  size_t num_tokens = 0;
+  size_t first_arrival = 0;  ///< of the chunk's
+  size_t num_arrivals = 0;
+  std::vector<Hop> hops;            ///< by rung
+  std::vector<float> sent_weights;  ///< Dedup::kNone: by place in the first hop's send_list, the pick's weight
+};
+
 /// What a rank does with rows of one chunk, for all steps that use the same routing.
 ///
 /// Sums have one canonical order, whatever the ladder: picks of a rank by slot, ranks of a host, hosts of a rack,
@@ -46,8 +58,8 @@ struct Arrivals {
 struct RowPlan {
   size_t first_token = 0;  ///< of the source's
   size_t num_tokens = 0;
-  std::vector<Hop> hops;  ///< by rung
-  Arrivals arrivals;
+  std::vector<Part> parts;
+  Arrivals arrivals;  ///< of all parts, one's after the other's
 };
 
 /// Everything that a plan follows from.
@@ -59,6 +71,7 @@ struct PlanInput {
   int rank = 0;
 };
 
-[[nodiscard]] RowPlan make_row_plan(const PlanInput& input, size_t chunk);
+/// `num_parts` divides MetadataRules::most_parts.
+[[nodiscard]] RowPlan make_row_plan(const PlanInput& input, size_t chunk, size_t num_parts);
 
 }  // namespace banyan::moe

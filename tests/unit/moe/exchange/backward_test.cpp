@@ -25,6 +25,7 @@ Job backward_job(Dedup dedup) {
   job.hidden = 12;
   job.dedup = dedup;
   job.num_chunks = 2;
+  job.num_parts = 4;
   return job;
 }
 

@@ -189,6 +189,7 @@ TEST(SharedCapacity, RandomMapsShapesAndPoliciesThenWhatStaysIsTheDefinitions) {
     job.dedup = *rc::gen::element(Dedup::kNone, Dedup::kRank, Dedup::kNode, Dedup::kTier);
     job.layout = *rc::gen::element(LayoutKind::kExpertMajor, LayoutKind::kFlat);
     job.num_chunks = *rc::gen::inRange<size_t>(1, 4);
+    job.num_parts = *rc::gen::element<size_t>(0, 2, 4);
     job.alignment = *rc::gen::inRange<size_t>(1, 4);
     job.weighted = *rc::gen::arbitrary<bool>();
     job.absent = *rc::gen::element(0.0, 0.3);

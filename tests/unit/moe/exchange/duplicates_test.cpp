@@ -24,6 +24,7 @@ SlicedJob pairs_job() {
   job.num_experts = 10;
   job.top_k = 3;
   job.num_chunks = 2;
+  job.num_parts = 4;
   return job;
 }
 
@@ -151,6 +152,7 @@ TEST(Duplicates, RandomColoursMachinesAndShapesThenAllHoldTheSumsOfAllTokens) {
     job.layout =
         job.sharded ? LayoutKind::kExpertMajor : *rc::gen::element(LayoutKind::kExpertMajor, LayoutKind::kFlat);
     job.num_chunks = *rc::gen::inRange<size_t>(1, 4);
+    job.num_parts = *rc::gen::element<size_t>(0, 2, 4);
     job.alignment = *rc::gen::inRange<size_t>(1, 4);
     job.scale_bytes = *rc::gen::element<size_t>(0, 3);
     job.capacity_is_most = *rc::gen::arbitrary<bool>();

@@ -314,6 +314,7 @@ GroupTerms Job::terms() const {
   terms.layout = layout;
   terms.alignment = alignment;
   terms.num_chunks = num_chunks;
+  terms.num_parts = num_parts;
   terms.note_bytes = note_bytes;
   terms.deterministic = deterministic;
   terms.fp32_partials = fp32_partials;
@@ -333,7 +334,7 @@ std::string Job::text() const {
   out << " experts " << num_experts << " top_k " << top_k << " hidden " << hidden << " dtype "
       << static_cast<int>(dtype) << " dedup " << static_cast<int>(dedup) << " layout " << static_cast<int>(layout)
       << " capacity " << capacity << " most " << capacity_is_most << " factor " << capacity_factor << " scope "
-      << static_cast<int>(scope) << " chunks " << num_chunks << " seed " << seed;
+      << static_cast<int>(scope) << " chunks " << num_chunks << " parts " << num_parts << " seed " << seed;
   return out.str();
 }
 

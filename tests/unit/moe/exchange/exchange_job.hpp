@@ -34,6 +34,7 @@ struct Job {
   CapacityScope scope = CapacityScope::kPerRank;
   DropPolicy drop = DropPolicy::kPosition;
   size_t num_chunks = 1;
+  size_t num_parts = 0;
   size_t note_bytes = 0;
   bool deterministic = false;
   bool fp32_partials = false;

@@ -88,6 +88,7 @@ TEST(TokenExchange, AlignmentScalesChunksAndFixedSlotsThenAllArrive) {
   jobs[0].alignment = 8;
   jobs[0].scale_bytes = 5;
   jobs[0].num_chunks = 3;
+  jobs[0].num_parts = 2;
   jobs[1].capacity = 17;  // nothing is dropped
   jobs[2].tokens.assign(7, 0);
   expect_right(jobs);
@@ -170,6 +171,7 @@ TEST(TokenExchange, OddShapesThenRowsAndSumsAreRight) {
   jobs[1].top_k = 300;
   jobs[1].hidden = 3;
   jobs[2].num_chunks = 19;  // more than tokens
+  jobs[2].num_parts = 16;
   jobs[2].dtype = device::Dtype::kFp16;
   jobs[2].hidden = 7;
   jobs[3].layout = LayoutKind::kRankMajor;  // slots of every chunk and source
@@ -213,6 +215,7 @@ TEST(TokenExchange, ChunksUnderWayAtOnceThenRowsAndSumsAreRight) {
     job.scale_bytes = 3;
     std::vector<Job> jobs;
     job.num_chunks = 5;
+    job.num_parts = 4;
     for (const bool progress_thread : {false, true}) {
       job.progress_thread = progress_thread;
       for (const Job& each : each_dedup(job)) {
@@ -298,6 +301,7 @@ TEST(TokenExchange, RandomMachinesAndGatesThenRowsAndSumsAreRight) {
     job.layout = *rc::gen::element(LayoutKind::kExpertMajor, LayoutKind::kFlat);
     job.alignment = *rc::gen::inRange<size_t>(1, 5);
     job.num_chunks = *rc::gen::inRange<size_t>(1, 4);
+    job.num_parts = *rc::gen::element<size_t>(0, 2, 4);
     job.weighted = *rc::gen::arbitrary<bool>();
     job.absent = *rc::gen::element(0.0, 0.3);
     job.seed = *rc::gen::inRange<uint64_t>(1, 1000000);

@@ -25,27 +25,28 @@ struct Moved {
   std::string complaints;
 };
 
-Moved move(const Step& step, size_t chunk) {
-  Moved moved;
+/// One part.
+void move(const Step& step, size_t chunk, size_t part, Moved& moved) {
   const size_t num_ranks = step.routings.size();
   std::vector<std::vector<Row>> held(num_ranks);
+  const auto part_of = [&](size_t rank) -> const Part& { return step.plan(rank, chunk).parts[part]; };
   for (size_t rank = 0; rank < num_ranks; ++rank) {
-    for (size_t token = 0; token < step.plan(rank, chunk).num_tokens; ++token) {
-      held[rank].emplace_back(rank, step.plan(rank, chunk).first_token + token);
+    for (size_t token = 0; token < part_of(rank).num_tokens; ++token) {
+      held[rank].emplace_back(rank, step.plan(rank, chunk).first_token + part_of(rank).first_token + token);
     }
   }
   for (size_t rung = 0; rung < step.ladder.height(); ++rung) {
     std::vector<std::vector<Row>> next(num_ranks);
     for (size_t to = 0; to < num_ranks; ++to) {
       for (size_t from = 0; from < num_ranks; ++from) {
-        const Hop& hop = step.plan(from, chunk).hops[rung];
+        const Hop& hop = part_of(from).hops[rung];
         const size_t before =
             std::accumulate(hop.send_rows.begin(), hop.send_rows.begin() + static_cast<long>(to), size_t{0});
         for (size_t n = 0; n < hop.send_rows[to]; ++n) {
           next[to].push_back(held[from].at(hop.send_list.at(before + n)));
           moved.crossed.emplace_back(from, to, next[to].back());
         }
-        if (step.plan(to, chunk).hops[rung].recv_rows[from] != hop.send_rows[to]) {
+        if (part_of(to).hops[rung].recv_rows[from] != hop.send_rows[to]) {
           moved.complaints +=
               "hop " + std::to_string(rung) + " from " + std::to_string(from) + " to " + std::to_string(to) + "\n";
         }
@@ -53,7 +54,21 @@ Moved move(const Step& step, size_t chunk) {
     }
     held = std::move(next);
   }
-  moved.arrived = std::move(held);
+  for (size_t rank = 0; rank < num_ranks; ++rank) {
+    auto& arrived = moved.arrived[rank];
+    if (part_of(rank).first_arrival != arrived.size() || part_of(rank).num_arrivals != held[rank].size()) {
+      moved.complaints += "arrivals of part " + std::to_string(part) + " at " + std::to_string(rank) + "\n";
+    }
+    arrived.insert(arrived.end(), held[rank].begin(), held[rank].end());
+  }
+}
+
+Moved move(const Step& step, size_t chunk) {
+  Moved moved;
+  moved.arrived.resize(step.routings.size());
+  for (size_t part = 0; part < step.plan(0, chunk).parts.size(); ++part) {
+    move(step, chunk, part, moved);
+  }
   return moved;
 }
 
@@ -78,8 +93,9 @@ TEST(RowPlan, RandomMachinesAndRoutingsThenEachPickArrivesOnce) {
     const int num_experts = *rc::gen::inRange(1, 24);
     const int top_k = *rc::gen::inRange(1, std::min(num_experts, 8) + 1);
     const size_t num_chunks = *rc::gen::inRange<size_t>(1, 4);
+    const size_t num_parts = *rc::gen::element<size_t>(1, 2, 4);
     const Step step(random_machine(), random_dedup(), num_experts, top_k, 10, *rc::gen::arbitrary<uint32_t>(),
-                    num_chunks);
+                    num_chunks, num_parts * *rc::gen::element<size_t>(1, 2), num_parts);
     for (size_t chunk = 0; chunk < num_chunks; ++chunk) {
       const Moved moved = move(step, chunk);
       RC_ASSERT(moved.complaints == "");
@@ -165,7 +181,7 @@ TEST(RowPlan, RandomMachinesThenReturnedRowsAreInCanonicalOrder) {
   EXPECT_TRUE(rc::check("parts of a row come back by rack, host and rank", [] {
     const Step step(random_machine(), random_dedup(), 16, 5, 6, *rc::gen::arbitrary<uint32_t>());
     for (size_t rank = 0; rank < step.routings.size(); ++rank) {
-      for (const Hop& hop : step.plan(rank).hops) {
+      for (const Hop& hop : step.plan(rank).parts[0].hops) {
         std::vector<int> peer;  // by place in the list
         for (size_t to = 0; to < hop.send_rows.size(); ++to) {
           peer.insert(peer.end(), hop.send_rows[to], static_cast<int>(to));

@@ -21,12 +21,12 @@ inline topology::LocalityTree tree_of(const std::string& description) {
 /// A step of all ranks of a synthetic machine, planned without an exchange: each rank reads what each source writes.
 struct Step {
   Step(const std::string& machine, Dedup dedup, int num_experts, int top_k, size_t most_tokens, uint64_t seed,
-       size_t num_chunks = 1)
+       size_t num_chunks = 1, size_t most_parts = 1, size_t num_parts = 1)
       : tree(tree_of(machine)),
         hosts(tree),
         map(ExpertMap::blocks(num_experts, hosts.num_ranks())),
         ladder(hosts, dedup),
-        rules{.dedup = dedup, .top_k = top_k, .num_chunks = num_chunks} {
+        rules{.dedup = dedup, .top_k = top_k, .num_chunks = num_chunks, .most_parts = most_parts} {
     std::mt19937_64 random(seed);
     const auto num_ranks = static_cast<size_t>(hosts.num_ranks());
     std::vector<int64_t> experts(static_cast<size_t>(num_experts));
@@ -59,7 +59,7 @@ struct Step {
                                        .routing = routings[rank],
                                        .pairs = pairs[rank],
                                        .rank = static_cast<int>(rank)},
-                                      chunk));
+                                      chunk, num_parts));
       }
     }
   }

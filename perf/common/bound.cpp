@@ -2,6 +2,7 @@
 #include "common/bound.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -126,12 +127,42 @@ std::vector<RankGroup> host_groups(const std::vector<int>& host_of, double rate_
   return groups;
 }
 
-std::vector<RankGroup> lab_groups(std::string_view lab_json, const std::vector<std::string>& hostnames) {
+namespace {
+
+/// `read` of the parsed description.
+template <typename Read>
+auto from_lab(std::string_view lab_json, const Read& read) {
   try {
-    return groups_of(Json::parse(lab_json), hostnames);
+    return read(Json::parse(lab_json));
   } catch (const Json::exception& error) {
     throw UsageError(std::string("not a description by 'banyan-lab describe --json': ") + error.what());
   }
+}
+
+}  // namespace
+
+std::vector<RankGroup> lab_groups(std::string_view lab_json, const std::vector<std::string>& hostnames) {
+  return from_lab(lab_json, [&](const Json& lab) { return groups_of(lab, hostnames); });
+}
+
+double lab_bucket_s(std::string_view lab_json) {
+  return from_lab(lab_json, [](const Json& lab) {
+    double slowest = std::numeric_limits<double>::infinity();
+    const auto take = [&](const Json& rate) {
+      slowest = rate.get<double>() > 0 ? std::min(slowest, rate.get<double>()) : slowest;
+    };
+    for (const auto& node : lab.at("nodes")) {
+      for (const auto& nic : node.at("nic")) {
+        take(nic.at("rate_bytes_per_s"));
+      }
+    }
+    for (const auto& leaf : lab.at("leaves")) {
+      for (const auto& rate : leaf.at("spine_rate_bytes_per_s")) {
+        take(rate);
+      }
+    }
+    return lab.at("burst_bytes").get<double>() / slowest;
+  });
 }
 
 }  // namespace banyan::perf

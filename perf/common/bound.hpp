@@ -30,4 +30,8 @@ struct RankGroup {
 /// hostnames: [num_ranks], as the ranks see them. UsageError when a rank's host is not in the lab.
 [[nodiscard]] std::vector<RankGroup> lab_groups(std::string_view lab_json, const std::vector<std::string>& hostnames);
 
+/// Seconds for which the slowest link of that lab can pass more than its rate, after it was idle: its shaper's bucket
+/// over its rate; 0 where no link has a rate. UsageError as lab_groups.
+[[nodiscard]] double lab_bucket_s(std::string_view lab_json);
+
 }  // namespace banyan::perf

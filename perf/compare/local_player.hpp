@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <limits>
 #include <memory>
 
 #include "compare/candidate.hpp"
@@ -30,14 +31,19 @@ class LocalPlayer final : public Player {
   LocalPlayer(std::unique_ptr<PreparedExchange> exchange, ExchangeBuffers& buffers);
 
   /// The second barrier keeps the end of the untimed exchanges, where ranks wait for each other, out of the time.
+  /// Another one closes the time: a rank that left the second late finds its data there already, and would count only
+  /// the rest. What closing takes at least is left out again.
   [[nodiscard]] Turn time(int warmup, int exchanges) override;
   [[nodiscard]] uint64_t check(uint64_t salt) override;
   [[nodiscard]] Settling settle_in() override;
   [[nodiscard]] std::optional<PlanFigures> plan() const override { return exchange_->plan(); }
 
  private:
+  double time_of_closing();
+
   std::unique_ptr<PreparedExchange> exchange_;
   ExchangeBuffers& buffers_;
+  double closing_s_ = std::numeric_limits<double>::infinity();  ///< the least so far
 };
 
 }  // namespace banyan::perf

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "common/bound.hpp"
+#include "common/environment.hpp"
 #include "common/failure.hpp"
 #include "common/program.hpp"
 #include "common/statistics.hpp"
@@ -24,6 +25,7 @@ struct Contest {
   std::vector<std::unique_ptr<Candidate>> candidates;
   std::vector<int> host_of;
   std::vector<RankGroup> links;  ///< empty: rates unknown
+  RoundOptions rounds;
   std::string warning;
   std::string why_no_mpich;
 };
@@ -52,6 +54,10 @@ Contest make_contest(const CompareOptions& options, const MpiSession& session, b
   }
   contest.host_of = gather_hosts();
   contest.links = links_of(options.lab_json_file, options.bound_rate, contest.host_of);
+  contest.rounds = options.rounds;
+  if (!options.lab_json_file.empty()) {  // twice: one bucket on the way out, one on the way in
+    contest.rounds.min_untimed_s = 2 * lab_bucket_s(read_file(options.lab_json_file));
+  }
   return contest;
 }
 
@@ -88,7 +94,7 @@ Point measure_point(const CompareOptions& options, const Contest& contest, const
   if (!contest.links.empty()) {
     point.bound_s = lower_bound_s(traffic, contest.links);
   }
-  point.candidates = run_rounds(contest.candidates, traffic, contest.host_of, options.rounds);
+  point.candidates = run_rounds(contest.candidates, traffic, contest.host_of, contest.rounds);
   return point;
 }
 

@@ -54,23 +54,27 @@ class Rounds {
         continue;
       }
       one.result.exchanges_per_round = exchanges_in_round(exchange_s);
-      one.warmup = exchange_s > kLongExchange_s ? 0 : std::max(1, one.result.exchanges_per_round / 8);
+      const auto untimed = static_cast<int>(std::ceil(ratio(options_.min_untimed_s, exchange_s)));
+      one.warmup = exchange_s > kLongExchange_s ? 0 : std::max({1, one.result.exchanges_per_round / 8, untimed});
     }
   }
 
-  /// A short exchange is timed again, as often as a round would repeat it, and the shortest time counts: the caches are
-  /// cold after the check, and rounds that are too short by one slow exchange would fit into what the lab's shapers let
-  /// through at once.
+  /// A short exchange is timed again, as often as a round would repeat it, until that is long enough, and the shortest
+  /// time counts: the caches are cold after the check, and rounds that are too short by one slow exchange would fit
+  /// into what the lab's shapers let through at once.
   [[nodiscard]] double time_of_exchange(Player& player) const {
-    constexpr int kTimes = 3;
-    double last_s = player.time(0, 1).exchange_s;
-    if (last_s > kLongExchange_s) {
-      return last_s;
-    }
-    double least_s = std::numeric_limits<double>::infinity();
-    for (int i = 0; i < kTimes; ++i) {
-      last_s = player.time(0, exchanges_in_round(last_s)).exchange_s;
+    constexpr int kFewest = 3;
+    constexpr int kMost = 8;
+    constexpr double kLongEnough = 0.8;
+    double least_s = player.time(0, 1).exchange_s;
+    for (int i = 0; i < kMost && least_s <= kLongExchange_s; ++i) {
+      const int exchanges = exchanges_in_round(least_s);
+      const double last_s = player.time(0, exchanges).exchange_s;
       least_s = std::min(least_s, last_s);
+      const bool long_enough = least_s * exchanges >= kLongEnough * options_.min_round_s;
+      if (i + 1 >= kFewest && (long_enough || exchanges == kMaxExchangesPerRound)) {
+        break;
+      }
     }
     return least_s;
   }

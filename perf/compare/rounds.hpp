@@ -14,6 +14,7 @@ namespace banyan::perf {
 struct RoundOptions {
   int rounds = 11;
   double min_round_s = 0.01;  ///< a round repeats its exchange until it lasts about this long
+  double min_untimed_s = 0;   ///< exchanges before it that do not count last at least so long, but for long ones
   double max_point_s = 0;     ///< after at least kFewestRounds, no round begins later than this; 0: no limit
   int checks = 1;             ///< checked exchanges before and again after the rounds; 0: none
 };
@@ -23,7 +24,8 @@ inline constexpr int kFewestRounds = 3;
 
 /// Measures all candidates on one traffic. Collective; results are equal on all ranks.
 ///
-/// Each candidate first runs checked and is timed once, which fixes its number of exchanges per round. Then, round by
+/// Each candidate first runs checked and is timed until a round is long enough, which fixes its number of exchanges per
+/// round. Then, round by
 /// round, every candidate runs after a barrier; who starts the round changes from round to round, so that neither a
 /// slow moment of the machine nor what ran just before favours one of them. A round's time is that of its slowest rank.
 /// Of the candidates that may be left out, only the two fastest of the first round go on, and who was within a quarter

@@ -70,7 +70,7 @@ TEST(InterHostBytes, CountsOnlyPairsOfDifferentHosts) {
   EXPECT_EQ(inter_host_bytes(uniform_traffic(4, 10, 1), {0, 0, 0, 0}), 0U);
 }
 
-const char* const kLab = R"({"schema": 1, "nodes": [
+const char* const kLab = R"({"schema": 1, "burst_bytes": 40, "nodes": [
   {"node": 0, "hostname": "node0", "leaf": 0, "ranks": [0], "nic": {
      "eth0": {"rail": 0, "rate_bytes_per_s": 100, "up": true},
      "eth1": {"rail": 1, "rate_bytes_per_s": 50, "up": true}}},
@@ -112,6 +112,13 @@ TEST(LabGroups, AHostOutsideTheLabIsNamed) {
   } catch (const UsageError& error) {
     EXPECT_NE(std::string(error.what()).find("elsewhere"), std::string::npos);
   }
+}
+
+TEST(LabBucket, TheSlowestLinkCountsUplinksToo) { EXPECT_DOUBLE_EQ(lab_bucket_s(kLab), 4); }
+
+TEST(LabBucket, NoRatesThenNoTime) {
+  EXPECT_EQ(lab_bucket_s(R"({"burst_bytes": 40, "nodes": [], "leaves": []})"), 0);
+  EXPECT_THROW((void)lab_bucket_s("{}"), UsageError);
 }
 
 TEST(LabGroups, AnythingElseIsRefused) {

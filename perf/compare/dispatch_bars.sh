@@ -58,6 +58,7 @@ odd-experts    4x4-1g      --experts 70
 uneven-experts 4x4-1g      --placement uneven
 replicas       4x4-1g      --replicas 8
 zero-ranks     4x4-1g      --zero-ranks 0.25
+strided        4x4-1g      --groups 2
 2x8            2x8-1g
 2x8-small      2x8-1g      --tokens 8
 7+8            7+8-1g

@@ -16,18 +16,61 @@
 namespace banyan::perf {
 namespace {
 
+/// The expert-parallel group that a rank is in; all have equal layers, and places of equal hosts.
+struct Team {
+  int rank = 0;
+  int size = 0;
+  std::vector<int> host_of;      ///< by rank of the team
+  std::vector<RankGroup> links;  ///< its part of each link; empty: rates unknown
+};
+
 /// A run: who takes part, over which hosts and links.
 struct Contest {
   const DispatchCompareOptions& options;
   const MpiSession& session;
-  banyan_comm* comm = nullptr;
-  std::vector<int> host_of;
-  std::vector<RankGroup> links;  ///< empty: rates unknown
+  banyan_comm* comm = nullptr;  ///< the team's
+  const MpiComm& mpi;           ///< likewise
+  std::vector<int> host_of;     ///< by rank of the job
+  Team team;
   std::string warning;
 };
 
+/// UsageError: the groups would not be alike.
+Team team_of(const DispatchCompareOptions& options, const MpiSession& session, const std::vector<int>& host_of) {
+  const int groups = options.groups;
+  if (session.size() % groups != 0) {
+    throw UsageError(fmt::format("--groups {} does not divide {} ranks", groups, session.size()));
+  }
+  Team team;
+  team.rank = session.rank() / groups;
+  team.size = session.size() / groups;
+  for (int rank = 0; rank < session.size(); rank += groups) {
+    const auto at = static_cast<size_t>(rank);
+    team.host_of.push_back(host_of[at]);
+    for (int other = 1; other < groups; ++other) {
+      if (host_of[at + static_cast<size_t>(other)] != host_of[at]) {
+        throw UsageError(fmt::format("--groups {}: ranks {} and {} are on two hosts, so the groups are not alike",
+                                     groups, rank, rank + other));
+      }
+    }
+  }
+  for (RankGroup link : links_of(options.lab_json_file, options.bound_rate, host_of)) {
+    std::erase_if(link.ranks, [&](int rank) { return rank % groups != 0; });
+    std::transform(link.ranks.begin(), link.ranks.end(), link.ranks.begin(), [&](int rank) { return rank / groups; });
+    link.egress_bytes_per_s /= groups;
+    link.ingress_bytes_per_s /= groups;
+    team.links.push_back(std::move(link));
+  }
+  return team;
+}
+
+/// Rows are those of all groups.
 LayerFacts facts_of(const Contest& contest, const Layer& layer) {
-  return {layer.row_bytes(), rows_of(layer, contest.host_of), bound_of(layer, contest.host_of, contest.links)};
+  LayerRows rows = rows_of(layer, contest.team.host_of);
+  for (uint64_t* count : {&rows.choices, &rows.inter_host_choices, &rows.inter_host_rows}) {
+    *count *= static_cast<uint64_t>(contest.options.groups);
+  }
+  return {layer.row_bytes(), rows, bound_of(layer, contest.team.host_of, contest.team.links)};
 }
 
 void add_groups(const Contest& contest, const Layer& layer, WayKind kind, std::vector<Entrant>& entrants) {
@@ -40,7 +83,7 @@ void add_groups(const Contest& contest, const Layer& layer, WayKind kind, std::v
 
 std::vector<Entrant> make_entrants(Contest& contest, const Layer& layer, const Layer& even) {
   const DispatchCompareOptions& options = contest.options;
-  const int rank = contest.session.rank();
+  const Team& team = contest.team;
   const LayerFacts facts = facts_of(contest, layer);
   std::vector<Entrant> entrants;
   add_groups(contest, layer, WayKind::kGroup, entrants);
@@ -49,13 +92,13 @@ std::vector<Entrant> make_entrants(Contest& contest, const Layer& layer, const L
   }
   if (options.with_rows) {
     entrants.push_back({"banyan:rows", WayKind::kRows, &layer, facts,
-                        make_rows_way(make_banyan_carrier(contest.comm, layer), layer, contest.host_of, rank)});
+                        make_rows_way(make_banyan_carrier(contest.comm, layer), layer, team.host_of, team.rank)});
   }
   if (options.with_mpi) {
-    for (AlgorithmComm& comm : algorithm_comms(true, options.mpi_algorithms, contest.warning)) {
+    for (AlgorithmComm& comm : algorithm_comms(true, options.mpi_algorithms, contest.warning, contest.mpi.get())) {
       const std::string name = "openmpi:" + comm.algorithm;
       entrants.push_back({name, WayKind::kMpi, &layer, facts,
-                          make_rows_way(make_mpi_carrier(std::move(comm), layer), layer, contest.host_of, rank)});
+                          make_rows_way(make_mpi_carrier(std::move(comm), layer), layer, team.host_of, team.rank)});
     }
   }
   return entrants;
@@ -65,14 +108,14 @@ DispatchPoint measure(Contest& contest, size_t tokens) {
   DispatchPoint point;
   LayerTerms terms = contest.options.layer;
   terms.tokens = tokens;
-  const Layer even = make_layer(terms, contest.session.size());
+  const Layer even = make_layer(terms, contest.team.size);
   point.layer = even;
   point.targets = contest.options.targets;
   if (!point.targets.empty()) {
     point.target_times = aim(point.layer, contest.comm, point.targets);
   }
   std::vector<Entrant> entrants = make_entrants(contest, point.layer, even);
-  point.ways = run_steps(entrants, contest.host_of, contest.options.steps);
+  point.ways = run_steps(entrants, contest.host_of, contest.team.rank, contest.options.steps);
   return point;
 }
 
@@ -81,8 +124,12 @@ void print_header(const Contest& contest, const Layer& layer) {
       contest.host_of.empty() ? 0 : *std::max_element(contest.host_of.begin(), contest.host_of.end()) + 1;
   fmt::print(
       "# dispatch_compare {}: {} ranks on {} hosts, top {} of {} experts in {}, {} replicas, hidden {} {}, zipf {}\n",
-      contest.options.label, layer.num_ranks, num_hosts, layer.top_k, layer.num_experts, layer.placement,
+      contest.options.label, contest.session.size(), num_hosts, layer.top_k, layer.num_experts, layer.placement,
       layer.replicas, layer.hidden, layer.dtype, layer.zipf);
+  if (contest.options.groups > 1) {
+    fmt::print("# {} expert-parallel groups of {} ranks, {} apart; rows and bytes are those of all\n",
+               contest.options.groups, layer.num_ranks, contest.options.groups);
+  }
   if (layer.zero_ranks > 0) {
     fmt::print("# {} of the ranks have no tokens\n", layer.zero_ranks);
   }
@@ -102,6 +149,7 @@ void write_results(const Contest& contest, const std::vector<DispatchPoint>& poi
   json["environment"] = std::move(environment);
   json["rounds"] = contest.options.steps.rounds;
   json["ranks"] = contest.session.size();
+  json["groups"] = contest.options.groups;
   json["host_of_rank"] = contest.host_of;
   json["warning"] = contest.warning;
   json["points"] = Json::array();
@@ -113,10 +161,16 @@ void write_results(const Contest& contest, const std::vector<DispatchPoint>& poi
 
 int run(const DispatchCompareOptions& options, const MpiSession& session, const Json& environment) {
   BanyanOverMpi banyan(session, options.profile_file);
-  Contest contest{options, session, banyan.get(), gather_hosts(), {}, {}};
-  contest.links = links_of(options.lab_json_file, options.bound_rate, contest.host_of);
+  const auto host_of = gather_hosts();
+  const Team team = team_of(options, session, host_of);
+  const int colour = session.rank() % options.groups;
+  banyan_comm* split = nullptr;
+  require(banyan_comm_split(banyan.get(), colour, team.rank, &split), "banyan_comm_split");
+  const Comm of_team(split);
+  const MpiComm mpi = MpiComm::of_colour(colour);
+  Contest contest{options, session, split, mpi, host_of, team, {}};
   const bool prints = session.rank() == 0;
-  const Layer layer = make_layer(options.layer, session.size());  // what is wrong with it, before anything is printed
+  const Layer layer = make_layer(options.layer, team.size);  // what is wrong with it, before anything is printed
   if (prints) {
     print_header(contest, layer);
   }

@@ -18,6 +18,8 @@ po::options_description all_options(DispatchCompareOptions& options) {
   auto add = own.add_options();
   add("help,h", "this text");
   add("tokens,t", po::value(&options.tokens)->multitoken(), "tokens of each rank; several: lines for each (512)");
+  add("groups", po::value(&options.groups)->default_value(options.groups),
+      "expert-parallel groups that are at work at once: group g has ranks g, g + N, g + 2 N, ..., and all experts");
   add("dedup", po::value(&options.dedups)->composing(),
       "a token exchange with this dedup: auto, none, rank, node, tier (repeatable; auto)");
   add("targets", po::value(&options.targets),
@@ -60,6 +62,12 @@ void check(const DispatchCompareOptions& options) {
   }
   if (!options.bound_rate.empty() && !options.lab_json_file.empty()) {
     throw UsageError("--bound-rate and --lab-json exclude each other");
+  }
+  if (options.groups < 1) {
+    throw UsageError("--groups must be 1 or more");
+  }
+  if (options.groups > 1 && !options.targets.empty()) {
+    throw UsageError("--groups and --targets exclude each other");
   }
   for (const std::string& dedup : options.dedups) {
     static_cast<void>(parse_dedup(dedup));

@@ -12,6 +12,7 @@ namespace banyan::perf {
 /// The command line of dispatch_compare.
 struct DispatchCompareOptions {
   LayerTerms layer;
+  int groups = 1;  ///< expert-parallel ones, ranks of each this far apart
   std::vector<size_t> tokens{512};
   std::vector<std::string> dedups;  ///< of groups; empty: auto
   std::string targets;              ///< method; empty: the gate goes by popularity

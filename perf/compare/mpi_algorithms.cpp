@@ -109,14 +109,14 @@ void add_tuned(AlgorithmVariable& algorithm, const Add& add) {
 
 }  // namespace
 
-std::vector<AlgorithmComm> algorithm_comms(bool variable, const std::vector<std::string>& wanted,
-                                           std::string& warning) {
+std::vector<AlgorithmComm> algorithm_comms(bool variable, const std::vector<std::string>& wanted, std::string& warning,
+                                           MPI_Comm parent) {
   std::vector<AlgorithmComm> comms;
   std::vector<std::string> known;
   const auto add = [&](const std::string& algorithm) {
     known.push_back(algorithm);
     if (wanted.empty() || std::find(wanted.begin(), wanted.end(), algorithm) != wanted.end()) {
-      comms.push_back({algorithm, MpiComm(MPI_COMM_WORLD)});
+      comms.push_back({algorithm, MpiComm(parent)});
     }
   };
   add("default");

@@ -18,10 +18,10 @@ struct AlgorithmComm {
   MpiComm comm;
 };
 
-/// The default decision, then every algorithm that works for this number of ranks. With `variable`, of the
+/// The default decision, then every algorithm that works for the parent's number of ranks. With `variable`, of the
 /// all-to-all-v. Only the default where the MPI library has no such variable; `warning` then says so. With `wanted`,
 /// only those: Failure if one of them is not among them. Collective.
 [[nodiscard]] std::vector<AlgorithmComm> algorithm_comms(bool variable, const std::vector<std::string>& wanted,
-                                                         std::string& warning);
+                                                         std::string& warning, MPI_Comm parent = MPI_COMM_WORLD);
 
 }  // namespace banyan::perf

@@ -77,6 +77,14 @@ MpiComm::MpiComm(MPI_Comm parent) {
   MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
 }
 
+MpiComm MpiComm::of_colour(int colour) {
+  MPI_Comm split = MPI_COMM_NULL;
+  require_mpi(MPI_Comm_split(MPI_COMM_WORLD, colour, 0, &split), "MPI_Comm_split");
+  MpiComm own(split);
+  MPI_Comm_free(&split);
+  return own;
+}
+
 MpiComm::MpiComm(MpiComm&& other) noexcept : comm_(other.comm_) { other.comm_ = MPI_COMM_NULL; }
 
 MpiComm::~MpiComm() {

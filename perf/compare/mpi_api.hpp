@@ -38,6 +38,8 @@ class MpiSession {
 class MpiComm {
  public:
   explicit MpiComm(MPI_Comm parent);
+  /// Of the ranks of MPI_COMM_WORLD that name the same colour, in their order. Collective over all.
+  [[nodiscard]] static MpiComm of_colour(int colour);
   ~MpiComm();
   MpiComm(MpiComm&& other) noexcept;
   MpiComm(const MpiComm&) = delete;

@@ -32,8 +32,9 @@ struct Contestant {
 
 class StepRounds {
  public:
-  StepRounds(std::vector<Entrant>& entrants, const std::vector<int>& host_of, const StepOptions& options, int rank)
-      : options_(options), rank_(rank), counter_(rank, host_of) {
+  StepRounds(std::vector<Entrant>& entrants, const std::vector<int>& host_of, int layer_rank,
+             const StepOptions& options, int rank)
+      : options_(options), layer_rank_(layer_rank), counter_(rank, host_of) {
     for (Entrant& entrant : entrants) {
       Contestant one;
       one.entrant = &entrant;
@@ -101,7 +102,7 @@ class StepRounds {
     barrier();
     whole_step(way);
     way.settle();
-    one.result.wrong += count_wrong(*one.entrant->layer, rank_, way.combined(), way.roundings());
+    one.result.wrong += count_wrong(*one.entrant->layer, layer_rank_, way.combined(), way.roundings());
     ++one.result.checked;
   }
 
@@ -180,18 +181,18 @@ class StepRounds {
   }
 
   StepOptions options_;
-  int rank_;
+  int layer_rank_;
   HostCounter counter_;
   std::vector<Contestant> contestants_;
 };
 
 }  // namespace
 
-std::vector<WayResult> run_steps(std::vector<Entrant>& entrants, const std::vector<int>& host_of,
+std::vector<WayResult> run_steps(std::vector<Entrant>& entrants, const std::vector<int>& host_of, int layer_rank,
                                  const StepOptions& options) {
   int rank = 0;
   require_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "MPI_Comm_rank");
-  StepRounds rounds(entrants, host_of, options, rank);
+  StepRounds rounds(entrants, host_of, layer_rank, options, rank);
   rounds.calibrate();
   rounds.run();
   return rounds.take();

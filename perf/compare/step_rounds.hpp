@@ -26,13 +26,14 @@ struct Entrant {
   std::unique_ptr<Way> way;
 };
 
-/// Measures all ways. Collective; results are equal on all ranks. host_of: [num_ranks].
+/// Measures all ways. Collective; results are equal on all ranks. host_of: [num_ranks]. `layer_rank`: this rank's in
+/// the layers.
 ///
 /// Each way first makes a checked step, then steps until its library tries nothing more, then a few that fix how many a
 /// round has. Round by round every way runs in turn, in an order that is shuffled anew: a barrier, untimed steps, a
 /// barrier, then the timed steps back to back, each timed by itself on every rank. In the end each makes a checked step
 /// again, and two between barriers around which the hosts' interfaces are read.
 [[nodiscard]] std::vector<WayResult> run_steps(std::vector<Entrant>& entrants, const std::vector<int>& host_of,
-                                               const StepOptions& options);
+                                               int layer_rank, const StepOptions& options);
 
 }  // namespace banyan::perf

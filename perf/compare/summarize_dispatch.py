@@ -26,6 +26,7 @@ BARS = {
     "uneven-experts": {SHARE: 0.85, WIRE: 0.03},
     "replicas": {SHARE: 0.85, WIRE: 0.03},
     "zero-ranks": {SHARE: 0.85, WIRE: 0.03},
+    "strided": {SHARE: 0.85, WIRE: 0.03},
     "targets": {TARGETS: {"least": 2.5, "tolerance": 0.15}},
 }
 HEAD = ("case", "tokens", "best MPI(ms)", "its algorithm", "banyan(ms)", "p99", "dedup", "x MPI", "bound(ms)", "%bound",

@@ -97,6 +97,20 @@ assert of(point, "banyan:none")["wire_rows"] == of(point, "openmpi:default")["wi
   check_json 'assert [way["name"] for way in run["points"][0]["ways"]] == ["banyan:auto", "openmpi:pairwise"]'
 }
 
+groups_at_work_at_once_are_right_and_share_the_wires() {
+  compare --groups 2 --tokens 64 --hidden 1024 --experts 16 --top-k 4 || return 1
+  check_json '
+assert run["groups"] == 2 and run["ranks"] == 4, run["groups"]
+for way in run["points"][0]["ways"]:
+    facts = way["facts"]
+    assert facts["choices"] == 4 * 4 * 64, facts
+    # Two ranks a group, one on each host: 200 Mbit/s for the rows of both groups.
+    bound = facts["bound_s"]["dispatch"]
+    assert 0.99 <= bound / (facts["inter_host_rows"] * facts["row_bytes"] / 2 / 25e6) <= 1.2, bound
+assert of(run["points"][0], "banyan:rows")["wire_rows"] == facts["inter_host_choices"]' || return 1
+  compare --groups 3 2>&1 | grep -q 'does not divide 4 ranks'
+}
+
 targets_are_followed_and_held_against_even_dispatch() {
   lab "$LAB" run -- "$BUILD/tools/banyan-profile/banyan-profile" --budget 2 --output "$WORK/profile.json" >/dev/null || return 1
   compare --tokens 256 --hidden 512 --experts 16 --top-k 4 --targets budgeted:2 --dedup none --no-rows --no-mpi \
@@ -143,6 +157,7 @@ lab "$LAB" up --nodes 2 --ranks 2 --rate 200mbit 2>"$WORK/up" || {
 lab "$LAB" describe --json >"$WORK/lab.json"
 for name in all_ways_give_right_sums_and_send_what_the_formula_says \
   each_step_of_the_slowest_rank_is_kept_and_best_mpi_is_the_fastest uneven_layers_are_right \
+  groups_at_work_at_once_are_right_and_share_the_wires \
   targets_are_followed_and_held_against_even_dispatch nonsense_is_refused_by_name \
   the_bars_script_runs_its_cases_and_judges; do
   run_test "$name"

@@ -72,7 +72,7 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(self.status("racks", speedup=0.5), 0)
 
     def test_the_bound_share_is_of_the_whole_step(self):
-        for case in ("4x4", "2x8", "7+8", "racks", "quarter", "odd-experts", "uneven-experts", "replicas", "zero-ranks"):
+        for case in ("4x4", "2x8", "7+8", "racks", "quarter", "odd-experts", "uneven-experts", "replicas", "zero-ranks", "strided"):
             self.assertEqual([self.status(case, bound_share=x) for x in (0.85, 0.849)], [0, 1], case)
 
     def test_wire_bytes_are_the_formula_and_protocol(self):

@@ -269,11 +269,21 @@ BANYAN_API banyan_status banyan_moe_dispatch_backward_start(banyan_moe_handle* h
 BANYAN_API banyan_status banyan_moe_combine_backward_start(banyan_moe_handle* handle, size_t chunk,
                                                            const void* grad_tokens, const void* rows, void* grad_rows,
                                                            float* grad_weights, banyan_moe_request** request);
+/**
+ * A turn for something else that wants the same network: a request that is done when every move of the group that was
+ * started before it is done, on all ranks. A program that takes one for each chunk of an all-reduce, and starts the
+ * chunk when the turn is done, never lets the all-reduce run into an exchange that was started before, lets one that is
+ * started later wait for one chunk at most, and starts all of them in equal order on all ranks (priority of Lina, arXiv
+ * 2210.17223). docs/moe.md has the loop. Collective, in the order of moves. Costs a byte for each pair of ranks. Errors
+ * as banyan_moe_dispatch_start. The request is freed before the group.
+ */
+BANYAN_API banyan_status banyan_moe_turn_start(banyan_moe_group* group, banyan_moe_request** request);
 /** BANYAN_OK: done. BANYAN_IN_PROGRESS: not yet. Else the error that ended it, and every other one under way. */
 BANYAN_API banyan_status banyan_moe_request_test(banyan_moe_request* request);
 /** Blocks until done, the deadline of an exchange or an error. */
 BANYAN_API banyan_status banyan_moe_request_wait(banyan_moe_request* request);
-/** Frees a request that is done, or ended with an error; before its handle. Local. BUSY otherwise. NULL is allowed. */
+/** Frees a request that is done, or ended with an error; before its handle or group. Local. BUSY otherwise. NULL is
+ * allowed. */
 BANYAN_API banyan_status banyan_moe_request_free(banyan_moe_request* request);
 
 #ifdef __cplusplus

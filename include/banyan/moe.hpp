@@ -67,7 +67,7 @@ void require_room(const char* name, std::span<T> buffer, std::size_t bytes) {
 
 }  // namespace detail
 
-/// A dispatch, combine or gradient under way. Its destructor waits for it.
+/// A dispatch, combine, gradient or turn under way. Its destructor waits for it.
 class MoeRequest {
  public:
   /// Whether it is done.
@@ -86,6 +86,7 @@ class MoeRequest {
 
  private:
   friend class MoeHandle;
+  friend class MoeGroup;
   explicit MoeRequest(banyan_moe_request* handle) : handle_(handle) {}
   std::unique_ptr<banyan_moe_request, detail::FreeMoeRequest> handle_;
 };
@@ -303,6 +304,12 @@ class MoeGroup {
     detail::check(banyan_moe_route(get(), topk_idx.data(), topk_weights.empty() ? nullptr : topk_weights.data(),
                                    num_tokens, &handle));
     return MoeHandle(handle, sizes_, num_tokens);
+  }
+  /// Done when all that was started before is done, on all ranks.
+  [[nodiscard]] MoeRequest start_turn() {
+    banyan_moe_request* request = nullptr;
+    detail::check(banyan_moe_turn_start(get(), &request));
+    return MoeRequest(request);
   }
   /// Frees now and throws if that fails; the destructor ignores it.
   void free() {

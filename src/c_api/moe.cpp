@@ -66,6 +66,10 @@ banyan_status banyan_moe_group_free(banyan_moe_group* group) {
       throw banyan::Error(BANYAN_ERR_BUSY,
                           std::to_string(group->num_handles) + " handles of the group are not freed; free them first");
     }
+    if (group->num_turns > 0) {
+      throw banyan::Error(BANYAN_ERR_BUSY,
+                          std::to_string(group->num_turns) + " turns of the group are not freed; free them first");
+    }
     --group->comm.num_requests;
     delete group;
   });

@@ -29,6 +29,7 @@ struct banyan_moe_group {
   std::unique_ptr<banyan::moe::DuplicateRing> ring;  ///< null: no rank has duplicates
   std::vector<std::byte> note = std::vector<std::byte>(group.note_bytes());
   int num_handles = 0;
+  int num_turns = 0;  ///< requests of the group itself
 };
 
 struct banyan_moe_handle {
@@ -46,9 +47,11 @@ struct banyan_moe_handle {
 };
 
 struct banyan_moe_request {
-  explicit banyan_moe_request(banyan_moe_handle& of) : handle(of) {}
+  /// `count`: the requests of the handle, or turns of the group.
+  banyan_moe_request(banyan_moe_group& of, int& count) : group(of), siblings(count) {}
 
-  banyan_moe_handle& handle;
+  banyan_moe_group& group;
+  int& siblings;
   banyan::moe::Started started;
 };
 

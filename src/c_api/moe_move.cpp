@@ -104,18 +104,23 @@ void run(banyan_moe_handle& h, size_t chunk, const Terms& terms) {
   }
 }
 
-/// Starts a move; the request is the caller's.
-template <typename Terms>
-void start(banyan_moe_handle& h, size_t chunk, const Terms& terms, banyan_moe_request*& request) {
-  if (h.sliced) {
+/// Starts moves; the request is the caller's, and counted.
+template <typename Make>
+void start_moves(banyan_moe_group& group, int& count, banyan_moe_request*& request, const Make& make_moves) {
+  if (group.ring) {
     throw Error(BANYAN_ERR_NOT_SUPPORTED, "a group with duplicates moves rows only by calls that wait");
   }
-  h.group.group.guarded([&] {  // the other ranks hear of what fails here
-    auto made = std::make_unique<banyan_moe_request>(h);
-    made->started = h.group.mover.start(make(h, chunk, terms));
-    ++h.num_requests;
+  group.group.guarded([&] {  // the other ranks hear of what fails here
+    auto made = std::make_unique<banyan_moe_request>(group, count);
+    made->started = group.mover.start(make_moves());
+    ++count;
     request = made.release();
   });
+}
+
+template <typename Terms>
+void start(banyan_moe_handle& h, size_t chunk, const Terms& terms, banyan_moe_request*& request) {
+  start_moves(h.group, h.num_requests, request, [&] { return make(h, chunk, terms); });
 }
 
 }  // namespace
@@ -129,6 +134,7 @@ using banyan::c_api::dispatch_terms;
 using banyan::c_api::require;
 using banyan::c_api::run;
 using banyan::c_api::start;
+using banyan::c_api::start_moves;
 
 extern "C" {
 
@@ -197,11 +203,18 @@ banyan_status banyan_moe_combine_backward_start(banyan_moe_handle* handle, size_
   });
 }
 
+banyan_status banyan_moe_turn_start(banyan_moe_group* group, banyan_moe_request** request) {
+  return c_boundary([&] {
+    banyan_moe_group& g = require(group, "group");
+    start_moves(g, g.num_turns, require(request, "request"), [&] { return banyan::moe::make_turn(g.group); });
+  });
+}
+
 banyan_status banyan_moe_request_test(banyan_moe_request* request) {
   bool done = false;
   const banyan_status status = c_boundary([&] {
     banyan_moe_request& r = require(request, "request");
-    done = r.handle.group.mover.test(r.started);
+    done = r.group.mover.test(r.started);
   });
   return status == BANYAN_OK && !done ? BANYAN_IN_PROGRESS : status;
 }
@@ -209,7 +222,7 @@ banyan_status banyan_moe_request_test(banyan_moe_request* request) {
 banyan_status banyan_moe_request_wait(banyan_moe_request* request) {
   return c_boundary([&] {
     banyan_moe_request& r = require(request, "request");
-    r.handle.group.mover.wait(r.started);
+    r.group.mover.wait(r.started);
   });
 }
 
@@ -218,10 +231,10 @@ banyan_status banyan_moe_request_free(banyan_moe_request* request) {
     if (request == nullptr) {
       return;
     }
-    if (!request->handle.group.mover.settle(request->started)) {
+    if (!request->group.mover.settle(request->started)) {
       throw banyan::Error(BANYAN_ERR_BUSY, "the request is not done; wait for it");
     }
-    --request->handle.num_requests;
+    --request->siblings;
     delete request;
   });
 }

@@ -126,6 +126,19 @@ TEST(MoeHeader, ARankWithoutTokensThenItAsksForGradientsOfWeightsToo) {
   });
 }
 
+TEST(MoeHeader, ATurnThenWhatWasStartedBeforeIsDone) {
+  on_two_ranks([](Comm& comm) {
+    MoeGroup group = MoeGroup::create(comm, config_of(BANYAN_MOE_EXPERT_MAJOR));
+    MoeHandle handle = group.route(kChoices);
+    const std::vector<float> tokens(6, 1.0F);
+    std::vector<float> rows(handle.info().num_rows * 2 + 1);
+    MoeRequest dispatch = handle.dispatch_start<float>(0, tokens, rows);
+    MoeRequest turn = group.start_turn();
+    turn.wait();
+    EXPECT_TRUE(dispatch.test());
+  });
+}
+
 TEST(MoeHeader, SpansThatAreTooSmallThenNothingIsStarted) {
   auto comms = Comm::local(1);
   banyan_moe_config config = config_of(BANYAN_MOE_EXPERT_MAJOR);

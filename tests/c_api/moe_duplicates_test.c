@@ -60,6 +60,7 @@ static size_t move_chunk(banyan_moe_group* group, banyan_moe_handle* handle, siz
   grad_rows = malloc((info.num_rows * kHidden + 1) * sizeof *rows);
   CHECK_FAILS(banyan_moe_dispatch_start(handle, chunk, tokens, NULL, rows, NULL, &request), BANYAN_ERR_NOT_SUPPORTED,
               "duplicates");
+  CHECK_FAILS(banyan_moe_turn_start(group, &request), BANYAN_ERR_NOT_SUPPORTED, "duplicates");
   CHECK_OK(banyan_moe_dispatch(handle, chunk, tokens, NULL, rows, NULL));
   for (local = 0; local < of_group.num_local_experts; ++local) {
     choices += counts[local];

@@ -110,6 +110,64 @@ static void step(rank_context* self) {
   CHECK_OK(banyan_comm_destroy(self->comm));
 }
 
+typedef struct turn_order {
+  int with_thread;
+  pthread_mutex_t mutex;
+  int began[2]; /* dispatches before the first turn, and before the second */
+} turn_order;
+
+static int count_of(turn_order* shared, int which, int add) {
+  int count;
+  pthread_mutex_lock(&shared->mutex);
+  count = shared->began[which] += add;
+  pthread_mutex_unlock(&shared->mutex);
+  return count;
+}
+
+/** Two turns, with dispatches before each: when one is done, all ranks' dispatches before it are, and no rank is
+ * behind. */
+static void turns(rank_context* self) {
+  turn_order* shared = self->shared;
+  banyan_moe_group* group = make_group(self, shared->with_thread);
+  banyan_moe_handle* handle = route(self, group);
+  banyan_moe_request *dispatched[kChunks], *turn[2], *later = NULL;
+  float tokens[kTokens * kHidden], *rows[kChunks];
+  size_t chunk;
+  int which;
+  memset(tokens, 0, sizeof tokens);
+  for (chunk = 0; chunk < kChunks; ++chunk) {
+    rows[chunk] = malloc((rows_of(handle, chunk) * kHidden + 1) * sizeof(float));
+  }
+  for (which = 0; which < 2; ++which) {
+    for (chunk = 0; chunk < kChunks; ++chunk) {
+      CHECK_OK(banyan_moe_dispatch_start(handle, chunk, tokens, NULL, rows[chunk], NULL, &dispatched[chunk]));
+    }
+    CHECK(count_of(shared, which, 1) <= 4);
+    CHECK_OK(banyan_moe_turn_start(group, &turn[which]));
+    CHECK_OK(banyan_moe_request_wait(turn[which]));
+    CHECK(count_of(shared, which, 0) == 4); /* every rank came here */
+    for (chunk = 0; chunk < kChunks; ++chunk) {
+      CHECK_OK(banyan_moe_request_test(dispatched[chunk])); /* done already */
+      CHECK_OK(banyan_moe_request_free(dispatched[chunk]));
+    }
+  }
+  CHECK_FAILS(banyan_moe_group_free(group), BANYAN_ERR_BUSY, "handles of the group");
+  CHECK_OK(banyan_moe_request_free(turn[0]));
+  /* What is started behind a turn comes after it. */
+  CHECK_OK(banyan_moe_turn_start(group, &later));
+  CHECK_OK(banyan_moe_dispatch(handle, 0, tokens, NULL, rows[0], NULL));
+  CHECK_OK(banyan_moe_request_test(later));
+  CHECK_OK(banyan_moe_request_free(later));
+  CHECK_OK(banyan_moe_handle_free(handle));
+  CHECK_FAILS(banyan_moe_group_free(group), BANYAN_ERR_BUSY, "1 turns");
+  CHECK_OK(banyan_moe_request_free(turn[1]));
+  for (chunk = 0; chunk < kChunks; ++chunk) {
+    free(rows[chunk]);
+  }
+  CHECK_OK(banyan_moe_group_free(group));
+  CHECK_OK(banyan_comm_destroy(self->comm));
+}
+
 static void wrong(rank_context* self) {
   banyan_moe_config config = BANYAN_MOE_CONFIG_INIT;
   banyan_moe_group* group = make_group(self, 0);
@@ -125,6 +183,8 @@ static void wrong(rank_context* self) {
   CHECK_REJECTS(banyan_moe_combine_start(handle, 0, buffer, buffer, NULL), "request");
   CHECK_REJECTS(banyan_moe_dispatch_backward_start(handle, 0, buffer, NULL, &request), "grad_tokens");
   CHECK_REJECTS(banyan_moe_combine_backward_start(handle, 0, NULL, buffer, buffer, NULL, &request), "grad_tokens");
+  CHECK_REJECTS(banyan_moe_turn_start(NULL, &request), "group");
+  CHECK_REJECTS(banyan_moe_turn_start(group, NULL), "request");
   CHECK_REJECTS(banyan_moe_request_test(NULL), "request");
   CHECK_REJECTS(banyan_moe_request_wait(NULL), "request");
   CHECK_OK(banyan_moe_request_free(NULL));
@@ -172,11 +232,17 @@ static void given_up(rank_context* self) {
 int main(void) {
   int with_thread;
   giving_up shared;
+  turn_order order;
   pthread_barrier_init(&shared.started, NULL, 3);
   for (with_thread = 0; with_thread <= 1; ++with_thread) {
     run_ranks(4, NULL, step, &with_thread);
     shared.with_thread = with_thread;
     run_ranks(3, NULL, given_up, &shared);
+    memset(&order, 0, sizeof order);
+    pthread_mutex_init(&order.mutex, NULL);
+    order.with_thread = with_thread;
+    run_ranks(4, NULL, turns, &order);
+    pthread_mutex_destroy(&order.mutex);
   }
   pthread_barrier_destroy(&shared.started);
   run_ranks(2, NULL, wrong, NULL);

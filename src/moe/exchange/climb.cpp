@@ -19,7 +19,7 @@ std::vector<size_t> upward(size_t height, const std::vector<size_t>& last) {
 }  // namespace
 
 Climb::Climb(Group& group, const Handle::Chunk& chunk, const Part& part, size_t bytes, std::vector<size_t> last)
-    : Move(group, chunk, part, upward(part.hops.size(), last)), bytes_(bytes) {}
+    : ChunkMove(group, chunk, part, upward(part.hops.size(), last)), bytes_(bytes) {}
 
 Leg Climb::climb(Workspace& space, const std::byte* tokens) {
   const Hop& hop = part_.hops[position()];

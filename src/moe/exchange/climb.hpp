@@ -8,7 +8,7 @@
 namespace banyan::moe {
 
 /// A move of rows from their source up the ladder to the ranks that want them.
-class Climb : public Move {
+class Climb : public ChunkMove {
  public:
   /// `bytes`: of a row as it travels. `last`: rungs exchanged along after those of the ladder.
   Climb(Group& group, const Handle::Chunk& chunk, const Part& part, size_t bytes, std::vector<size_t> last = {});

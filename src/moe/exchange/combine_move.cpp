@@ -31,19 +31,11 @@ size_t level_of_sum(Rung rung) { return rung == Rung::kHost ? 1 : 2; }
 
 size_t rows_before(const Hop& hop) { return hop.back_begin.size() - 1; }
 
-std::vector<size_t> downward(size_t height) {
-  std::vector<size_t> path;
-  while (height > 0) {
-    path.push_back(--height);
-  }
-  return path;
-}
-
 /// Rows back down the ladder, summed at each rung.
-class CombineMove : public Move {
+class CombineMove : public ChunkMove {
  public:
   CombineMove(Group& group, const Handle::Chunk& chunk, const Part& part, const CombineTerms& terms)
-      : Move(group, chunk, part, downward(part.hops.size())),
+      : ChunkMove(group, chunk, part, downward(part.hops.size())),
         terms_(terms),
         weighted_(terms.weighted && by_expert()),
         bytes_(group.hidden() * device::element_bytes(raw() ? group.combine_dtype() : group.partial_dtype())) {}

@@ -27,13 +27,12 @@ struct Workspace {
   std::vector<float> sums;
 };
 
-/// Rows of a part of a chunk on their way over the rungs: local work, an exchange along a rung, local work, ..., until
-/// it is done. Flow moves it on. Its state is read by the thread that started it while another one moves it on (Pump).
+/// What goes over the rungs: local work, an exchange along a rung, local work, ..., until it is done. Flow moves it on.
+/// Its state is read by the thread that started it while another one moves it on (Pump).
 class Move {
  public:
   /// `path`: rungs in the order in which they are exchanged along. Borrows all of it.
-  Move(Group& group, const Handle::Chunk& chunk, const Part& part, std::vector<size_t> path)
-      : group_(group), chunk_(chunk), part_(part), path_(std::move(path)) {}
+  Move(Group& group, std::vector<size_t> path) : group_(group), path_(std::move(path)) {}
   virtual ~Move() = default;
   Move(const Move&) = delete;
   Move& operator=(const Move&) = delete;
@@ -70,8 +69,33 @@ class Move {
 
  protected:
   [[nodiscard]] size_t position() const noexcept { return at_; }
-  [[nodiscard]] bool by_expert() const noexcept { return group_.layout_rules().kind == LayoutKind::kExpertMajor; }
 
+  Group& group_;
+
+ private:
+  std::vector<size_t> path_;
+  size_t at_ = 0;
+  std::atomic<banyan_status> status_ = BANYAN_IN_PROGRESS;
+  std::string text_;
+};
+
+/// The rungs from the top one down.
+[[nodiscard]] inline std::vector<size_t> downward(size_t height) {
+  std::vector<size_t> path;
+  while (height > 0) {
+    path.push_back(--height);
+  }
+  return path;
+}
+
+/// Rows of a part of a chunk.
+class ChunkMove : public Move {
+ public:
+  ChunkMove(Group& group, const Handle::Chunk& chunk, const Part& part, std::vector<size_t> path)
+      : Move(group, std::move(path)), chunk_(chunk), part_(part) {}
+
+ protected:
+  [[nodiscard]] bool by_expert() const noexcept { return group_.layout_rules().kind == LayoutKind::kExpertMajor; }
   [[nodiscard]] bool is_last() const noexcept { return &part_ == &chunk_.plan.parts.back(); }
   /// Calls visit(arrival, row) for the arrivals of the part, which are rows of `bytes` bytes from `rows` on.
   template <typename Byte, typename Visit>
@@ -81,15 +105,8 @@ class Move {
     }
   }
 
-  Group& group_;
   const Handle::Chunk& chunk_;
   const Part& part_;
-
- private:
-  std::vector<size_t> path_;
-  size_t at_ = 0;
-  std::atomic<banyan_status> status_ = BANYAN_IN_PROGRESS;
-  std::string text_;
 };
 
 /// The moves of a chunk's parts, in their order. They end in it: each rung serves them so.

@@ -41,4 +41,7 @@ struct SpreadTerms {
 /// weights, the dot product of a token's gradient and its expert's row.
 [[nodiscard]] Moves make_spread(Group& group, const Handle::Chunk& chunk, const SpreadTerms& terms);
 
+/// A turn for something else on the same wires: done when all moves started before it are done, on all ranks.
+[[nodiscard]] Moves make_turn(Group& group);
+
 }  // namespace banyan::moe

@@ -89,7 +89,7 @@ typedef struct banyan_moe_config {
   uint64_t seed;                /**< of DROP_RANDOM */
   int drop_invalid;   /**< 1: leave out choices that are wrong, and tokens beyond max_tokens (which are in no chunk:
                          nothing is written for them), and count them; 0: they are errors */
-  size_t num_chunks;  /**< a step's tokens move in so many parts, each dispatched and combined by itself; at most 64;
+  size_t num_chunks;  /**< a step's tokens move in so many chunks, each dispatched and combined by itself; at most 64;
                          default: as many as make a step of experts_s fastest by the model, 1 where that is 0, or with
                         duplicates */
   int deterministic;  /**< 1: equal bits whatever `dedup` (between NONE and others only with EXPERT_MAJOR: else the
@@ -144,8 +144,8 @@ typedef struct banyan_moe_group_info {
   int num_local_experts;       /**< of this rank */
   int dedup;                   /**< the banyan_moe_dedup that is used */
   double predicted_dispatch_s; /**< by the model of when it was made, of max_tokens tokens on each rank and a uniform
-                                  gate: bytes of the busiest link over its capacity, and copies of what is passed on
-                                  inside hosts */
+                                  gate: bytes over the busiest links and copies inside hosts, which overlap part by
+                                  part, and what messages cost beside */
   size_t num_chunks;           /**< of each step */
   double predicted_step_s;     /**< the same for dispatch, experts_s and combine in num_chunks chunks that overlap */
 } banyan_moe_group_info;
@@ -224,7 +224,8 @@ BANYAN_API banyan_status banyan_moe_dispatch(banyan_moe_handle* handle, size_t c
  * partial sums of a rank, a host and a rack are rounded on their way (fp32_partials: are not). rows: [num_rows of the
  * chunk, combine_hidden] of combine_dtype; EXPERT_MAJOR rows are multiplied by their weights here, other layouts hold
  * the weighted sum of their rank already (DEDUP_NONE: the weighted row). tokens: [num_tokens of the step,
- * combine_hidden], of which the chunk's are written, zero for a token without choices. Collective; blocks.
+ * combine_hidden], of which the chunk's are written, zero for a token without choices. Buffers do not overlap, here and
+ * below. Collective; blocks.
  */
 BANYAN_API banyan_status banyan_moe_combine(banyan_moe_handle* handle, size_t chunk, const void* rows, void* tokens);
 

@@ -153,7 +153,9 @@ double lab_bucket_s(std::string_view lab_json) {
     };
     for (const auto& node : lab.at("nodes")) {
       for (const auto& nic : node.at("nic")) {
-        take(nic.at("rate_bytes_per_s"));
+        if (nic.value("up", true)) {
+          take(nic.at("rate_bytes_per_s"));
+        }
       }
     }
     for (const auto& leaf : lab.at("leaves")) {

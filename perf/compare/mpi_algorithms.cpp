@@ -93,9 +93,9 @@ bool dynamic_rules_are_on() {
 
 /// Calls `add` with the name of each algorithm while it is the one that new communicators take.
 template <typename Add>
-void add_tuned(AlgorithmVariable& algorithm, const Add& add) {
+void add_tuned(AlgorithmVariable& algorithm, MPI_Comm parent, const Add& add) {
   int size = 0;
-  require_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
+  require_mpi(MPI_Comm_size(parent, &size), "MPI_Comm_size");
   for (const auto& value : algorithm.values()) {
     const bool is_default = value.number == 0;
     const bool needs_two_ranks = value.name == "two_proc";
@@ -126,7 +126,7 @@ std::vector<AlgorithmComm> algorithm_comms(bool variable, const std::vector<std:
     warning = std::string("this MPI library has no settable ") + name + ": only its default decision is measured";
   } else {
     AlgorithmVariable algorithm(*index);
-    add_tuned(algorithm, add);
+    add_tuned(algorithm, parent, add);
   }
   for (const auto& algorithm : wanted) {
     if (std::find(known.begin(), known.end(), algorithm) == known.end()) {

@@ -54,8 +54,9 @@ class Rounds {
         continue;
       }
       one.result.exchanges_per_round = exchanges_in_round(exchange_s);
-      const auto untimed = static_cast<int>(std::ceil(ratio(options_.min_untimed_s, exchange_s)));
-      one.warmup = exchange_s > kLongExchange_s ? 0 : std::max({1, one.result.exchanges_per_round / 8, untimed});
+      const int untimed =
+          std::max(one.result.exchanges_per_round / 8, exchanges_in(options_.min_untimed_s, exchange_s));
+      one.warmup = exchange_s > kLongExchange_s ? 0 : std::max(1, untimed);
     }
   }
 
@@ -66,22 +67,29 @@ class Rounds {
     constexpr int kFewest = 3;
     constexpr int kMost = 8;
     constexpr double kLongEnough = 0.8;
-    double least_s = player.time(0, 1).exchange_s;
-    for (int i = 0; i < kMost && least_s <= kLongExchange_s; ++i) {
-      const int exchanges = exchanges_in_round(least_s);
-      const double last_s = player.time(0, exchanges).exchange_s;
-      least_s = std::min(least_s, last_s);
+    const double first_s = player.time(0, 1).exchange_s;
+    if (first_s > kLongExchange_s) {
+      return first_s;
+    }
+    double least_s = std::numeric_limits<double>::infinity();
+    int exchanges = exchanges_in_round(first_s);
+    for (int i = 0; i < kMost; ++i) {
+      least_s = std::min(least_s, player.time(0, exchanges).exchange_s);
       const bool long_enough = least_s * exchanges >= kLongEnough * options_.min_round_s;
       if (i + 1 >= kFewest && (long_enough || exchanges == kMaxExchangesPerRound)) {
         break;
       }
+      exchanges = exchanges_in_round(least_s);
     }
     return least_s;
   }
 
   /// So many that they take min_round_s.
   [[nodiscard]] int exchanges_in_round(double exchange_s) const {
-    const double wanted = std::ceil(ratio(options_.min_round_s, exchange_s));
+    return exchanges_in(options_.min_round_s, exchange_s);
+  }
+  [[nodiscard]] static int exchanges_in(double seconds, double exchange_s) {
+    const double wanted = exchange_s > 0 ? std::ceil(seconds / exchange_s) : double{kMaxExchangesPerRound};
     return static_cast<int>(std::clamp(wanted, 1.0, double{kMaxExchangesPerRound}));
   }
 

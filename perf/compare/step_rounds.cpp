@@ -116,7 +116,8 @@ class StepRounds {
     for (int quiet = 0; quiet < (tells ? kQuietSteps : kFewestSettling); ++one.result.settling_steps) {
       static_cast<void>(time_step(way));
       const auto now = way.trials();
-      quiet = now == before ? quiet + 1 : 0;
+      const bool tried = max_over_ranks(now == before ? 0.0 : 1.0) > 0;  // groups beside each other try by themselves
+      quiet = tried ? 0 : quiet + 1;
       before = now;
       way.settle();
       if (one.result.settling_steps >= kFewestSettling && from_rank_zero(MPI_Wtime() - start) > options_.max_settle_s) {

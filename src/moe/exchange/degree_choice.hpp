@@ -10,9 +10,9 @@ namespace banyan::moe {
 
 /// What a step's parts take, in seconds, by prediction or by the caller's word.
 struct StepParts {
-  double dispatch_s = 0;   ///< of all tokens
+  double dispatch_s = 0;   ///< of all tokens, without what messages cost beside their bytes
   double experts_s = 0;    ///< on all rows
-  double combine_s = 0;    ///< of all tokens
+  double combine_s = 0;    ///< likewise
   double per_chunk_s = 0;  ///< of each chunk's dispatch, and of its combine, beside
 };
 

@@ -88,7 +88,7 @@ bool Flow::advance(size_t number) {
 size_t Flow::ahead(size_t number) const {
   const size_t rung = moves_[number].move->rung();
   size_t count = 0;
-  for (size_t before = 0; before < number; ++before) {
+  for (size_t before = 0; before < number && count <= kReadyInAdvance; ++before) {
     count += moves_[before].move->needs(rung) ? 1 : 0;
   }
   return count;
@@ -125,7 +125,8 @@ void Flow::fail(const Error& error) noexcept {
       under_way_[rung] = false;
     }
   }
-  while (!moves_.empty()) {  // the oldest last: who sees it end can free the others
+  // Nothing touches the callers' memory any more. The oldest last: who sees it end can free the others.
+  while (!moves_.empty()) {
     const std::shared_ptr<Move> move = std::move(moves_.back().move);
     moves_.pop_back();
     move->end(state.status(), state.text());

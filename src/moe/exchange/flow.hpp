@@ -38,7 +38,7 @@ class Flow {
 
   bool advance();
   bool advance(size_t number);
-  /// Moves before this one that still need its next rung.
+  /// Moves before this one that still need its next rung; not counted on where more do than may be ready in advance.
   [[nodiscard]] size_t ahead(size_t number) const;
   void prepare(Entry& entry);
 

@@ -2,6 +2,7 @@
 #include "moe/exchange/group.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <bit>
@@ -170,31 +171,32 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
     return std::string(digits);
   };
   const auto text = [](auto number) { return std::to_string(static_cast<uint64_t>(number)); };
-  comm::require_equal(engine_.communicator().bootstrap(), deadline,
-                      {{"the expert map", map_.digest()},
-                       {"hidden", text(terms.hidden)},
-                       {"dtype", text(terms.dtype)},
-                       {"scale_bytes", text(terms.scale_bytes)},
-                       {"combine_dtype", text(terms.combine_dtype)},
-                       {"combine_hidden", text(terms.combine_hidden)},
-                       {"top_k", text(terms.routing.top_k)},
-                       {"max_tokens", text(terms.routing.max_tokens)},
-                       {"capacity", terms.routing.capacity_is_most ? "max" : text(terms.routing.capacity)},
-                       {"capacity_factor", exact(terms.routing.capacity_factor)},
-                       {"capacity_scope", text(terms.routing.scope)},
-                       {"drop", text(terms.routing.drop)},
-                       {"drop_invalid", text(terms.routing.drop_invalid)},
-                       {"dedup", terms.dedup ? text(*terms.dedup) : "auto"},
-                       {"layout", text(terms.layout)},
-                       {"alignment", text(terms.alignment)},
-                       {"note_bytes", text(terms.note_bytes)},
-                       {"num_chunks", text(terms.num_chunks)},
-                       {"num_parts", text(terms.num_parts)},
-                       {"deterministic", text(terms.deterministic)},
-                       {"fp32_partials", text(terms.fp32_partials)},
-                       {"the chosen dedup", text(metadata_.dedup)},
-                       {"the chosen num_chunks", text(metadata_.num_chunks)},
-                       {"the chosen number of parts", text(metadata_.most_parts)}});
+  comm::require_equal(
+      engine_.communicator().bootstrap(), deadline,
+      {{"the expert map", map_.digest()},
+       {"hidden", text(terms.hidden)},
+       {"dtype", text(terms.dtype)},
+       {"scale_bytes", text(terms.scale_bytes)},
+       {"combine_dtype", text(terms.combine_dtype)},
+       {"combine_hidden", text(terms.combine_hidden)},
+       {"top_k", text(terms.routing.top_k)},
+       {"max_tokens", text(terms.routing.max_tokens)},
+       {"capacity", terms.routing.capacity_is_most ? "max" : text(terms.routing.capacity)},
+       {"capacity_factor", exact(terms.routing.capacity_factor)},
+       {"capacity_scope", text(terms.routing.scope)},
+       {"drop", text(terms.routing.drop)},
+       {"drop_invalid", text(terms.routing.drop_invalid)},
+       {"dedup", terms.dedup ? text(*terms.dedup) : "auto"},
+       {"layout", text(terms.layout)},
+       {"alignment", text(terms.alignment)},
+       {"note_bytes", text(terms.note_bytes)},
+       {"num_chunks", text(terms.num_chunks)},
+       {"num_parts", text(terms.num_parts)},
+       {"deterministic", text(terms.deterministic)},
+       {"fp32_partials", text(terms.fp32_partials)},
+       {"the chosen dedup", text(metadata_.dedup)},
+       {"the chosen num_chunks", text(metadata_.num_chunks)},
+       {"the tokens from which chunks go in 2, 4, ... parts", fmt::format("{}", fmt::join(part_thresholds_, " "))}});
 }
 
 void Group::choose(const GroupTerms& terms, double experts_s) {
@@ -202,20 +204,24 @@ void Group::choose(const GroupTerms& terms, double experts_s) {
   const auto bytes_of = [&](size_t row) { return static_cast<double>(row * routing_.max_tokens); };
   const double bytes = bytes_of(row_bytes_ + scale_bytes_);
   const double back = bytes_of(combine_hidden_ * device::element_bytes(partial_dtype_));
-  const auto predict = [&](Dedup dedup, double each) {
-    return predict_dispatch(hosts_, comm.model(), map_, routing_.top_k, dedup, each);
-  };
+  const double per_part_s = predict_overheads(hosts_, comm.model());
   const Dedup dedup = terms.dedup ? *terms.dedup : choose_dedup(hosts_, comm.model(), map_, routing_.top_k, bytes);
-  predicted_dispatch_s_ = predict(dedup, bytes);
-  const StepParts parts{.dispatch_s = predicted_dispatch_s_,
+  predicted_dispatch_s_ = predict_dispatch(hosts_, comm.model(), map_, routing_.top_k, dedup, bytes);
+  const auto without_messages = [&](double each) {
+    const auto stages_s = predict_stages(hosts_, comm.model(), map_, routing_.top_k, dedup, each);
+    return predict_parts(stages_s, 0, choose_parts(stages_s, per_part_s, routing_.max_tokens));
+  };
+  const StepParts parts{.dispatch_s = without_messages(bytes),
                         .experts_s = experts_s,
-                        .combine_s = predict(dedup, back),
-                        .per_chunk_s = predict_overheads(hosts_, comm.model())};
+                        .combine_s = without_messages(back),
+                        .per_chunk_s = per_part_s};
   const size_t num_chunks =
       terms.num_chunks > 0 ? terms.num_chunks : choose_degree(parts, std::min(kMaxChunks, routing_.max_tokens));
   predicted_step_s_ = predict_step(parts, num_chunks);
-  stages_s_ = predict_stages(hosts_, comm.model(), map_, routing_.top_k, dedup, bytes);
-  per_part_s_ = parts.per_chunk_s;
+  const size_t chunk_tokens = (routing_.max_tokens + num_chunks - 1) / num_chunks;
+  part_thresholds_ = part_thresholds(
+      predict_stages(hosts_, comm.model(), map_, routing_.top_k, dedup, bytes / static_cast<double>(num_chunks)),
+      parts.per_chunk_s, chunk_tokens);
   metadata_ = {.dedup = dedup, .top_k = routing_.top_k, .num_chunks = num_chunks, .padded = routing_.drops_late()};
   metadata_.most_parts = num_parts(routing_.max_tokens);
   layout_ = {.kind = terms.layout,
@@ -228,15 +234,8 @@ void Group::choose(const GroupTerms& terms, double experts_s) {
 }
 
 size_t Group::num_parts(size_t most_tokens) const {
-  if (fixed_parts_ > 0) {
-    return fixed_parts_;
-  }
   const size_t tokens = (most_tokens + metadata_.num_chunks - 1) / metadata_.num_chunks;
-  std::vector<double> stages_s = stages_s_;
-  for (double& seconds : stages_s) {
-    seconds *= static_cast<double>(tokens) / static_cast<double>(routing_.max_tokens);
-  }
-  return choose_parts(stages_s, per_part_s_, tokens);
+  return fixed_parts_ > 0 ? fixed_parts_ : parts_by(part_thresholds_, tokens);
 }
 
 void Group::make_rungs() {

@@ -175,9 +175,8 @@ class Group {
   device::Dtype combine_dtype_;
   device::Dtype partial_dtype_;
   bool deterministic_;
-  size_t fixed_parts_;            ///< 0: by the model
-  std::vector<double> stages_s_;  ///< of a dispatch of max_tokens on each rank
-  double per_part_s_ = 0;
+  size_t fixed_parts_;                   ///< 0: by the model
+  std::vector<size_t> part_thresholds_;  ///< its choice
   double predicted_dispatch_s_ = 0;
   double predicted_step_s_ = 0;
   std::optional<Ladder> ladder_;

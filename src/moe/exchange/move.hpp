@@ -109,7 +109,7 @@ class ChunkMove : public Move {
   const Part& part_;
 };
 
-/// The moves of a chunk's parts, in their order. They end in it: each rung serves them so.
+/// The moves of a chunk's parts, in their order. They end in it, since each rung serves them so, but for errors.
 using Moves = std::vector<std::shared_ptr<Move>>;
 
 }  // namespace banyan::moe

@@ -11,7 +11,7 @@ namespace banyan::moe {
 
 /// The moves of a chunk that were started, as their starter sees them.
 struct Started {
-  std::shared_ptr<Move> last;  ///< ends last
+  std::shared_ptr<Move> last;  ///< ends last, but after an error: then none touches the caller's memory any more
   bool over = false;           ///< the starter knows that it ended
 };
 

@@ -98,7 +98,7 @@ TEST(JsonParse, AnyBytesThenValueOrErrorWithinTheText) {
 #define SANITIZED
 constexpr size_t kHostileBytes = size_t{2} << 20;
 #else
-constexpr size_t kHostileBytes = kMaxTextBytes - 64;
+constexpr size_t kHostileBytes = size_t{16} << 20;
 #endif
 
 std::string repeated(const std::string& piece) {
@@ -109,7 +109,7 @@ std::string repeated(const std::string& piece) {
   return text + "0]";
 }
 
-TEST(JsonParse, AsMuchTextAsAllowedThenTimeIsLinear) {
+TEST(JsonParse, MuchHostileTextThenTimeIsLinear) {
   // Quadratic time in any of these is more than the test's own limit.
   std::string wide = object_with_members(4096);
   for (const std::string& piece : {std::string(R"({"member":1,"other":[]})"), nested(63), wide}) {

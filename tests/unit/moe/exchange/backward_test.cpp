@@ -45,7 +45,7 @@ void check_rank(coll::Engine& engine, const Job& job, std::string& complaints) {
   const Handle handle(
       group,
       {.topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = job.tokens[rank]});
-  Mover mover(group, false);
+  Mover mover(group, job.progress_thread);
   const auto top_k = static_cast<size_t>(job.top_k);
   const auto tokens = testing::token_values(job, rank);
   const auto grads = grads_of(job, rank);
@@ -114,7 +114,10 @@ void expect_right_gradients(const Job& job) {
 
 TEST(TokenExchangeBackward, EachDedupThenGradientsOfRowsWeightsAndTokensAreRight) {
   for (const Dedup dedup : {Dedup::kNone, Dedup::kRank, Dedup::kNode, Dedup::kTier}) {
-    expect_right_gradients(backward_job(dedup));
+    Job job = backward_job(dedup);
+    expect_right_gradients(job);
+    job.progress_thread = true;
+    expect_right_gradients(job);
   }
 }
 

@@ -82,6 +82,8 @@ TEST(TokenExchangeFailure, TermsThatAreNonsenseThenAllRanksHearThem) {
   expect_all_told(refusals([](GroupTerms& terms) { terms.num_experts = 0; }), "num_experts is 0");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.top_k = 9; }), "top_k is 9, must be from 1 to 8");
   expect_all_told(refusals([](GroupTerms& terms) { terms.note_bytes = 65; }), "note_bytes is 65, must be from 0 to 64");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.num_parts = 17; }), "num_parts is 17, must be from 0 to 16");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.num_parts = 3; }), "num_parts is 3, must be 0 or a power");
   expect_all_told(refusals([](GroupTerms& terms) { terms.hidden = 0; }), "hidden is 0");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.max_tokens = size_t{1} << 40; }), "max_tokens");
   expect_all_told(refusals([](GroupTerms& terms) { terms.combine_dtype = device::Dtype::kBytes; }), "combine_dtype");

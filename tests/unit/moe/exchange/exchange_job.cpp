@@ -289,7 +289,9 @@ class Side {
 
 }  // namespace
 
-size_t Job::most_tokens() const { return std::max<size_t>(1, *std::max_element(tokens.begin(), tokens.end())); }
+size_t Job::most_tokens() const {
+  return std::max({size_t{1}, max_tokens, *std::max_element(tokens.begin(), tokens.end())});
+}
 
 GroupTerms Job::terms() const {
   GroupTerms terms;

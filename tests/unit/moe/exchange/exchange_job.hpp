@@ -35,6 +35,7 @@ struct Job {
   DropPolicy drop = DropPolicy::kPosition;
   size_t num_chunks = 1;
   size_t num_parts = 0;
+  size_t max_tokens = 0;  ///< of the group; 0: those of the rank with the most
   size_t note_bytes = 0;
   bool deterministic = false;
   bool fp32_partials = false;

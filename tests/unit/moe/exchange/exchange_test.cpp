@@ -150,6 +150,9 @@ TEST(TokenExchange, DeterministicThenAllDedupsGiveEqualBits) {
       const auto more = each_dedup(job);
       jobs.insert(jobs.end(), more.begin(), more.end());
     }
+    for (size_t number = 0; number < jobs.size(); ++number) {
+      jobs[number].num_parts = number % 2 == 0 ? 1 : 4;  // bits do not depend on it either
+    }
     std::string complaints;
     const auto outcomes = run(jobs, &complaints);
     ASSERT_EQ(complaints, "");
@@ -171,11 +174,12 @@ TEST(TokenExchange, OddShapesThenRowsAndSumsAreRight) {
   jobs[1].top_k = 300;
   jobs[1].hidden = 3;
   jobs[2].num_chunks = 19;  // more than tokens
-  jobs[2].num_parts = 16;
+  jobs[2].num_parts = 2;
   jobs[2].dtype = device::Dtype::kFp16;
   jobs[2].hidden = 7;
   jobs[3].layout = LayoutKind::kRankMajor;  // slots of every chunk and source
   jobs[3].num_chunks = 5;
+  jobs[3].num_parts = 2;
   jobs[3].scale_bytes = 3;
   jobs[4].num_experts = 5;
   jobs[4].top_k = 5;
@@ -207,6 +211,32 @@ TEST(TokenExchange, MoreThanEightChildrenThenMasksOfTwoBytesServe) {
   job.num_experts = 22;
   job.top_k = 20;
   expect_right(each_dedup(job));
+}
+
+/// As in a server: the group is made for a long prompt, and a step has a few tokens; slow links, so that the model
+/// wants parts.
+TEST(TokenExchange, FewerTokensThanTheGroupIsMadeForThenPiecesAreJoined) {
+  Job job;
+  job.hosts = consecutive({2, 2});
+  job.racks = {{0}, {1}};
+  job.tokens = {24, 0, 7, 24};
+  job.max_tokens = 256;
+  job.num_experts = 8;
+  job.top_k = 3;
+  job.hidden = 4096;
+  job.dedup = Dedup::kNode;
+  const auto ends = banyan::testing::run_ranks(job.hosts, {}, [&](coll::Engine& engine) {
+    testing::set_racks(engine, job);
+    const Group group(engine, job.terms());
+    EXPECT_GT(group.num_parts(24), 1U);
+    EXPECT_LT(group.num_parts(24), group.metadata_rules().most_parts);
+  });
+  for (const auto& end : ends) {
+    EXPECT_EQ(end.text, "");
+  }
+  Job slots = job;
+  slots.layout = LayoutKind::kRankMajor;
+  expect_right({job, slots});
 }
 
 TEST(TokenExchange, ChunksUnderWayAtOnceThenRowsAndSumsAreRight) {

@@ -49,5 +49,20 @@ TEST(PartChoice, ShorterStagesThenNotMoreParts) {
   }));
 }
 
+TEST(PartChoice, ThresholdsThenTheyChooseAsTheModelDoes) {
+  const std::vector<double> stages_s = {0.02, 0.005};
+  const auto thresholds = part_thresholds(stages_s, 1e-4, 100);
+  ASSERT_EQ(thresholds.size(), 3U);  // 8 parts at most: 5/8 + 0.8 ms
+  for (size_t tokens = 0; tokens <= 100; ++tokens) {
+    const double scale = static_cast<double>(tokens) / 100;
+    EXPECT_EQ(parts_by(thresholds, tokens), choose_parts(std::vector{0.02 * scale, 0.005 * scale}, 1e-4, tokens));
+  }
+}
+
+TEST(PartChoice, NothingToGainThenNoThresholds) {
+  EXPECT_TRUE(part_thresholds(std::vector{1.0}, 1e-6, 100).empty());
+  EXPECT_EQ(parts_by({}, 1000), 1U);
+}
+
 }  // namespace
 }  // namespace banyan::moe

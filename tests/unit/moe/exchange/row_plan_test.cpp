@@ -110,6 +110,10 @@ TEST(RowPlan, RandomMachinesAndRoutingsThenEachPickArrivesOnce) {
             got.emplace(source, token, arrivals.local_experts[pick]);
           }
         }
+        std::vector<uint32_t> next(step.routings.size());  // RANK_MAJOR's slots
+        for (size_t row = 0; row < arrivals.rows(); ++row) {
+          RC_ASSERT(arrivals.number[row] == next[arrivals.source[row]]++);
+        }
         for (size_t source = 0; source < step.routings.size(); ++source) {
           const RowPlan& plan = step.plan(source, chunk);
           for (size_t token = plan.first_token; token < plan.first_token + plan.num_tokens; ++token) {

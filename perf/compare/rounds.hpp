@@ -25,11 +25,11 @@ inline constexpr int kFewestRounds = 3;
 /// Measures all candidates on one traffic. Collective; results are equal on all ranks.
 ///
 /// Each candidate first runs checked and is timed until a round is long enough, which fixes its number of exchanges per
-/// round. Then, round by
-/// round, every candidate runs after a barrier; who starts the round changes from round to round, so that neither a
-/// slow moment of the machine nor what ran just before favours one of them. A round's time is that of its slowest rank.
-/// Of the candidates that may be left out, only the two fastest of the first round go on, and who was within a quarter
-/// of the fastest; a candidate whose program is lost takes no further part. Both have no rounds in the results.
+/// round. Then, round by round, every candidate runs after a barrier; who starts the round changes from round to round,
+/// so that neither a slow moment of the machine nor what ran just before favours one of them. A round's time is that of
+/// its slowest rank. Of the candidates that may be left out, only the two fastest of the first round go on, and who was
+/// within a quarter of the fastest; a candidate whose program is lost takes no further part. Both have no rounds in the
+/// results.
 [[nodiscard]] std::vector<CandidateResult> run_rounds(const std::vector<std::unique_ptr<Candidate>>& candidates,
                                                       const Traffic& traffic, const std::vector<int>& host_of,
                                                       const RoundOptions& options);

@@ -14,6 +14,15 @@ uint32_t largest(std::span<const uint32_t> notes) noexcept {
   return notes.empty() ? 0 : *std::max_element(notes.begin(), notes.end());
 }
 
+/// " (39, 37, 38)": the rounds of the last trials, microseconds.
+std::string rounds_of(const Tuner& tuner, size_t way) {
+  std::string text;
+  for (int round = 1; round <= Tuner::kRounds && tuner.time_in_round_s(way, round) > 0; ++round) {
+    text += fmt::format("{}{:.1f}", round == 1 ? " (" : ", ", 1e6 * tuner.time_in_round_s(way, round));
+  }
+  return text.empty() ? text : text + ")";
+}
+
 }  // namespace
 
 Ways::Ways(std::vector<planner::Choice> choices, Compile compile)
@@ -33,9 +42,9 @@ std::string Ways::describe(const Tuner& tuner) const {
   std::string text;
   for (size_t way = 0; way < size(); ++way) {
     const planner::Choice& choice = choices_[way];
-    text += fmt::format("{}{}{} took {:.1f} us{}", way == 0 ? "" : ", ", algorithm_name(choice.chosen.algorithm),
+    text += fmt::format("{}{}{} took {:.1f} us{}{}", way == 0 ? "" : ", ", algorithm_name(choice.chosen.algorithm),
                         choice.block_limit == 0 ? "" : fmt::format(" up to {} bytes a pair", choice.block_limit),
-                        1e6 * tuner.time_s(way), way == tuner.way() ? " (chosen)" : "");
+                        1e6 * tuner.time_s(way), rounds_of(tuner, way), way == tuner.way() ? ", chosen" : "");
   }
   return text;
 }

@@ -13,8 +13,10 @@ constexpr double kSmallest_s = 1e-9;
 /// Notes that say that much more (factor above 1) or less.
 double steps(double factor) noexcept { return kStepsPerDoubling * std::log2(factor); }
 
-/// What Tuner::note_of made a note of.
-double seconds_of(uint32_t note) noexcept { return kSmallest_s * std::exp2((note - 1) / kStepsPerDoubling); }
+/// What Tuner::note_of made a note of; 0 of none.
+double seconds_of(uint32_t note) noexcept {
+  return note == 0 ? 0 : kSmallest_s * std::exp2((note - 1) / kStepsPerDoubling);
+}
 
 }  // namespace
 
@@ -34,7 +36,7 @@ Tuner::Tuner(size_t num_ways) : num_ways_(std::min(num_ways, kMostWays)), trial_
 void Tuner::begin_trials() noexcept {
   round_ = 0;
   by_round_ = {};
-  spent_ = 0;
+  spent_ = repeats_ == 0 ? 0 : spent_;
   trial_ = 0;
   begin_trial();
 }
@@ -51,87 +53,156 @@ uint32_t Tuner::least() const noexcept {
 
 bool Tuner::has_long_calls() const noexcept { return least() > note_of(kLongCall_s); }
 
+/// Of the rounds of longer trials that are known of this way, how many it won against way 0, or did not.
+int Tuner::count_rounds(size_t way, bool won) const noexcept {
+  int count = 0;
+  for (size_t round = 0; round < kRounds; ++round) {
+    const uint32_t note = by_round_[way][round];
+    const bool wins = note + steps(1 / kClearlyFaster) < by_round_[0][round];
+    count += note != 0 && wins == won ? 1 : 0;
+  }
+  return count;
+}
+
 bool Tuner::takes_part(size_t way) const noexcept {
   // Way 0 always does: its trial leaves time for the note of the one before, which the next depends on.
-  // What is out once stays out, though what was best may have become slower.
-  const bool was_out = round_ > 1 && by_round_[way][static_cast<size_t>(round_ - 2)] == 0;
-  return way == 0 || (tried_[way] && !was_out && (round_ == 0 || slowest_[way] <= least() + steps(kFarBehind)));
+  if (way == 0 || !tried_[way]) {
+    return way == 0;
+  }
+  if (round_ < 2) {
+    return round_ == 0 || slowest_[way] <= least() + steps(kFarBehind);
+  }
+  const bool was_in = by_round_[way][static_cast<size_t>(round_ - 2)] != 0;
+  return was_in && count_rounds(way, false) <= kRounds - kWins;
+}
+
+bool Tuner::is_another_left() const noexcept {
+  for (size_t way = 1; way < num_ways_; ++way) {
+    if (takes_part(way)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void Tuner::begin_trial() noexcept {
   while (trial_ < num_ways_ && !takes_part(trial_)) {
     ++trial_;
   }
-  const bool ends = round_ == kRounds || (round_ == 0 && has_long_calls());
+  const bool ends = round_ == kRounds || (round_ == 0 ? has_long_calls() : !is_another_left());
   if (trial_ == num_ways_ && !ends) {
     ++round_;
     trial_ = 0;
   }
-  calls_ = 0;
-  sum_s_ = 0;
-  longest_s_ = 0;
   const bool brief = round_ == 0;
   const uint32_t known = least();
   const double wanted = known == 0 ? kShortCalls : kTrial_s / seconds_of(known);
-  timed_calls_ = static_cast<int>(std::clamp<double>(wanted, kFewestCalls, brief ? kShortCalls : kMostCalls));
+  const auto timed = static_cast<int>(std::clamp<double>(wanted, kFewestCalls, brief ? kShortCalls : kMostCalls));
+  time_calls(brief && timed == kShortCalls ? kUntimedAtFirst : std::max(1, timed / kCallsPerUntimed), timed);
   way_ = trial_ < num_ways_ ? trial_ : way_;
+}
+
+/// From the next call on.
+void Tuner::time_calls(int untimed, int timed) noexcept {
+  untimed_calls_ = untimed;
+  timed_calls_ = timed;
+  calls_ = 0;
+  sum_s_ = 0;
+  longest_s_ = 0;
 }
 
 void Tuner::take(uint32_t now) noexcept {
   reports_ = false;
   slowest_[reported_] = now;
   if (reported_round_ > 0) {  // a longer trial says more than a short one
-    auto& notes = by_round_[reported_];
-    notes[static_cast<size_t>(reported_round_ - 1)] = now;
-    const auto [less, more] = std::minmax(notes[0], notes[1]);
-    slowest_[reported_] = reported_round_ == 1 ? now : reported_round_ == 2 ? less : std::clamp(now, less, more);
+    by_round_[reported_][static_cast<size_t>(reported_round_ - 1)] = now;
+    auto notes = by_round_[reported_];
+    const auto middle = notes.begin() + (reported_round_ - 1) / 2;  // of an even number the lower one
+    std::nth_element(notes.begin(), middle, notes.begin() + reported_round_);
+    slowest_[reported_] = *middle;
   }
 }
 
 bool Tuner::finished(double seconds, uint32_t slowest) noexcept {
-  const bool last_report = reports_ && trial_ == num_ways_;
+  if (num_ways_ == 1) {
+    return false;
+  }
+  const bool in_trials = trial_ < num_ways_;
+  const bool reported = reports_;
   spent_ += tries() ? 1 : 0;
-  if (reports_) {
+  if (reported && checks_) {
+    take_check(slowest);
+    return false;
+  }
+  if (reported) {
     take(slowest);
   }
-  if (last_report) {
+  if (in_trials) {
+    if (end_call(seconds)) {
+      end_trial();
+    }
+  } else if (reported) {
     choose();
     return true;
-  }
-  if (trial_ < num_ways_) {
-    end_call(seconds);
-  } else if (num_ways_ > 1 && --left_ == 0) {
+  } else if (--left_ == 0) {
     begin_trials();
+  } else if (end_call(seconds)) {
+    end_check();
   }
   return false;
 }
 
-/// Before the timed ones of this trial.
-int Tuner::untimed_calls() const noexcept { return std::max(1, timed_calls_ / kCallsPerUntimed); }
-
-void Tuner::end_call(double seconds) noexcept {
-  if (calls_++ >= untimed_calls()) {
+/// Whether it was the last of a trial or check.
+bool Tuner::end_call(double seconds) noexcept {
+  if (calls_++ >= untimed_calls_) {
     sum_s_ += seconds;
     longest_s_ = std::max(longest_s_, seconds);
   }
-  if (calls_ == untimed_calls() + timed_calls_) {
-    reports_ = true;
-    reported_ = trial_++;
-    reported_round_ = round_;
-    const bool drops_longest = round_ == 0 || timed_calls_ >= kManyCalls;
-    note_ = note_of(drops_longest ? (sum_s_ - longest_s_) / (timed_calls_ - 1) : sum_s_ / timed_calls_);
-    begin_trial();
+  return calls_ == untimed_calls_ + timed_calls_;
+}
+
+void Tuner::end_trial() noexcept {
+  const bool drops_longest = round_ == 0 || timed_calls_ >= kManyCalls;
+  note_ = note_of(drops_longest ? (sum_s_ - longest_s_) / (timed_calls_ - 1) : sum_s_ / timed_calls_);
+  reports_ = true;
+  reported_ = trial_++;
+  reported_round_ = round_;
+  begin_trial();
+}
+
+void Tuner::end_check() noexcept {
+  note_ = note_of((sum_s_ - longest_s_) / (timed_calls_ - 1));
+  reports_ = checks_ = !has_long_calls();
+}
+
+void Tuner::take_check(uint32_t slowest) noexcept {
+  reports_ = checks_ = false;
+  const auto [less, more] = std::minmax(slowest, slowest_[way_]);
+  const bool agrees = less + steps(kFarOff) >= more;
+  repeats_ = agrees || repeats_ == kMostRepeats ? 0 : repeats_ + 1;
+  if (repeats_ > 0) {
+    tried_.fill(true);
+    begin_trials();
   }
 }
 
-double Tuner::time_s(size_t way) const noexcept { return slowest_[way] == 0 ? 0 : seconds_of(slowest_[way]); }
+double Tuner::time_s(size_t way) const noexcept { return seconds_of(slowest_[way]); }
+
+double Tuner::time_in_round_s(size_t way, int round) const noexcept {
+  return seconds_of(by_round_[way][static_cast<size_t>(round - 1)]);
+}
+
+/// Whether these trials let this way take way 0's place.
+bool Tuner::beats_first(size_t way) const noexcept {
+  const bool had_rounds = by_round_[0][0] != 0;
+  return tried_[way] && (had_rounds ? count_rounds(way, true) >= kWins
+                                    : has_long_calls() && slowest_[way] + steps(1 / kFarFaster) < slowest_[0]);
+}
 
 void Tuner::choose() noexcept {
   size_t best = 0;
-  const double gain = 1 / (has_long_calls() ? kFarFaster : kClearlyFaster);
   for (size_t way = 1; way < num_ways_; ++way) {
-    const double needed = best == 0 ? steps(gain) : 0;
-    if (tried_[way] && slowest_[way] + needed < slowest_[best]) {
+    if (beats_first(way) && slowest_[way] < slowest_[best]) {
       best = way;
     }
   }
@@ -141,6 +212,7 @@ void Tuner::choose() noexcept {
   way_ = best;
   left_ = std::max(pause_, kPausePerTrial * spent_);
   pause_ = std::min(4 * pause_, kLongestPause);
+  time_calls(1, kCheckCalls);
 }
 
 }  // namespace banyan::coll

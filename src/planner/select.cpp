@@ -18,8 +18,6 @@ namespace banyan::planner {
 namespace {
 
 constexpr int kMaxRadix = 1024;
-/// The other limits that are tried are so many times higher and lower than the model's.
-constexpr size_t kLimitStep = 8;
 /// Hosts from which bruck is compared unasked. With fewer it saves a host at most three messages, for two rounds more.
 constexpr int kLeastBruckHosts = 8;
 /// Nothing slower by more than this, as predicted, is tried where the traffic is known: predictions are nearer.
@@ -118,6 +116,19 @@ double mean_header_bytes(const Demand& demand) {
     sum += schedule::listed_bytes(size);
   }
   return static_cast<double>(sum) / static_cast<double>(std::max<size_t>(1, demand.matrix.size()));
+}
+
+/// The other limits that are tried: the model takes blocks to be equal, so the next higher one may be better where they
+/// are not; those further away are for a model that is wrong.
+std::vector<size_t> limits_beside(size_t limit) {
+  std::vector<size_t> others;
+  for (const size_t other : {limit / 8, limit * 2, limit * 8}) {
+    const size_t allowed = std::clamp(other, kMinBlockLimit, kMaxBlockLimit);
+    if (allowed != limit && std::find(others.begin(), others.end(), allowed) == others.end()) {
+      others.push_back(allowed);
+    }
+  }
+  return others;
 }
 
 /// The largest power of two for which some aggregation is no slower than direct messages.
@@ -223,13 +234,9 @@ std::vector<Choice> ways_v(const Situation& situation, const Wish& wish) {
     }
   }
   if (wish.aggregate_limit_bytes == 0) {
-    const size_t lower = std::max(first.block_limit / kLimitStep, kMinBlockLimit);
-    const size_t higher = std::min(first.block_limit * kLimitStep, kMaxBlockLimit);
-    for (const size_t limit : {lower, higher}) {
-      if (limit != first.block_limit) {
-        ways.push_back(first);
-        ways.back().block_limit = limit;
-      }
+    for (const size_t limit : limits_beside(first.block_limit)) {
+      ways.push_back(first);
+      ways.back().block_limit = limit;
     }
     ways.push_back(first);
     ways.back().chosen = *std::find_if(first.candidates.begin(), first.candidates.end(),

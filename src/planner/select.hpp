@@ -74,7 +74,7 @@ struct Situation {
 [[nodiscard]] Choice choose_v_for(const Situation& situation, const Demand& demand, const Wish& wish);
 
 /// Ways to make an all-to-all-v that are worth trying where it is repeated, the first being choose_v's: the other
-/// aggregating algorithms that were compared, a lower and a higher limit, and direct messages alone. Only the first if
+/// aggregating algorithms that were compared, lower and higher limits, and direct messages alone. Only the first if
 /// the caller left no choice.
 [[nodiscard]] std::vector<Choice> ways_v(const Situation& situation, const Wish& wish);
 

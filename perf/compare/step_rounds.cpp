@@ -19,7 +19,7 @@ constexpr int kFewestRounds = 3;
 constexpr int kWeighedSteps = 2;
 /// A library has settled when so many steps in a row tried nothing. A step has two exchanges or more, and Banyan looks
 /// at every 16th call for a change of size (coll::TunedVariable).
-constexpr int kQuietSteps = 12;
+constexpr int kQuietSteps = 20;
 constexpr int kFewestSettling = 2;    ///< where the library does not say: buffers are in place then
 constexpr double kLongStep_s = 0.02;  ///< longer ones need no untimed step: cold caches are lost in them
 

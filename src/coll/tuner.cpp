@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace banyan::coll {
 namespace {
@@ -37,6 +38,7 @@ void Tuner::begin_trials() noexcept {
   round_ = 0;
   by_round_ = {};
   spent_ = repeats_ == 0 ? 0 : spent_;
+  in_use_ = repeats_ == 0 ? way_ : 0;
   trial_ = 0;
   begin_trial();
 }
@@ -55,10 +57,11 @@ bool Tuner::has_long_calls() const noexcept { return least() > note_of(kLongCall
 
 /// Of the rounds of longer trials that are known of this way, how many it won against way 0, or did not.
 int Tuner::count_rounds(size_t way, bool won) const noexcept {
+  const double clearly = way == in_use_ ? 0 : steps(1 / kClearlyFaster);
   int count = 0;
   for (size_t round = 0; round < kRounds; ++round) {
     const uint32_t note = by_round_[way][round];
-    const bool wins = note + steps(1 / kClearlyFaster) < by_round_[0][round];
+    const bool wins = note + clearly < by_round_[0][round];
     count += note != 0 && wins == won ? 1 : 0;
   }
   return count;
@@ -73,7 +76,7 @@ bool Tuner::takes_part(size_t way) const noexcept {
     return round_ == 0 || slowest_[way] <= least() + steps(kFarBehind);
   }
   const bool was_in = by_round_[way][static_cast<size_t>(round_ - 2)] != 0;
-  return was_in && count_rounds(way, false) <= kRounds - kWins;
+  return was_in && count_rounds(way, false) <= kRounds - wins_needed(way);
 }
 
 bool Tuner::is_another_left() const noexcept {
@@ -108,7 +111,7 @@ void Tuner::time_calls(int untimed, int timed) noexcept {
   timed_calls_ = timed;
   calls_ = 0;
   sum_s_ = 0;
-  longest_s_ = 0;
+  longest_s_.fill(0);
 }
 
 void Tuner::take(uint32_t now) noexcept {
@@ -156,14 +159,24 @@ bool Tuner::finished(double seconds, uint32_t slowest) noexcept {
 bool Tuner::end_call(double seconds) noexcept {
   if (calls_++ >= untimed_calls_) {
     sum_s_ += seconds;
-    longest_s_ = std::max(longest_s_, seconds);
+    double shorter = seconds;
+    for (double& longest : longest_s_) {
+      const double longer = std::max(longest, shorter);
+      shorter = std::min(longest, shorter);
+      longest = longer;
+    }
   }
   return calls_ == untimed_calls_ + timed_calls_;
 }
 
+double Tuner::mean_of_calls(bool drops_longest) const noexcept {
+  const int dropped = drops_longest ? std::max(1, timed_calls_ / 8) : 0;
+  const double longest_s = std::accumulate(longest_s_.begin(), longest_s_.begin() + dropped, 0.0);
+  return (sum_s_ - longest_s) / (timed_calls_ - dropped);
+}
+
 void Tuner::end_trial() noexcept {
-  const bool drops_longest = round_ == 0 || timed_calls_ >= kManyCalls;
-  note_ = note_of(drops_longest ? (sum_s_ - longest_s_) / (timed_calls_ - 1) : sum_s_ / timed_calls_);
+  note_ = note_of(mean_of_calls(round_ == 0 || timed_calls_ >= kManyCalls));
   reports_ = true;
   reported_ = trial_++;
   reported_round_ = round_;
@@ -171,8 +184,9 @@ void Tuner::end_trial() noexcept {
 }
 
 void Tuner::end_check() noexcept {
-  note_ = note_of((sum_s_ - longest_s_) / (timed_calls_ - 1));
+  note_ = note_of(mean_of_calls(true));
   reports_ = checks_ = !has_long_calls();
+  repeats_ = checks_ ? repeats_ : 0;
 }
 
 void Tuner::take_check(uint32_t slowest) noexcept {
@@ -195,8 +209,8 @@ double Tuner::time_in_round_s(size_t way, int round) const noexcept {
 /// Whether these trials let this way take way 0's place.
 bool Tuner::beats_first(size_t way) const noexcept {
   const bool had_rounds = by_round_[0][0] != 0;
-  return tried_[way] && (had_rounds ? count_rounds(way, true) >= kWins
-                                    : has_long_calls() && slowest_[way] + steps(1 / kFarFaster) < slowest_[0]);
+  return tried_[way] && (had_rounds ? count_rounds(way, true) >= wins_needed(way)
+                                    : slowest_[way] + steps(1 / kFarFaster) < slowest_[0]);
 }
 
 void Tuner::choose() noexcept {
@@ -211,7 +225,7 @@ void Tuner::choose() noexcept {
   }
   way_ = best;
   left_ = std::max(pause_, kPausePerTrial * spent_);
-  pause_ = std::min(4 * pause_, kLongestPause);
+  pause_ = repeats_ == 0 ? std::min(4 * pause_, kLongestPause) : pause_;
   time_calls(1, kCheckCalls);
 }
 

@@ -142,6 +142,28 @@ TEST(Tuner, AnAccidentInEachTrialDoesNotCount) {
   EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
 }
 
+TEST(Tuner, AccidentsInAnEighthOfTheCallsDoNotCount) {
+  uint64_t calls = 0;
+  Job job(1, 2, [&](size_t, size_t way, uint64_t) { return ++calls % 10 == 0 ? 1e-3 : way == 1 ? 2e-5 : 2.5e-5; });
+  static_cast<void>(job.run_trials());
+  EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
+  EXPECT_NEAR(job.tuner().time_s(1), 2e-5, 1e-6);
+}
+
+TEST(Tuner, AWayOfShortCallsTakesThePlaceOfOneOfLongCalls) {
+  Job job(2, 2, [](size_t, size_t way, uint64_t) { return way == 0 ? 0.1 : 5e-3; });
+  static_cast<void>(job.run_trials());
+  EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
+}
+
+TEST(Tuner, TheWayInUseStaysWhileItIsFaster) {
+  // Way 1 is chosen for being clearly faster, and is a little faster later on.
+  Job job(2, 2, [](size_t, size_t way, uint64_t call) { return way == 0 ? 1e-4 : call < 1000 ? 0.9e-4 : 0.98e-4; });
+  static_cast<void>(job.run_trials());
+  EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
+  EXPECT_GT(count(job.run(30000), 1), 27000);
+}
+
 TEST(Tuner, OfLongCallsOnlyWhatIsFarFasterIsChosen) {
   for (const double share : {0.9, 0.8}) {
     Job job(2, 2, [=](size_t, size_t way, uint64_t) { return way == 1 ? share * 0.05 : 0.05; });

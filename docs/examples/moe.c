@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A Mixture-of-Experts layer without training: a gate chooses experts, tokens go to them, experts compute, and their
  * weighted sum comes back. Checks itself, and says how many rows crossed between hosts. Try it in the lab:
- *   banyan-lab up --nodes 2 --ranks 2 --rate 1gbit && banyan-lab run -- moe */
+ *   banyan-lab up --nodes 2 --ranks 2 --rate 1gbit && banyan-lab run -- build/dev/docs/examples/moe */
 #include <banyan/banyan.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dispatch targets for a gate: two hosts of 4 and 3 ranks, 14 experts, and a third of the time that even dispatch would
+/* Dispatch targets for a gate: two hosts of 4 and 3 ranks, 14 experts, and half of the time that even dispatch would
  * take. Prints the numbers of docs/targets.md, checks them against each other, and shows where a loss with these
  * weights settles. */
 #include <banyan/banyan.h>

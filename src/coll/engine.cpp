@@ -265,8 +265,12 @@ void Engine::report_stall(const Request& request) {
   if (request.exchange.uniform || request.exchange.block_bytes > 0) {
     report.fields.emplace_back("bytes per pair", std::to_string(request.exchange.block_bytes));
   }
-  report.fields.emplace_back("algorithm", request.planned->algorithm);  // may follow from the bytes
-  if (!executor_.leaving()) {                                           // else the peers owe nothing
+  if (request.purpose != 0) {
+    report.fields.emplace_back("purpose", request.describe_purpose(request.purpose));
+  } else {
+    report.fields.emplace_back("algorithm", request.planned->algorithm);  // may follow from the bytes
+  }
+  if (!executor_.leaving()) {  // else the peers owe nothing
     report.waiting_for = executor_.waiting_for();
   }
   BANYAN_LOG(kDebug, "coll", "rank {} stalls in {} number {}, waiting for {}", comm_.rank(), request.operation,

@@ -78,6 +78,10 @@ class Engine {
   /// are too many, and has it compiled. Called in equal order on all ranks.
   [[nodiscard]] planner::Choice choose_bounded(std::span<const uint64_t> matrix, const Options& options) const;
   [[nodiscard]] std::shared_ptr<Planned> plan_bounded(const planner::Choice& choice);
+  /// The number of the last exchange that was started, on all ranks counted alike.
+  [[nodiscard]] uint64_t last_operation() const noexcept { return operation_; }
+  /// How many times this was called on the communicator: a number for whoever makes exchanges of it.
+  [[nodiscard]] uint64_t count_user() noexcept { return ++num_users_; }
   /// What the last exchange brought beside data.
   [[nodiscard]] const executor::HostExecutor& executor() const noexcept { return executor_; }
   [[nodiscard]] bool busy() const noexcept { return held_ || active_ != nullptr; }
@@ -132,6 +136,7 @@ class Engine {
   uint64_t operation_ = 0;
   uint64_t trials_ = 0;
   uint64_t num_bounded_ = 0;  ///< planned so far
+  uint64_t num_users_ = 0;
   uint32_t idle_rounds_ = 0;
   uint32_t rounds_ = 0;
 };

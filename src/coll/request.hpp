@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "coll/planned.hpp"
@@ -17,6 +19,8 @@ struct Request {
   executor::Exchange exchange;
   std::vector<size_t> send_bytes, send_offsets, recv_bytes, recv_offsets;  ///< of an all-to-all-v, what it points to
   const char* operation = "";                                              ///< "alltoall" or "alltoallv", for reports
+  uint64_t purpose = 0;  ///< 0: none; else `describe_purpose` says it for reports, and ranks must agree on it
+  std::string (*describe_purpose)(uint64_t) = nullptr;
   double timeout_s = 0;
   bool of_holder = false;  ///< may start while the engine is held (Engine::hold)
   bool started = false;

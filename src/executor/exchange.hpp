@@ -26,6 +26,9 @@ struct Exchange {
   /// and these the most that may go to each; both ends of a pair have the same bound, below schedule::kMaxListedSize,
   /// and every pair is in a self-describing message. HostExecutor::received has how much came.
   std::span<const size_t> send_bounds{};
+  /// Of what the caller makes it for; equal on all ranks. Exchanges of unlike purposes never meet: messages of one are
+  /// not taken for the other's, and ranks that make different ones end with an error.
+  uint32_t purpose = 0;
 
   [[nodiscard]] size_t send_size(int peer) const noexcept {
     return uniform ? block_bytes : send_bytes[static_cast<size_t>(peer)];

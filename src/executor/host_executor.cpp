@@ -12,8 +12,7 @@ namespace banyan::executor {
 uint64_t HostExecutor::tag(int number, bool direct) const noexcept {
   static_assert(schedule::kMaxMessagesPerPair == 128);
   const auto wide = static_cast<uint64_t>(number);
-  const uint64_t print =
-      (program_->options_.fingerprint ^ (program_->options_.fingerprint >> 16) ^ (wide >> 7)) & 0xFFFF;
+  const uint64_t print = (fingerprint() ^ (fingerprint() >> 16) ^ (wide >> 7)) & 0xFFFF;
   return ((operation_ & 0xFFFF) << 24) | (print << 8) | (direct ? 0x80U : 0U) | (wide & 0x7F);
 }
 
@@ -134,7 +133,7 @@ banyan_status HostExecutor::issue(AggregatedSend& send, bool* issued) noexcept {
     const size_t header = send.self_describing ? write_header(send, out) : 0;
     const bool apart = header + payload_bytes > link.ring_out->capacity();
     slot->operation = operation_;
-    slot->fingerprint = program_->options_.fingerprint;
+    slot->fingerprint = fingerprint();
     slot->flags = apart ? kPayloadApart : 0;
     slot->size = header + payload_bytes;
     if (apart) {

@@ -63,6 +63,8 @@ class HostExecutor {
     int place = 0;
   };
 
+  /// Of what must be equal at both ends of a message.
+  [[nodiscard]] uint32_t fingerprint() const noexcept { return program_->options_.fingerprint ^ exchange_.purpose; }
   [[nodiscard]] uint64_t tag(int number, bool direct) const noexcept;
   void copy_own(int* events) noexcept;
   void begin_direct();

@@ -127,7 +127,7 @@ banyan_status HostExecutor::other_call(int peer, uint64_t operation) noexcept {
 }
 
 banyan_status HostExecutor::take_slot(AggregatedReceive& receive, transport::SlotHeader& slot) noexcept {
-  if (slot.operation != operation_ || slot.fingerprint != program_->options_.fingerprint) {
+  if (slot.operation != operation_ || slot.fingerprint != fingerprint()) {
     return other_call(receive.from, slot.operation);
   }
   receive.slot = &slot;

@@ -200,7 +200,9 @@ static void wrong_configs(rank_context* self) {
   config.struct_size = 3;
   reject_config(self, config, "struct_size");
   config = good, config.num_experts = 0;
-  reject_config(self, config, "num_experts");
+  reject_config(self, config, "num_experts is 0");
+  config = good, config.num_experts = -1;
+  reject_config(self, config, "num_experts is -1");
   config = good, config.top_k = kExperts + 1;
   reject_config(self, config, "top_k");
   config = good, config.hidden = 0;
@@ -208,11 +210,12 @@ static void wrong_configs(rank_context* self) {
   config = good, config.max_tokens = 0;
   reject_config(self, config, "max_tokens");
   config = good, config.dtype = 9;
-  reject_config(self, config, "dtype is 9");
+  reject_config(self, config, "dtype is 9, must be from 0 to 4");
+  CHECK(strncmp(banyan_last_error(), "dtype", 5) == 0);
   config = good, config.dtype = BANYAN_DTYPE_BYTES;
   reject_config(self, config, "combine_dtype");
   config = good, config.dedup = -1;
-  reject_config(self, config, "dedup is -1");
+  reject_config(self, config, "dedup is -1, must be from 0 to 4");
   config = good, config.layout = 3;
   reject_config(self, config, "layout is 3");
   config = good, config.drop = 3;
@@ -220,7 +223,7 @@ static void wrong_configs(rank_context* self) {
   config = good, config.deterministic = 2;
   reject_config(self, config, "deterministic is 2");
   config = good, config.timeout_s = -1;
-  reject_config(self, config, "timeout_s");
+  reject_config(self, config, "timeout_s is -1");
   config = good, config.capacity = kTokens + 1;
   reject_config(self, config, "capacity");
   config = good, config.capacity_scope = 2;

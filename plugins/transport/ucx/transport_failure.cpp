@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sched.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <vector>
@@ -13,6 +14,9 @@ namespace {
 
 /// Upper bound of progress calls that empty the queues of a peer that is gone; each moves many messages.
 constexpr int kDrainRounds = 1000;
+/// A caller that closes amid something has given up: its peers get what is on its way, but nobody waits for those that
+/// do not answer.
+constexpr double kFlushAmidTimeout_s = 0.5;
 /// Dropping endpoints is local work; this bounds a UCX that never ends it.
 constexpr double kForceTimeout_s = 1.0;
 
@@ -116,9 +120,12 @@ void Transport::close_endpoints() noexcept {
 
 Transport::~Transport() {
   // A caller that gave up on an error may have freed its requests: from here on nobody is told anything.
+  const bool amid =
+      std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.outstanding != nullptr; });
   let_go_of_requests();
   flush_endpoints();
-  progress_until(*this, timeout_s_, [this] { return all_left(); });
+  const double flush_s = amid ? std::min(timeout_s_, kFlushAmidTimeout_s) : timeout_s_;
+  progress_until(*this, flush_s, [this] { return all_left(); });
   close_endpoints();
   progress_until(*this, kForceTimeout_s, [this] { return all_left(); });
   worker_.destroy();  // before the members that on_send and on_receive use: it ends what is left through them

@@ -18,8 +18,9 @@ std::vector<size_t> upward(size_t height, const std::vector<size_t>& last) {
 
 }  // namespace
 
-Climb::Climb(Group& group, const Handle::Chunk& chunk, const Part& part, size_t bytes, std::vector<size_t> last)
-    : ChunkMove(group, chunk, part, upward(part.hops.size(), last)), bytes_(bytes) {}
+Climb::Climb(Group& group, const Handle::Chunk& chunk, const Part& part, size_t bytes, Purpose::Call call,
+             std::vector<size_t> last)
+    : ChunkMove(group, chunk, part, upward(part.hops.size(), last), call), bytes_(bytes) {}
 
 Leg Climb::climb(Workspace& space, const std::byte* tokens) {
   const Hop& hop = part_.hops[position()];

@@ -11,7 +11,8 @@ namespace banyan::moe {
 class Climb : public ChunkMove {
  public:
   /// `bytes`: of a row as it travels. `last`: rungs exchanged along after those of the ladder.
-  Climb(Group& group, const Handle::Chunk& chunk, const Part& part, size_t bytes, std::vector<size_t> last = {});
+  Climb(Group& group, const Handle::Chunk& chunk, const Part& part, size_t bytes, Purpose::Call call,
+        std::vector<size_t> last = {});
 
  protected:
   [[nodiscard]] bool climbs() const noexcept { return position() < part_.hops.size(); }

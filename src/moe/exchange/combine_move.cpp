@@ -35,7 +35,8 @@ size_t rows_before(const Hop& hop) { return hop.back_begin.size() - 1; }
 class CombineMove : public ChunkMove {
  public:
   CombineMove(Group& group, const Handle::Chunk& chunk, const Part& part, const CombineTerms& terms)
-      : ChunkMove(group, chunk, part, downward(part.hops.size())),
+      : ChunkMove(group, chunk, part, downward(part.hops.size()),
+                  terms.weighted ? Purpose::Call::kCombine : Purpose::Call::kDispatchBackward),
         terms_(terms),
         weighted_(terms.weighted && by_expert()),
         bytes_(group.hidden() * device::element_bytes(raw() ? group.combine_dtype() : group.partial_dtype())) {}

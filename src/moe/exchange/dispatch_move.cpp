@@ -10,7 +10,7 @@ namespace {
 class DispatchMove : public Climb {
  public:
   DispatchMove(Group& group, const Handle::Chunk& chunk, const Part& part, const DispatchTerms& terms)
-      : Climb(group, chunk, part, group.row_bytes() + group.scale_bytes()), terms_(terms) {}
+      : Climb(group, chunk, part, group.row_bytes() + group.scale_bytes(), Purpose::Call::kDispatch), terms_(terms) {}
 
   Leg prepare(Workspace& space) override {
     if (position() == 0 && group_.scale_bytes() > 0) {

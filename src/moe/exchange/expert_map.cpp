@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "moe/exchange/expert_map.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -94,16 +97,24 @@ int ExpertMap::most_local() const noexcept {
   return static_cast<int>(most);
 }
 
-std::string ExpertMap::digest() const {
+std::string ExpertMap::describe(int first, int end) const {
+  constexpr size_t kLong = 80;
+  std::string list;
   uint64_t hash = 14695981039346656037ULL;  // FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/
-  for (const auto* numbers : {&offsets_, &ranks_}) {
-    for (const int number : *numbers) {
-      for (int shift = 0; shift < 32; shift += 8) {
-        hash = (hash ^ ((static_cast<uint32_t>(number) >> shift) & 0xFF)) * 1099511628211ULL;
-      }
+  const auto add = [&](int number) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      hash = (hash ^ ((static_cast<uint32_t>(number) >> shift) & 0xFF)) * 1099511628211ULL;
+    }
+  };
+  for (int expert = first; expert < end; ++expert) {
+    const auto ranks = replicas(expert);
+    add(static_cast<int>(ranks.size()));
+    std::for_each(ranks.begin(), ranks.end(), add);
+    if (list.size() < kLong) {
+      list += fmt::format("{}{}", expert == first ? "" : ", ", fmt::join(ranks, " "));
     }
   }
-  return std::to_string(num_experts()) + " experts, " + std::to_string(hash);
+  return list.size() < kLong ? list : fmt::format("digest {:016x}", hash);
 }
 
 }  // namespace banyan::moe

@@ -36,8 +36,9 @@ class ExpertMap {
   }
   /// The most experts that a rank holds.
   [[nodiscard]] int most_local() const noexcept;
-  /// Different for different maps; shares do not count.
-  [[nodiscard]] std::string digest() const;
+  /// Of experts `first` up to before `end`: their ranks, as in "0, 1 5, 2", or where that is long a digest. Different
+  /// for different maps; shares do not count.
+  [[nodiscard]] std::string describe(int first, int end) const;
 
  private:
   std::vector<int> offsets_;

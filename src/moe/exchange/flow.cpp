@@ -8,11 +8,15 @@ namespace {
 
 /// Moves that wait for a rung have their rows ready in advance up to this place in its queue.
 constexpr size_t kReadyInAdvance = 1;
+/// As coll::Engine's.
+constexpr double kStallSeconds = 1;
+constexpr double kStallRepeatSeconds = 0.5;
 
 }  // namespace
 
 void Flow::add(Moves moves) {
   const size_t before = moves_.size();
+  report_ = before == 0 ? Deadline::in(kStallSeconds) : report_;
   try {
     for (auto& move : moves) {
       moves_.emplace_back().move = std::move(move);
@@ -25,7 +29,12 @@ void Flow::add(Moves moves) {
 
 bool Flow::progress() noexcept {
   try {
-    return advance();
+    if (advance()) {
+      report_ = Deadline::in(kStallSeconds);
+      return true;
+    }
+    report_stall();
+    return false;
   } catch (const Error& error) {
     fail(error);
   } catch (const std::bad_alloc&) {
@@ -79,10 +88,25 @@ bool Flow::advance(size_t number) {
   if (before > 0 || under_way_[move.rung()]) {
     return !was_ready;
   }
-  group_.start(move.rung(), entry.leg);
+  group_.start(move.rung(), entry.leg, move.purpose());
   entry.exchanging = true;
   under_way_[move.rung()] = true;
   return true;
+}
+
+/// Ranks that start different moves may each wait inside their hosts for another one. What rung 0 waits for its engine
+/// reports.
+void Flow::report_stall() {
+  if (moves_.empty() || under_way_[0] || !report_.passed()) {
+    return;
+  }
+  report_ = Deadline::in(kStallRepeatSeconds);
+  for (const Entry& entry : moves_) {
+    if (entry.move->needs(0)) {
+      group_.report_next(entry.move->purpose());
+      return;
+    }
+  }
 }
 
 size_t Flow::ahead(size_t number) const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/deadline.hpp"
 #include "moe/exchange/move.hpp"
 
 namespace banyan::moe {
@@ -38,6 +39,7 @@ class Flow {
 
   bool advance();
   bool advance(size_t number);
+  void report_stall();
   /// Moves before this one that still need its next rung; not counted on where more do than may be ready in advance.
   [[nodiscard]] size_t ahead(size_t number) const;
   void prepare(Entry& entry);
@@ -46,6 +48,7 @@ class Flow {
   std::deque<Entry> moves_;
   std::vector<bool> under_way_;  ///< by rung: an exchange
   std::vector<std::unique_ptr<Workspace>> spare_;
+  Deadline report_ = Deadline::in(0);  ///< when a stall is to be told; counted from what happened last
 };
 
 }  // namespace banyan::moe

@@ -6,10 +6,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <thread>
+#include <type_traits>
+#include <utility>
 
 #include "base/checked.hpp"
 #include "base/error.hpp"
@@ -19,18 +23,25 @@
 #include "moe/exchange/dedup_choice.hpp"
 #include "moe/exchange/degree_choice.hpp"
 #include "moe/exchange/part_choice.hpp"
+#include "moe/exchange/purpose.hpp"
+#include "moe/exchange/rank_names.hpp"
 #include "moe/exchange/step_capacity.hpp"
+#include "moe/exchange/term_names.hpp"
 
 namespace banyan::moe {
 namespace {
 
 constexpr size_t kMaxChunks = 64;
+constexpr size_t kMapParts = 16;       ///< of the expert map, that are compared each by itself
+constexpr double kVerdictSeconds = 1;  ///< how long a rung's failure may take to be known to all ranks
 constexpr double kMaxSeconds = 1e9;
 constexpr size_t kMaxNoteBytes = 64;  ///< as much as the header beside it
 constexpr size_t kMaxLocalExperts = 65536;
 constexpr size_t kMaxPicks = size_t{1} << 31;
 
-void require_range(const char* name, size_t value, size_t least, size_t most) {
+template <typename Number>
+void require_range(const char* name, Number value, std::type_identity_t<Number> least,
+                   std::type_identity_t<Number> most) {
   if (value < least || value > most) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, std::string(name) + " is " + std::to_string(value) + ", must be from " +
                                                  std::to_string(least) + " to " + std::to_string(most));
@@ -63,9 +74,8 @@ void check_terms(const GroupTerms& terms, size_t num_ranks) {
   if (!terms.problem.empty()) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, terms.problem);
   }
-  require_range("num_experts", static_cast<size_t>(std::max(0, terms.num_experts)), 1, size_t{1} << 20);
-  require_range("top_k", static_cast<size_t>(std::max(0, terms.routing.top_k)), 1,
-                std::min<size_t>(static_cast<size_t>(terms.num_experts), 65535));
+  require_range("num_experts", terms.num_experts, 1, 1 << 20);
+  require_range("top_k", terms.routing.top_k, 1, std::min(terms.num_experts, 65535));
   require_range("hidden", terms.hidden, 1, size_t{1} << 31);
   require_range("combine_hidden", terms.combine_hidden, 1, size_t{1} << 31);
   require_range("max_tokens", terms.routing.max_tokens, 1, kMaxPicks / static_cast<size_t>(terms.routing.top_k));
@@ -94,6 +104,7 @@ void check_terms(const GroupTerms& terms, size_t num_ranks) {
 
 Group::Group(coll::Engine& engine, const GroupTerms& terms)
     : engine_(engine),
+      number_(engine.count_user()),
       options_{.algorithm = {}, .timeout_s = terms.timeout_s},
       map_(ExpertMap::blocks(1, 1)),
       hosts_(engine.communicator().tree()),
@@ -171,32 +182,38 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
     return std::string(digits);
   };
   const auto text = [](auto number) { return std::to_string(static_cast<uint64_t>(number)); };
-  comm::require_equal(
-      engine_.communicator().bootstrap(), deadline,
-      {{"the expert map", map_.digest()},
-       {"hidden", text(terms.hidden)},
-       {"dtype", text(terms.dtype)},
-       {"scale_bytes", text(terms.scale_bytes)},
-       {"combine_dtype", text(terms.combine_dtype)},
-       {"combine_hidden", text(terms.combine_hidden)},
-       {"top_k", text(terms.routing.top_k)},
-       {"max_tokens", text(terms.routing.max_tokens)},
-       {"capacity", terms.routing.capacity_is_most ? "max" : text(terms.routing.capacity)},
-       {"capacity_factor", exact(terms.routing.capacity_factor)},
-       {"capacity_scope", text(terms.routing.scope)},
-       {"drop", text(terms.routing.drop)},
-       {"drop_invalid", text(terms.routing.drop_invalid)},
-       {"dedup", terms.dedup ? text(*terms.dedup) : "auto"},
-       {"layout", text(terms.layout)},
-       {"alignment", text(terms.alignment)},
-       {"note_bytes", text(terms.note_bytes)},
-       {"num_chunks", text(terms.num_chunks)},
-       {"num_parts", text(terms.num_parts)},
-       {"deterministic", text(terms.deterministic)},
-       {"fp32_partials", text(terms.fp32_partials)},
-       {"the chosen dedup", text(metadata_.dedup)},
-       {"the chosen num_chunks", text(metadata_.num_chunks)},
-       {"the tokens from which chunks go in 2, 4, ... parts", fmt::format("{}", fmt::join(part_thresholds_, " "))}});
+  std::vector<std::pair<std::string, std::string>> fields = {{"num_experts", text(terms.num_experts)}};
+  for (size_t part = 0; part < kMapParts; ++part) {
+    const auto first = static_cast<int>(part * static_cast<size_t>(map_.num_experts()) / kMapParts);
+    const auto end = static_cast<int>((part + 1) * static_cast<size_t>(map_.num_experts()) / kMapParts);
+    fields.emplace_back(fmt::format("the ranks of experts {} to {}", first, end - 1), map_.describe(first, end));
+  }
+  const std::vector<std::pair<std::string, std::string>> others = {
+      {"hidden", text(terms.hidden)},
+      {"dtype", name_of(terms.dtype)},
+      {"scale_bytes", text(terms.scale_bytes)},
+      {"combine_dtype", name_of(terms.combine_dtype)},
+      {"combine_hidden", text(terms.combine_hidden)},
+      {"top_k", text(terms.routing.top_k)},
+      {"max_tokens", text(terms.routing.max_tokens)},
+      {"capacity", terms.routing.capacity_is_most ? "max" : text(terms.routing.capacity)},
+      {"capacity_factor", exact(terms.routing.capacity_factor)},
+      {"capacity_scope", name_of(terms.routing.scope)},
+      {"drop", name_of(terms.routing.drop)},
+      {"drop_invalid", text(terms.routing.drop_invalid)},
+      {"dedup", terms.dedup ? name_of(*terms.dedup) : "AUTO"},
+      {"layout", name_of(terms.layout)},
+      {"alignment", text(terms.alignment)},
+      {"note_bytes", text(terms.note_bytes)},
+      {"num_chunks", text(terms.num_chunks)},
+      {"num_parts", text(terms.num_parts)},
+      {"deterministic", text(terms.deterministic)},
+      {"fp32_partials", text(terms.fp32_partials)},
+      {"the chosen dedup", name_of(metadata_.dedup)},
+      {"the chosen num_chunks", text(metadata_.num_chunks)},
+      {"the tokens from which chunks go in 2, 4, ... parts", fmt::format("{}", fmt::join(part_thresholds_, " "))}};
+  fields.insert(fields.end(), others.begin(), others.end());
+  comm::require_equal(engine_.communicator().bootstrap(), deadline, fields);
 }
 
 void Group::choose(const GroupTerms& terms, double experts_s) {
@@ -260,7 +277,20 @@ void Group::make_rungs() {
              metadata_.num_chunks, metadata_.most_parts);
 }
 
-void Group::start(size_t rung, const Leg& leg) {
+/// Runs what concerns a rung's exchange; its errors become those of all ranks.
+template <typename Work>
+auto Group::along(size_t rung, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (!rungs_[rung].communicator) {
+      throw;
+    }
+    throw in_world(rungs_[rung], error);
+  }
+}
+
+void Group::start(size_t rung, const Leg& leg, uint64_t purpose) {
   Rung& group = rungs_[rung];
   const auto lay_out = [&](std::span<const size_t> rows, std::vector<size_t>& sizes, std::vector<size_t>& offsets) {
     sizes.clear();
@@ -278,10 +308,35 @@ void Group::start(size_t rung, const Leg& leg) {
   engine.alltoallv_prepare(group.request, leg.send, leg.recv, {send_bytes_, send_offsets_, recv_bytes_, recv_offsets_},
                            options_);
   group.request.of_holder = true;
-  engine.start(group.request);
+  group.request.purpose = purpose;
+  group.request.describe_purpose = describe_purpose;
+  group.request.exchange.purpose = static_cast<uint32_t>((purpose * 0x9E3779B97F4A7C15U) >> 32);
+  along(rung, [&] { engine.start(group.request); });
 }
 
-bool Group::test(size_t rung) { return engine_of(rung).test(rungs_[rung].request); }
+bool Group::test(size_t rung) {
+  return along(rung, [&] { return engine_of(rung).test(rungs_[rung].request); });
+}
+
+/// What goes wrong along a rung as all ranks shall hear it. Who failed, or gave up first, is mostly known to the world
+/// in a moment, in its own numbers.
+Error Group::in_world(const Rung& rung, const Error& error) {
+  const auto& world = engine_.communicator().control().state();
+  const bool told = rung.communicator->control().state().raised() || error.status() == BANYAN_ERR_PEER_FAILED;
+  const Deadline patience = Deadline::in(told ? kVerdictSeconds : 0);
+  while (!world.raised() && !patience.passed()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return world.raised() ? Error(world.status(), world.text())
+                        : Error(error.status(), in_numbers_of_world(error.what(), rung.members, size()));
+}
+
+void Group::report_next(uint64_t purpose) {
+  bootstrap::OperationReport report;
+  report.sequence = engine_.last_operation() + 1;
+  report.fields = {{"operation", "alltoallv"}, {"purpose", describe_purpose(purpose)}};
+  engine_.communicator().control().report_stall(std::move(report));
+}
 
 void Group::end_if_failed(size_t rung) noexcept { engine_of(rung).end_if_failed(rungs_[rung].request); }
 

@@ -74,6 +74,10 @@ class Group {
 
   [[nodiscard]] int rank() const noexcept { return engine_.communicator().rank(); }
   [[nodiscard]] int size() const noexcept { return engine_.communicator().size(); }
+  /// Of the groups of its communicator, from 1; equal on all ranks.
+  [[nodiscard]] uint64_t number() const noexcept { return number_; }
+  /// The number of the next routing, from 1; equal on all ranks.
+  [[nodiscard]] uint64_t count_routing() noexcept { return ++num_routings_; }
   [[nodiscard]] const ExpertMap& map() const noexcept { return map_; }
   [[nodiscard]] const planner::Hosts& hosts() const noexcept { return hosts_; }
   [[nodiscard]] const Ladder& ladder() const noexcept { return *ladder_; }
@@ -101,8 +105,8 @@ class Group {
   /// The exchange of all ranks.
   [[nodiscard]] coll::Engine& world() noexcept { return engine_; }
   /// Starts an exchange of rows along a rung, of which one at a time is under way. What `leg` points to is borrowed
-  /// until it is over, but not its row counts.
-  void start(size_t rung, const Leg& leg);
+  /// until it is over, but not its row counts. `purpose`: Purpose::word(), or 0: of the routing itself.
+  void start(size_t rung, const Leg& leg, uint64_t purpose = 0);
   /// The same, and waits.
   void exchange(size_t rung, const Leg& leg) {
     start(rung, leg);
@@ -110,6 +114,9 @@ class Group {
   }
   /// True: the rung's exchange is over.
   [[nodiscard]] bool test(size_t rung);
+  /// While the ranks stall inside hosts: which exchange of all ranks this one will make next, so that ranks whose
+  /// answers differ hear of it.
+  void report_next(uint64_t purpose);
   /// After a failure: nothing of the rung's exchange touches its memory any more.
   void end_if_failed(size_t rung) noexcept;
   /// What a wait for this rung's exchange does between tests.
@@ -154,6 +161,9 @@ class Group {
     std::vector<int> members;  ///< ranks of the world
     coll::Request request;     ///< of the exchange that is under way
   };
+  template <typename Work>
+  auto along(size_t rung, const Work& work);
+  [[nodiscard]] Error in_world(const Rung& rung, const Error& error);
   [[nodiscard]] coll::Engine& engine_of(size_t rung) { return rungs_[rung].engine ? *rungs_[rung].engine : engine_; }
 
   void check(const GroupTerms& terms) const;
@@ -162,6 +172,8 @@ class Group {
   void make_rungs();
 
   coll::Engine& engine_;
+  uint64_t number_;
+  uint64_t num_routings_ = 0;
   coll::Options options_;
   ExpertMap map_;
   planner::Hosts hosts_;

@@ -13,7 +13,7 @@
 
 namespace banyan::moe {
 
-Handle::Handle(Group& group, const GateOutput& gate) : group_(group) {
+Handle::Handle(Group& group, const GateOutput& gate) : group_(group), number_(group.count_routing()) {
   group.collectively([&] { make(gate); });
 }
 
@@ -133,6 +133,8 @@ std::vector<PairRows> Handle::exchange_metadata(const std::vector<Header>& heade
 
 void Handle::add_chunk(const std::vector<PairRows>& pairs, size_t chunk, size_t num_parts) {
   Chunk& made = chunks_.emplace_back();
+  made.routing = number_;
+  made.index = chunk;
   made.plan = make_row_plan({.ladder = group_.ladder(),
                              .rules = group_.metadata_rules(),
                              .routing = routing_,

@@ -19,6 +19,8 @@ namespace banyan::moe {
 class Handle {
  public:
   struct Chunk {
+    uint64_t routing = 0;  ///< the handle's number
+    size_t index = 0;      ///< in the handle
     RowPlan plan;
     Layout layout;
     std::vector<uint32_t> grad_sends;  ///< picks of the arrivals by source, then row: the order of gradients of weights
@@ -63,6 +65,7 @@ class Handle {
   [[nodiscard]] size_t rows_to_other_hosts(const std::vector<size_t>& rows) const;
 
   Group& group_;
+  uint64_t number_;  ///< of the group's routings, from 1
   Routing routing_;
   std::vector<Chunk> chunks_;
   size_t capacity_ = 0;

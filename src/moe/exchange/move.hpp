@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "moe/exchange/group.hpp"
 #include "moe/exchange/handle.hpp"
+#include "moe/exchange/purpose.hpp"
 #include "moe/exchange/scratch.hpp"
 
 namespace banyan::moe {
@@ -32,7 +33,8 @@ struct Workspace {
 class Move {
  public:
   /// `path`: rungs in the order in which they are exchanged along. Borrows all of it.
-  Move(Group& group, std::vector<size_t> path) : group_(group), path_(std::move(path)) {}
+  Move(Group& group, std::vector<size_t> path, const Purpose& purpose)
+      : group_(group), path_(std::move(path)), purpose_(purpose.word()) {}
   virtual ~Move() = default;
   Move(const Move&) = delete;
   Move& operator=(const Move&) = delete;
@@ -42,6 +44,8 @@ class Move {
   /// Local work after the last one.
   virtual void finish(Workspace& space) = 0;
 
+  /// Purpose::word().
+  [[nodiscard]] uint64_t purpose() const noexcept { return purpose_; }
   [[nodiscard]] bool over_rungs() const noexcept { return at_ == path_.size(); }
   [[nodiscard]] size_t rung() const { return path_[at_]; }
   /// Whether it has an exchange along this rung before it, or under way.
@@ -74,6 +78,7 @@ class Move {
 
  private:
   std::vector<size_t> path_;
+  uint64_t purpose_;
   size_t at_ = 0;
   std::atomic<banyan_status> status_ = BANYAN_IN_PROGRESS;
   std::string text_;
@@ -91,8 +96,8 @@ class Move {
 /// Rows of a part of a chunk.
 class ChunkMove : public Move {
  public:
-  ChunkMove(Group& group, const Handle::Chunk& chunk, const Part& part, std::vector<size_t> path)
-      : Move(group, std::move(path)), chunk_(chunk), part_(part) {}
+  ChunkMove(Group& group, const Handle::Chunk& chunk, const Part& part, std::vector<size_t> path, Purpose::Call call)
+      : Move(group, std::move(path), purpose_of(group, chunk, part, call)), chunk_(chunk), part_(part) {}
 
  protected:
   [[nodiscard]] bool by_expert() const noexcept { return group_.layout_rules().kind == LayoutKind::kExpertMajor; }
@@ -107,6 +112,16 @@ class ChunkMove : public Move {
 
   const Handle::Chunk& chunk_;
   const Part& part_;
+
+ private:
+  [[nodiscard]] static Purpose purpose_of(const Group& group, const Handle::Chunk& chunk, const Part& part,
+                                          Purpose::Call call) {
+    return {.call = call,
+            .group = group.number(),
+            .routing = chunk.routing,
+            .chunk = chunk.index,
+            .part = static_cast<size_t>(&part - chunk.plan.parts.data())};
+  }
 };
 
 /// The moves of a chunk's parts, in their order. They end in it, since each rung serves them so, but for errors.

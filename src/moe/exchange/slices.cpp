@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "moe/exchange/slices.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -61,7 +64,7 @@ Slices::Slices(coll::Engine& engine, const GroupTerms& terms, const DuplicateTer
     return std::string();
   }));
   comm::require_equal(comm.bootstrap(), deadline,
-                      {{"duplicates", digest()},
+                      {{"duplicates", describe()},
                        {"sharded_experts", std::to_string(static_cast<int>(sharded_))},
                        {"max_tokens", any() ? std::to_string(terms.routing.max_tokens) : ""}});
 }
@@ -156,12 +159,19 @@ size_t Slices::slice_of(size_t num_tokens) const {
   return any() ? rounded_up(num_tokens, fewest) : num_tokens;
 }
 
-std::string Slices::digest() const {
+std::string Slices::describe() const {
+  constexpr size_t kMostListed = 64;
+  if (!any()) {
+    return "none";
+  }
+  if (colours_.size() <= kMostListed) {
+    return fmt::format("{}", fmt::join(colours_, " "));
+  }
   uint64_t digest = colours_.size();
   for (const int colour : colours_) {
     digest = gate::mixed(digest ^ static_cast<uint64_t>(static_cast<int64_t>(colour)));
   }
-  return std::to_string(digest);
+  return fmt::format("digest {:016x}", digest);
 }
 
 GroupTerms Slices::terms() const {

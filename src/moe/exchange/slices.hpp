@@ -64,7 +64,7 @@ class Slices {
   void choose_parts(const GroupTerms& terms, const planner::Hosts& hosts, int rank);
   [[nodiscard]] std::vector<int> members_of(int rank) const;
   [[nodiscard]] size_t slice_of(size_t num_tokens) const;
-  [[nodiscard]] std::string digest() const;
+  [[nodiscard]] std::string describe() const;
 
   std::vector<int> colours_;
   bool sharded_ = false;

@@ -27,6 +27,7 @@ class SpreadMove : public Climb {
   SpreadMove(Group& group, const Handle::Chunk& chunk, const Part& part, const SpreadTerms& terms,
              std::shared_ptr<ByPick> by_pick)
       : Climb(group, chunk, part, group.hidden() * device::element_bytes(group.combine_dtype()),
+              terms.routing != nullptr ? Purpose::Call::kCombineBackwardOfWeights : Purpose::Call::kCombineBackward,
               rungs_behind(chunk, part, terms)),
         terms_(terms),
         by_pick_(std::move(by_pick)) {

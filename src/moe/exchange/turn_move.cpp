@@ -13,7 +13,7 @@ namespace {
 class TurnMove : public Move {
  public:
   explicit TurnMove(Group& group)
-      : Move(group, downward(group.ladder().height())),
+      : Move(group, downward(group.ladder().height()), {.call = Purpose::Call::kTurn, .group = group.number()}),
         send_(static_cast<size_t>(group.size())),
         recv_(send_.size()),
         rows_(send_.size()) {}

@@ -61,9 +61,17 @@ TEST(TokenExchangeFailure, TermsThatDifferThenAllRanksHearWhichAndWhere) {
   expect_all_told(refusals([](GroupTerms& terms) { terms.hidden = 9; }),
                   "hidden is \"8\" on rank 0 and \"9\" on rank 2");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.top_k = 3; }), "top_k is \"2\" on rank 0");
-  expect_all_told(refusals([](GroupTerms& terms) { terms.dtype = device::Dtype::kBf16; }), "dtype");
-  expect_all_told(refusals([](GroupTerms& terms) { terms.dedup = Dedup::kRank; }), "dedup");
-  expect_all_told(refusals([](GroupTerms& terms) { terms.num_experts = 9; }), "the expert map");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.dtype = device::Dtype::kBf16; }),
+                  "dtype is \"FP32\" on rank 0 and \"BF16\" on rank 2");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.dedup = Dedup::kRank; }), "\"RANK\" on rank 2");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.num_experts = 9; }),
+                  "num_experts is \"8\" on rank 0 and \"9\" on rank 2");
+  const std::vector<int> offsets = {0, 1, 2, 3, 4, 5, 6, 7, 8}, others = {0, 0, 1, 2, 2, 2, 3, 3};
+  expect_all_told(refusals([&](GroupTerms& terms) {
+                    terms.expert_offsets = offsets;
+                    terms.expert_ranks = others;
+                  }),
+                  "the ranks of experts 3 to 3 is \"1\" on rank 0 and \"2\" on rank 2");
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity = 2; }), "capacity");
   expect_all_told(refusals([](GroupTerms& terms) {
                     terms.routing.scope = CapacityScope::kGlobal;
@@ -75,7 +83,8 @@ TEST(TokenExchangeFailure, TermsThatDifferThenAllRanksHearWhichAndWhere) {
   expect_all_told(refusals([](GroupTerms& terms) { terms.routing.capacity_factor = 1.25; }),
                   "capacity_factor is \"0\" on rank 0 and \"1.25\" on rank 2");
   expect_all_told(refusals([](GroupTerms& terms) { terms.note_bytes = 4; }), "note_bytes is \"0\" on rank 0");
-  expect_all_told(refusals([](GroupTerms& terms) { terms.routing.drop = DropPolicy::kScore; }), "drop is \"0\"");
+  expect_all_told(refusals([](GroupTerms& terms) { terms.routing.drop = DropPolicy::kScore; }),
+                  "drop is \"POSITION\" on rank 0");
 }
 
 TEST(TokenExchangeFailure, TermsThatAreNonsenseThenAllRanksHearThem) {
@@ -298,7 +307,7 @@ TEST(TokenExchangeFailure, LayoutsThatAreTooLargeThenTheGroupIsRefusedNotAStepOf
   };
   expect_all_told(aligned(size_t{1} << 20, 0), "alignment 1048576");
   expect_all_told(aligned((size_t{1} << 18) + 1, 1), "alignment 262145");
-  expect_all_told(aligned((size_t{1} << 18) - 1, 1), "the expert map");  // just not too many: differs, that is all
+  expect_all_told(aligned((size_t{1} << 18) - 1, 1), "num_experts");  // just not too many: differs, that is all
 }
 
 TEST(TokenExchangeFailure, AProfileThatChangesRacksThenWhatTheGroupPredictedStays) {

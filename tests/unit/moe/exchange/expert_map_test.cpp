@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "base/error.hpp"
 
 namespace banyan::moe {
@@ -52,11 +54,23 @@ TEST(ExpertMap, NonsenseThenAnErrorThatNamesIt) {
   EXPECT_NE(refusal({0, 2}, {0, 1}, {1}).find("replica_shares has 1"), std::string::npos);
 }
 
+TEST(ExpertMap, DescribesItselfByRanksOrADigest) {
+  const ExpertMap map(std::vector<int>{0, 1, 3, 4}, std::vector<int>{0, 1, 3, 2}, {}, 4);
+  EXPECT_EQ(map.describe(0, 3), "0, 1 3, 2");
+  EXPECT_EQ(map.describe(1, 2), "1 3");
+  EXPECT_EQ(map.describe(1, 1), "");
+}
+
 TEST(ExpertMap, DifferentMapsThenDifferentDigests) {
-  const ExpertMap one(std::vector<int>{0, 1, 2}, std::vector<int>{0, 1}, {}, 4);
-  const ExpertMap other(std::vector<int>{0, 1, 2}, std::vector<int>{1, 0}, {}, 4);
-  EXPECT_NE(one.digest(), other.digest());
-  EXPECT_EQ(one.digest(), ExpertMap(std::vector<int>{0, 1, 2}, std::vector<int>{0, 1}, {}, 4).digest());
+  constexpr int kMany = 200;
+  std::vector<int> offsets(kMany + 1), ranks(kMany, 1);
+  std::iota(offsets.begin(), offsets.end(), 0);
+  const ExpertMap one(offsets, ranks, {}, 4);
+  EXPECT_EQ(one.describe(0, kMany), ExpertMap(offsets, ranks, {}, 4).describe(0, kMany));
+  EXPECT_EQ(one.describe(0, kMany).find("digest "), 0U);
+  ranks.back() = 2;
+  EXPECT_NE(one.describe(0, kMany), ExpertMap(offsets, ranks, {}, 4).describe(0, kMany));
+  EXPECT_EQ(one.describe(0, kMany - 1), ExpertMap(offsets, ranks, {}, 4).describe(0, kMany - 1));
 }
 
 }  // namespace

@@ -314,6 +314,7 @@ banyan_status Transport::progress(int* events) noexcept {
 }
 
 banyan_status Transport::cancel(banyan_transport_request* request) noexcept {
+  gave_up_ = true;
   if (request->status == BANYAN_IN_PROGRESS && request->internal[0] != nullptr) {
     library_.request_cancel(worker_.handle(), request->internal[0]);
   }

@@ -97,6 +97,7 @@ class Transport {
   OperationPool pool_;
   std::vector<Peer> peers_;
   bool unflushed_ = false;                 ///< something was sent since the last flush began
+  bool gave_up_ = false;                   ///< something was cancelled
   ucs_status_ptr_t flushing_ = nullptr;    ///< a flush under way
   std::vector<ucs_status_ptr_t> leaving_;  ///< flushes and closes of endpoints under way
   int failures_to_notice_ = 0;

@@ -14,8 +14,8 @@ namespace {
 
 /// Upper bound of progress calls that empty the queues of a peer that is gone; each moves many messages.
 constexpr int kDrainRounds = 1000;
-/// A caller that closes amid something has given up: its peers get what is on its way, but nobody waits for those that
-/// do not answer.
+/// A caller that closes amid something, or has cancelled something, has given up: its peers get what is on its way, but
+/// nobody waits for those that do not answer.
 constexpr double kFlushAmidTimeout_s = 0.5;
 /// Dropping endpoints is local work; this bounds a UCX that never ends it.
 constexpr double kForceTimeout_s = 1.0;
@@ -120,8 +120,8 @@ void Transport::close_endpoints() noexcept {
 
 Transport::~Transport() {
   // A caller that gave up on an error may have freed its requests: from here on nobody is told anything.
-  const bool amid =
-      std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.outstanding != nullptr; });
+  const bool amid = gave_up_ || std::any_of(peers_.begin(), peers_.end(),
+                                            [](const Peer& peer) { return peer.outstanding != nullptr; });
   let_go_of_requests();
   flush_endpoints();
   const double flush_s = amid ? std::min(timeout_s_, kFlushAmidTimeout_s) : timeout_s_;

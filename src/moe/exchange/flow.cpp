@@ -8,15 +8,12 @@ namespace {
 
 /// Moves that wait for a rung have their rows ready in advance up to this place in its queue.
 constexpr size_t kReadyInAdvance = 1;
-/// As coll::Engine's.
-constexpr double kStallSeconds = 1;
-constexpr double kStallRepeatSeconds = 0.5;
 
 }  // namespace
 
 void Flow::add(Moves moves) {
   const size_t before = moves_.size();
-  report_ = before == 0 ? Deadline::in(kStallSeconds) : report_;
+  report_ = before == 0 ? Deadline::in(group_.stall_s()) : report_;
   try {
     for (auto& move : moves) {
       moves_.emplace_back().move = std::move(move);
@@ -30,7 +27,7 @@ void Flow::add(Moves moves) {
 bool Flow::progress() noexcept {
   try {
     if (advance()) {
-      report_ = Deadline::in(kStallSeconds);
+      report_ = Deadline::in(group_.stall_s());
       return true;
     }
     report_stall();
@@ -100,7 +97,7 @@ void Flow::report_stall() {
   if (moves_.empty() || under_way_[0] || !report_.passed()) {
     return;
   }
-  report_ = Deadline::in(kStallRepeatSeconds);
+  report_ = Deadline::in(group_.stall_s() / 2);
   for (const Entry& entry : moves_) {
     if (entry.move->needs(0)) {
       group_.report_next(entry.move->purpose());

@@ -6,12 +6,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
-#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -23,8 +21,8 @@
 #include "moe/exchange/dedup_choice.hpp"
 #include "moe/exchange/degree_choice.hpp"
 #include "moe/exchange/part_choice.hpp"
+#include "moe/exchange/part_errors.hpp"
 #include "moe/exchange/purpose.hpp"
-#include "moe/exchange/rank_names.hpp"
 #include "moe/exchange/step_capacity.hpp"
 #include "moe/exchange/term_names.hpp"
 
@@ -32,8 +30,7 @@ namespace banyan::moe {
 namespace {
 
 constexpr size_t kMaxChunks = 64;
-constexpr size_t kMapParts = 16;       ///< of the expert map, that are compared each by itself
-constexpr double kVerdictSeconds = 1;  ///< how long a rung's failure may take to be known to all ranks
+constexpr size_t kMapParts = 16;  ///< of the expert map, that are compared each by itself
 constexpr double kMaxSeconds = 1e9;
 constexpr size_t kMaxNoteBytes = 64;  ///< as much as the header beside it
 constexpr size_t kMaxLocalExperts = 65536;
@@ -277,19 +274,6 @@ void Group::make_rungs() {
              metadata_.num_chunks, metadata_.most_parts);
 }
 
-/// Runs what concerns a rung's exchange; its errors become those of all ranks.
-template <typename Work>
-auto Group::along(size_t rung, const Work& work) {
-  try {
-    return work();
-  } catch (const Error& error) {
-    if (!rungs_[rung].communicator) {
-      throw;
-    }
-    throw in_world(rungs_[rung], error);
-  }
-}
-
 void Group::start(size_t rung, const Leg& leg, uint64_t purpose) {
   Rung& group = rungs_[rung];
   const auto lay_out = [&](std::span<const size_t> rows, std::vector<size_t>& sizes, std::vector<size_t>& offsets) {
@@ -304,31 +288,26 @@ void Group::start(size_t rung, const Leg& leg, uint64_t purpose) {
   };
   lay_out(leg.send_rows, send_bytes_, send_offsets_);
   lay_out(leg.recv_rows, recv_bytes_, recv_offsets_);
-  coll::Engine& engine = engine_of(rung);
-  engine.alltoallv_prepare(group.request, leg.send, leg.recv, {send_bytes_, send_offsets_, recv_bytes_, recv_offsets_},
-                           options_);
-  group.request.of_holder = true;
-  group.request.purpose = purpose;
-  group.request.describe_purpose = describe_purpose;
-  group.request.exchange.purpose = static_cast<uint32_t>((purpose * 0x9E3779B97F4A7C15U) >> 32);
-  along(rung, [&] { engine.start(group.request); });
+  with_errors_of_world(engine_.communicator(), group.communicator.get(), group.members, [&] {
+    coll::Engine& engine = engine_of(rung);
+    engine.alltoallv_prepare(group.request, leg.send, leg.recv,
+                             {send_bytes_, send_offsets_, recv_bytes_, recv_offsets_}, options_);
+    group.request.of_holder = true;
+    group.request.purpose = purpose;
+    group.request.describe_purpose = describe_purpose;
+    group.request.exchange.purpose = Purpose::print_of(purpose);
+    engine.start(group.request);
+  });
 }
 
 bool Group::test(size_t rung) {
-  return along(rung, [&] { return engine_of(rung).test(rungs_[rung].request); });
+  return with_errors_of_world(engine_.communicator(), rungs_[rung].communicator.get(), rungs_[rung].members,
+                              [&] { return engine_of(rung).test(rungs_[rung].request); });
 }
 
-/// What goes wrong along a rung as all ranks shall hear it. Who failed, or gave up first, is mostly known to the world
-/// in a moment, in its own numbers.
-Error Group::in_world(const Rung& rung, const Error& error) {
-  const auto& world = engine_.communicator().control().state();
-  const bool told = rung.communicator->control().state().raised() || error.status() == BANYAN_ERR_PEER_FAILED;
-  const Deadline patience = Deadline::in(told ? kVerdictSeconds : 0);
-  while (!world.raised() && !patience.passed()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return world.raised() ? Error(world.status(), world.text())
-                        : Error(error.status(), in_numbers_of_world(error.what(), rung.members, size()));
+double Group::stall_s() const {
+  const double timeout_s = options_.timeout_s > 0 ? options_.timeout_s : engine_.communicator().settings().timeout_s;
+  return std::min(1.0, timeout_s / 2);
 }
 
 void Group::report_next(uint64_t purpose) {
@@ -372,7 +351,7 @@ void Group::abort(const Error& error) noexcept {
   engine_.communicator().control().abort(error.status(), error.what());
   for (const Rung& rung : rungs_) {
     if (rung.communicator) {
-      rung.communicator->control().abort(error.status(), error.what());
+      rung.communicator->control().abort(error.status(), marked_as_of_world(error.what()));
     }
   }
 }

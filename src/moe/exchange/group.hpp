@@ -114,6 +114,8 @@ class Group {
   }
   /// True: the rung's exchange is over.
   [[nodiscard]] bool test(size_t rung);
+  /// After how long without an event an exchange stalls.
+  [[nodiscard]] double stall_s() const;
   /// While the ranks stall inside hosts: which exchange of all ranks this one will make next, so that ranks whose
   /// answers differ hear of it.
   void report_next(uint64_t purpose);
@@ -161,9 +163,6 @@ class Group {
     std::vector<int> members;  ///< ranks of the world
     coll::Request request;     ///< of the exchange that is under way
   };
-  template <typename Work>
-  auto along(size_t rung, const Work& work);
-  [[nodiscard]] Error in_world(const Rung& rung, const Error& error);
   [[nodiscard]] coll::Engine& engine_of(size_t rung) { return rungs_[rung].engine ? *rungs_[rung].engine : engine_; }
 
   void check(const GroupTerms& terms) const;

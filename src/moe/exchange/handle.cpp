@@ -13,11 +13,12 @@
 
 namespace banyan::moe {
 
-Handle::Handle(Group& group, const GateOutput& gate) : group_(group), number_(group.count_routing()) {
+Handle::Handle(Group& group, const GateOutput& gate) : group_(group) {
   group.collectively([&] { make(gate); });
 }
 
 void Handle::make(const GateOutput& gate) {
+  number_ = group_.count_routing();  // here, where it is known that all ranks come: BUSY is of one rank alone
   Header header;
   const RoutingRules& rules = group_.routing_rules();
   routing_ = make_routing(gate, rules, group_.map(), group_.hosts(), group_.rank(), &header.problem);

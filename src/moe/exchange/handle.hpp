@@ -65,7 +65,7 @@ class Handle {
   [[nodiscard]] size_t rows_to_other_hosts(const std::vector<size_t>& rows) const;
 
   Group& group_;
-  uint64_t number_;  ///< of the group's routings, from 1
+  uint64_t number_ = 0;  ///< of the group's routings, from 1
   Routing routing_;
   std::vector<Chunk> chunks_;
   size_t capacity_ = 0;

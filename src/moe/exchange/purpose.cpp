@@ -33,6 +33,21 @@ uint64_t Purpose::word() const noexcept {
   return word << kCallBits | static_cast<uint64_t>(call);
 }
 
+uint32_t Purpose::print_of(uint64_t word) noexcept {
+  if (word == 0) {
+    return 0;
+  }
+  const uint64_t call = take(word, kCallBits);
+  const uint64_t chunk = take(word, kChunkBits);
+  const uint64_t part = take(word, kPartBits);
+  const uint64_t group = take(word, kGroupBits);
+  const uint64_t routing = take(word, kRoutingBits);
+  // The executor's tags have 16 bits, the upper and the lower half of these folded: what is near must differ below.
+  const uint64_t near = low(call, 3) | low(part, 4) << 3U | low(chunk, 6) << 7U | low(routing, 3) << 13U;
+  const uint64_t far = ((routing >> 3U) << kGroupBits | group) * 0x9E3779B97F4A7C15U >> 48U;
+  return static_cast<uint32_t>(far << 16U | near);
+}
+
 std::string describe_purpose(uint64_t word) {
   constexpr std::array kCalls = {"nothing",           "dispatch",         "combine",
                                  "dispatch_backward", "combine_backward", "combine_backward with grad_weights",

@@ -27,6 +27,9 @@ struct Purpose {
 
   /// All of it; numbers of groups and routings only up to where they repeat. Never 0.
   [[nodiscard]] uint64_t word() const noexcept;
+  /// For executor::Exchange::purpose. Tags tell all moves of a routing apart, and those of routings that differ in the
+  /// last three bits of their numbers only; of other pairs all but one in 65,536.
+  [[nodiscard]] static uint32_t print_of(uint64_t word) noexcept;
 };
 
 /// "banyan_moe_combine of chunk 0 (part 2) of routing 3 in group 1", from Purpose::word().

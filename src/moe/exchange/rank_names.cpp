@@ -20,7 +20,7 @@ class Renamer {
       const bool at_word = at_ == 0 || std::isalnum(static_cast<unsigned char>(text_[at_ - 1])) == 0;
       if (at_word && pass("ranks ")) {
         rename(true);
-      } else if (at_word && pass("rank ")) {
+      } else if (at_word && (pass("rank ") || pass("peer "))) {
         rename(false);
       } else {
         out_ += text_[at_++];

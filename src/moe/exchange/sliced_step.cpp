@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "comm/factory.hpp"
 #include "device/rows.hpp"
+#include "moe/exchange/part_errors.hpp"
 
 namespace banyan::moe {
 namespace {
@@ -89,7 +90,9 @@ void DuplicateRing::gather(const std::byte* own_rows, std::span<const size_t> co
     recv_bytes.push_back(counts[member] * bytes);
     recv_offsets.push_back(begins[member] * bytes);
   }
-  engine_->alltoallv(own_rows, to, {send_bytes, send_offsets, recv_bytes, recv_offsets}, group_.options());
+  with_errors_of_world(group_.world().communicator(), communicator_.get(), slices_.members(), [&] {
+    engine_->alltoallv(own_rows, to, {send_bytes, send_offsets, recv_bytes, recv_offsets}, group_.options());
+  });
 }
 
 SlicedStep::SlicedStep(DuplicateRing& ring, const GateOutput& gate)

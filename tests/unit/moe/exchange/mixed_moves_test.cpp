@@ -101,5 +101,34 @@ TEST(MixedMoves, GradientsOfWeightsOnSomeRanks) {
               "banyan_moe_combine_backward of", "banyan_moe_combine_backward with grad_weights of");
 }
 
+TEST(MixedMoves, ARouteThatWasBusyOnOneRankThenMovesStillMatch) {
+  Job job;
+  job.hosts = consecutive({2, 2});
+  job.tokens = {4, 4, 4, 4};
+  job.num_experts = 8;
+  job.top_k = 2;
+  const auto ends = run_ranks(job.hosts, {}, [&](coll::Engine& engine) {
+    const auto rank = static_cast<size_t>(engine.communicator().rank());
+    Group group(engine, job.terms());
+    const auto gate = testing::gate_of(job, rank);
+    const GateOutput output{
+        .topk_idx = gate.topk_idx.data(), .topk_weights = gate.topk_weights.data(), .num_tokens = 4};
+    if (rank == 1) {  // and the others wait
+      const auto request = engine.alltoall_init(nullptr, nullptr, 0, {});
+      engine.start(*request);
+      EXPECT_THROW(Handle(group, output), Error);
+      engine.wait(*request);
+    } else {
+      engine.barrier();
+    }
+    const Handle handle(group, output);
+    std::vector<std::byte> rows(4096), tokens(4096);
+    Mover(group, false).run(make_dispatch(group, handle.chunks()[0], {.tokens = tokens.data(), .rows = rows.data()}));
+  });
+  for (const auto& end : ends) {
+    EXPECT_EQ(end.text, "");
+  }
+}
+
 }  // namespace
 }  // namespace banyan::moe

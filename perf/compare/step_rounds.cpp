@@ -18,7 +18,7 @@ constexpr int kMostSteps = 500;  ///< of a round
 constexpr int kFewestRounds = 3;
 constexpr int kWeighedSteps = 2;
 /// A library has settled when so many steps in a row tried nothing. A step has two exchanges or more, and Banyan looks
-/// at every 16th call for a change of size (coll::TunedVariable).
+/// at every 16th call for a change of size (coll::TunedVariable), and checks trials 17 calls after them (coll::Tuner).
 constexpr int kQuietSteps = 20;
 constexpr int kFewestSettling = 2;    ///< where the library does not say: buffers are in place then
 constexpr double kLongStep_s = 0.02;  ///< longer ones need no untimed step: cold caches are lost in them

@@ -9,11 +9,12 @@ namespace {
 /// The first problem is told.
 void note(std::string& problem, const std::string& text) { problem = problem.empty() ? text : problem; }
 
-/// Stays in range; what is not is left to the collective part, so that all ranks hear of it. `least`: the caller's
-/// least value, which may be one before `first`, a default.
+/// Stays in range; what is not is left to the collective part, so that all ranks hear of it. `or_default`: the caller
+/// may give the number before `first`, and does not here.
 template <typename Enum>
-Enum enum_of(const char* name, int value, int least, int first, int last, std::string& problem) {
+Enum enum_of(const char* name, int value, int first, int last, std::string& problem, bool or_default = false) {
   if (value < first || value > last) {
+    const int least = or_default ? first - 1 : first;
     note(problem, std::string(name) + " is " + std::to_string(value) + ", must be from " + std::to_string(least) +
                       " to " + std::to_string(last));
     return static_cast<Enum>(0);
@@ -22,7 +23,7 @@ Enum enum_of(const char* name, int value, int least, int first, int last, std::s
 }
 
 bool flag_of(const char* name, int value, std::string& problem) {
-  return enum_of<int>(name, value, 0, 0, 1, problem) != 0;
+  return enum_of<int>(name, value, 0, 1, problem) != 0;
 }
 
 void set_rows(const banyan_moe_config& config, moe::GroupTerms& terms) {
@@ -30,10 +31,9 @@ void set_rows(const banyan_moe_config& config, moe::GroupTerms& terms) {
   const int combine_dtype = config.combine_dtype == BANYAN_DTYPE_DEFAULT ? dtype : config.combine_dtype;
   terms.hidden = config.hidden;
   terms.scale_bytes = config.scale_bytes;
-  terms.dtype = enum_of<device::Dtype>("dtype", dtype, BANYAN_DTYPE_DEFAULT, BANYAN_DTYPE_FP32, BANYAN_DTYPE_BYTES,
-                                       terms.problem);
-  terms.combine_dtype = enum_of<device::Dtype>("combine_dtype", combine_dtype, BANYAN_DTYPE_DEFAULT, BANYAN_DTYPE_FP32,
-                                               BANYAN_DTYPE_BYTES, terms.problem);
+  terms.dtype = enum_of<device::Dtype>("dtype", dtype, BANYAN_DTYPE_FP32, BANYAN_DTYPE_BYTES, terms.problem, true);
+  terms.combine_dtype = enum_of<device::Dtype>("combine_dtype", combine_dtype, BANYAN_DTYPE_FP32, BANYAN_DTYPE_BYTES,
+                                               terms.problem, true);
   terms.combine_hidden = config.combine_hidden > 0 ? config.combine_hidden : config.hidden;
   if (dtype == BANYAN_DTYPE_BYTES && (config.combine_dtype == BANYAN_DTYPE_DEFAULT || config.combine_hidden == 0)) {
     note(terms.problem, "combine_dtype and combine_hidden must be given where dtype is BANYAN_DTYPE_BYTES");
@@ -69,9 +69,9 @@ void set_routing(const banyan_moe_config& config, moe::GroupTerms& terms) {
       .capacity_is_most = most,
       .capacity_factor = config.capacity_factor,
       .scope = enum_of<moe::CapacityScope>("capacity_scope", config.capacity_scope, BANYAN_MOE_CAPACITY_PER_RANK,
-                                           BANYAN_MOE_CAPACITY_PER_RANK, BANYAN_MOE_CAPACITY_GLOBAL, terms.problem),
-      .drop = enum_of<moe::DropPolicy>("drop", config.drop, BANYAN_MOE_DROP_POSITION, BANYAN_MOE_DROP_POSITION,
-                                       BANYAN_MOE_DROP_RANDOM, terms.problem),
+                                           BANYAN_MOE_CAPACITY_GLOBAL, terms.problem),
+      .drop = enum_of<moe::DropPolicy>("drop", config.drop, BANYAN_MOE_DROP_POSITION, BANYAN_MOE_DROP_RANDOM,
+                                       terms.problem),
       .seed = config.seed,
       .drop_invalid = flag_of("drop_invalid", config.drop_invalid, terms.problem)};
 }
@@ -84,11 +84,11 @@ moe::GroupTerms moe_terms_of(const banyan_moe_config& config) {
   set_rows(config, terms);
   set_routing(config, terms);
   if (config.dedup != BANYAN_MOE_DEDUP_AUTO) {
-    terms.dedup = enum_of<moe::Dedup>("dedup", config.dedup, BANYAN_MOE_DEDUP_AUTO, BANYAN_MOE_DEDUP_NONE,
-                                      BANYAN_MOE_DEDUP_TIER, terms.problem);
+    terms.dedup =
+        enum_of<moe::Dedup>("dedup", config.dedup, BANYAN_MOE_DEDUP_NONE, BANYAN_MOE_DEDUP_TIER, terms.problem, true);
   }
-  terms.layout = enum_of<moe::LayoutKind>("layout", config.layout, BANYAN_MOE_EXPERT_MAJOR, BANYAN_MOE_EXPERT_MAJOR,
-                                          BANYAN_MOE_RANK_MAJOR, terms.problem);
+  terms.layout =
+      enum_of<moe::LayoutKind>("layout", config.layout, BANYAN_MOE_EXPERT_MAJOR, BANYAN_MOE_RANK_MAJOR, terms.problem);
   terms.alignment = config.alignment > 0 ? config.alignment : 1;
   terms.num_chunks = config.duplicates != nullptr && config.num_chunks == 0 ? 1 : config.num_chunks;
   terms.experts_s = config.experts_s;

@@ -153,9 +153,9 @@ void Engine::start(Request& request) {
   if (request.tuned != nullptr) {  // which may fail, so before the request counts as started
     request.planned = request.tuned->next(request.exchange);
   }
-  const double timeout = request.timeout_s > 0 ? request.timeout_s : comm_.settings().timeout_s;
+  const double timeout = timeout_of(request.timeout_s);
   deadline_ = Deadline::in(timeout);
-  stall_deadline_ = Deadline::in(std::min(kStallSeconds, timeout / 2));
+  stall_deadline_ = Deadline::in(stall_s({.algorithm = {}, .timeout_s = timeout}));
   stall_repeat_s_ = std::min(kStallRepeatSeconds, timeout * kStallRepeatShare);
   idle_rounds_ = 0;
   verdict_deadline_.reset();
@@ -258,9 +258,15 @@ std::string Engine::describe_timeout(const Request& request) const {
   return text + " (BANYAN_TIMEOUT_S sets the deadline)";
 }
 
-void Engine::report_stall(const Request& request) {
+double Engine::timeout_of(double wanted_s) const { return wanted_s > 0 ? wanted_s : comm_.settings().timeout_s; }
+
+double Engine::stall_s(const Options& options) const {
+  return std::min(kStallSeconds, timeout_of(options.timeout_s) / 2);
+}
+
+bootstrap::OperationReport Engine::report_of(const Request& request, uint64_t operation) {
   bootstrap::OperationReport report;
-  report.sequence = operation_;
+  report.sequence = operation;
   report.fields = {{"operation", request.operation}};
   if (request.exchange.uniform || request.exchange.block_bytes > 0) {
     report.fields.emplace_back("bytes per pair", std::to_string(request.exchange.block_bytes));
@@ -270,6 +276,13 @@ void Engine::report_stall(const Request& request) {
   } else {
     report.fields.emplace_back("algorithm", request.planned->algorithm);  // may follow from the bytes
   }
+  return report;
+}
+
+void Engine::report_next(const Request& request) { comm_.control().report_stall(report_of(request, operation_ + 1)); }
+
+void Engine::report_stall(const Request& request) {
+  bootstrap::OperationReport report = report_of(request, operation_);
   if (!executor_.leaving()) {  // else the peers owe nothing
     report.waiting_for = executor_.waiting_for();
   }

@@ -78,8 +78,11 @@ class Engine {
   /// are too many, and has it compiled. Called in equal order on all ranks.
   [[nodiscard]] planner::Choice choose_bounded(std::span<const uint64_t> matrix, const Options& options) const;
   [[nodiscard]] std::shared_ptr<Planned> plan_bounded(const planner::Choice& choice);
-  /// The number of the last exchange that was started, on all ranks counted alike.
-  [[nodiscard]] uint64_t last_operation() const noexcept { return operation_; }
+  /// After how long without an event an exchange of these options stalls, and its rank tells what it is in.
+  [[nodiscard]] double stall_s(const Options& options) const;
+  /// Tells that this rank stalls before an exchange like `request`, which will be its next: ranks whose next ones
+  /// differ hear of it.
+  void report_next(const Request& request);
   /// How many times this was called on the communicator: a number for whoever makes exchanges of it.
   [[nodiscard]] uint64_t count_user() noexcept { return ++num_users_; }
   /// What the last exchange brought beside data.
@@ -114,7 +117,9 @@ class Engine {
   void tell(Request& request);
   void check_clock(Request& request);
   void check_aborted(comm::Communicator& communicator);
+  [[nodiscard]] static bootstrap::OperationReport report_of(const Request& request, uint64_t operation);
   void report_stall(const Request& request);
+  [[nodiscard]] double timeout_of(double wanted_s) const;
   void await_verdict();
   [[nodiscard]] std::string describe_timeout(const Request& request) const;
   [[noreturn]] void fail(banyan_status status, const std::string& text);

@@ -170,7 +170,7 @@ bool Tuner::end_call(double seconds) noexcept {
 }
 
 double Tuner::mean_of_calls(bool drops_longest) const noexcept {
-  const int dropped = drops_longest ? std::max(1, timed_calls_ / 8) : 0;
+  const int dropped = drops_longest ? std::max(1, timed_calls_ / kCallsPerAccident) : 0;
   const double longest_s = std::accumulate(longest_s_.begin(), longest_s_.begin() + dropped, 0.0);
   return (sum_s_ - longest_s) / (timed_calls_ - dropped);
 }

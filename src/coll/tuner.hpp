@@ -17,12 +17,13 @@ namespace banyan::coll {
 /// trial. Those that are far behind in it are out; the others have up to five rounds of longer ones, each held against
 /// way 0's of the same round, since times that are measured together share what disturbs them. Who is clearly faster
 /// than way 0 in at least four of the rounds may take its place (clearly, since a caller who computes between start and
-/// wait hides what a way takes), and who no longer can is tried no further: neither accidents nor luck in one round
-/// decide. The fastest of these is used until the next trials. Of long calls, where mostly the wires decide and trials
-/// of slow ways cost most, the short trials are all, and only what is far faster takes way 0's place. The first calls
-/// after trials check them: if they take far more or less than the trials said, something disturbed those, and they are
-/// made again. Trials come ever more seldom, and never take more than a small part of the calls; the first of them
-/// leave out what was far behind. So a wrong prediction costs a few calls, and a change is noticed.
+/// wait hides what a way takes; the way in use must only be faster, in three), and who no longer can is tried no
+/// further: neither accidents nor luck in one round decide. The fastest of these is used until the next trials. Of long
+/// calls, where mostly the wires decide and trials of slow ways cost most, the short trials are all, and only what is
+/// far faster takes way 0's place. The first calls after trials check them: if they take far more or less than the
+/// trials said, something disturbed those, and they are made again. Trials come ever more seldom, and never take more
+/// than a small part of the calls; the first of them leave out what was far behind. So a wrong prediction costs a few
+/// calls, and a change is noticed.
 class Tuner {
  public:
   static constexpr size_t kMostWays = 8;
@@ -45,19 +46,20 @@ class Tuner {
   /// Of its trial in that round, from 1 on; 0: none.
   [[nodiscard]] double time_in_round_s(size_t way, int round) const noexcept;
 
-  static constexpr int kRounds = 5;           ///< of trials, after the short ones
-  static constexpr int kWins = 4;             ///< so many of them a way must win against way 0,
-  static constexpr int kWinsInUse = 3;        ///< and the way that is in use
-  static constexpr double kTrial_s = 6e-3;    ///< how long a trial shall be, within
-  static constexpr int kFewestCalls = 2;      ///< timed calls
-  static constexpr int kMostCalls = 64;       ///< in the short ones kShortCalls
-  static constexpr int kCallsPerUntimed = 8;  ///< so many timed calls have one before them that is not; at least one
-  static constexpr int kShortCalls = 5;       ///< and as long as no time is known
-  static constexpr int kUntimedAtFirst = 3;   ///< in the short ones of short calls: what a first use takes
-  static constexpr int kManyCalls = 5;    ///< from so many on, and in the short ones, the longest eighth does not count
-  static constexpr int kCheckCalls = 16;  ///< timed after trials, of calls that are not long
-  static constexpr double kFarOff = 1.5;  ///< what these took from what the trials said, or the reverse
-  static constexpr int kMostRepeats = 3;  ///< of trials, in a row
+  static constexpr int kRounds = 5;             ///< of trials, after the short ones
+  static constexpr int kWins = 4;               ///< so many of them a way must win against way 0,
+  static constexpr int kWinsInUse = 3;          ///< and the way that is in use
+  static constexpr double kTrial_s = 6e-3;      ///< how long a trial shall be, within
+  static constexpr int kFewestCalls = 2;        ///< timed calls
+  static constexpr int kMostCalls = 64;         ///< in the short ones kShortCalls
+  static constexpr int kCallsPerUntimed = 8;    ///< so many timed calls have one before them that is not; at least one
+  static constexpr int kShortCalls = 5;         ///< and as long as no time is known
+  static constexpr int kUntimedAtFirst = 3;     ///< in the short ones of short calls: what a first use takes
+  static constexpr int kManyCalls = 5;          ///< from so many on, and in the short ones, not all count:
+  static constexpr int kCallsPerAccident = 8;   ///< of so many the longest does not, and one at least
+  static constexpr int kCheckCalls = 16;        ///< timed after trials, of calls that are not long
+  static constexpr double kFarOff = 1.5;        ///< what these took from what the trials said, or the reverse
+  static constexpr int kMostRepeats = 3;        ///< of trials, in a row
   static constexpr uint64_t kFirstPause = 128;  ///< calls between trials; then four times as many, up to
   static constexpr uint64_t kLongestPause = 16384;
   static constexpr uint64_t kPausePerTrial = 8;  ///< and at least so many for each call of the trials before
@@ -106,9 +108,9 @@ class Tuner {
   int round_ = 0;        ///< of trials; 0: short ones
   int untimed_calls_ = 0;
   int timed_calls_ = 0;
-  int calls_ = 0;                                   ///< of this trial or check
-  double sum_s_ = 0;                                ///< of its timed calls
-  std::array<double, kMostCalls / 8> longest_s_{};  ///< of them, in falling order
+  int calls_ = 0;                                                   ///< of this trial or check
+  double sum_s_ = 0;                                                ///< of its timed calls
+  std::array<double, kMostCalls / kCallsPerAccident> longest_s_{};  ///< of them, in falling order
   uint64_t pause_ = kFirstPause;
   uint64_t spent_ = 0;  ///< calls, on these trials and those that they repeat
   uint64_t left_ = 0;   ///< calls until the next trials

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "moe/gate/random.hpp"
 
 namespace banyan::moe {
 namespace {
@@ -100,21 +101,18 @@ int ExpertMap::most_local() const noexcept {
 std::string ExpertMap::describe(int first, int end) const {
   constexpr size_t kLong = 80;
   std::string list;
-  uint64_t hash = 14695981039346656037ULL;  // FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/
-  const auto add = [&](int number) {
-    for (int shift = 0; shift < 32; shift += 8) {
-      hash = (hash ^ ((static_cast<uint32_t>(number) >> shift) & 0xFF)) * 1099511628211ULL;
-    }
-  };
+  uint64_t digest = 0;
   for (int expert = first; expert < end; ++expert) {
     const auto ranks = replicas(expert);
-    add(static_cast<int>(ranks.size()));
-    std::for_each(ranks.begin(), ranks.end(), add);
+    digest = gate::mixed(digest ^ ranks.size());
+    for (const int rank : ranks) {
+      digest = gate::mixed(digest ^ static_cast<uint64_t>(rank));
+    }
     if (list.size() < kLong) {
       list += fmt::format("{}{}", expert == first ? "" : ", ", fmt::join(ranks, " "));
     }
   }
-  return list.size() < kLong ? list : fmt::format("digest {:016x}", hash);
+  return list.size() < kLong ? list : fmt::format("digest {:016x}", digest);
 }
 
 }  // namespace banyan::moe

@@ -58,6 +58,19 @@ size_t most_rows(const GroupTerms& terms, size_t choices, size_t num_ranks, size
   return num_local_experts * ((slots + terms.alignment - 1) / terms.alignment * terms.alignment);
 }
 
+/// What ranks compare, by name.
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+Fields fields_of(const ExpertMap& map) {
+  Fields fields = {{"num_experts", std::to_string(map.num_experts())}};
+  for (size_t part = 0; part < kMapParts; ++part) {
+    const auto first = static_cast<int>(part * static_cast<size_t>(map.num_experts()) / kMapParts);
+    const auto end = static_cast<int>((part + 1) * static_cast<size_t>(map.num_experts()) / kMapParts);
+    fields.emplace_back(fmt::format("the ranks of experts {} to {}", first, end - 1), map.describe(first, end));
+  }
+  return fields;
+}
+
 ExpertMap map_of(const GroupTerms& terms, int num_ranks) {
   if (terms.expert_offsets.empty()) {
     return ExpertMap::blocks(std::max(1, terms.num_experts), num_ranks);
@@ -179,13 +192,7 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
     return std::string(digits);
   };
   const auto text = [](auto number) { return std::to_string(static_cast<uint64_t>(number)); };
-  std::vector<std::pair<std::string, std::string>> fields = {{"num_experts", text(terms.num_experts)}};
-  for (size_t part = 0; part < kMapParts; ++part) {
-    const auto first = static_cast<int>(part * static_cast<size_t>(map_.num_experts()) / kMapParts);
-    const auto end = static_cast<int>((part + 1) * static_cast<size_t>(map_.num_experts()) / kMapParts);
-    fields.emplace_back(fmt::format("the ranks of experts {} to {}", first, end - 1), map_.describe(first, end));
-  }
-  const std::vector<std::pair<std::string, std::string>> others = {
+  const Fields rows = {
       {"hidden", text(terms.hidden)},
       {"dtype", name_of(terms.dtype)},
       {"scale_bytes", text(terms.scale_bytes)},
@@ -209,7 +216,8 @@ void Group::agree(const GroupTerms& terms, Deadline deadline) {
       {"the chosen dedup", name_of(metadata_.dedup)},
       {"the chosen num_chunks", text(metadata_.num_chunks)},
       {"the tokens from which chunks go in 2, 4, ... parts", fmt::format("{}", fmt::join(part_thresholds_, " "))}};
-  fields.insert(fields.end(), others.begin(), others.end());
+  Fields fields = fields_of(map_);
+  fields.insert(fields.end(), rows.begin(), rows.end());
   comm::require_equal(engine_.communicator().bootstrap(), deadline, fields);
 }
 
@@ -305,16 +313,13 @@ bool Group::test(size_t rung) {
                               [&] { return engine_of(rung).test(rungs_[rung].request); });
 }
 
-double Group::stall_s() const {
-  const double timeout_s = options_.timeout_s > 0 ? options_.timeout_s : engine_.communicator().settings().timeout_s;
-  return std::min(1.0, timeout_s / 2);
-}
-
 void Group::report_next(uint64_t purpose) {
-  bootstrap::OperationReport report;
-  report.sequence = engine_.last_operation() + 1;
-  report.fields = {{"operation", "alltoallv"}, {"purpose", describe_purpose(purpose)}};
-  engine_.communicator().control().report_stall(std::move(report));
+  coll::Request next;
+  next.operation = "alltoallv";
+  next.exchange.uniform = false;
+  next.purpose = purpose;
+  next.describe_purpose = describe_purpose;
+  engine_.report_next(next);
 }
 
 void Group::end_if_failed(size_t rung) noexcept { engine_of(rung).end_if_failed(rungs_[rung].request); }

@@ -115,7 +115,7 @@ class Group {
   /// True: the rung's exchange is over.
   [[nodiscard]] bool test(size_t rung);
   /// After how long without an event an exchange stalls.
-  [[nodiscard]] double stall_s() const;
+  [[nodiscard]] double stall_s() const { return engine_.stall_s(options_); }
   /// While the ranks stall inside hosts: which exchange of all ranks this one will make next, so that ranks whose
   /// answers differ hear of it.
   void report_next(uint64_t purpose);

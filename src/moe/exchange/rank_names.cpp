@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "moe/exchange/rank_names.hpp"
 
-#include <array>
 #include <cctype>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace banyan::moe {
 namespace {

@@ -14,6 +14,15 @@ using banyan::testing::consecutive;
 using banyan::testing::run_ranks;
 using testing::Job;
 
+Job job_on(const banyan::testing::HostList& hosts) {
+  Job job;
+  job.hosts = hosts;
+  job.tokens = {4, 4, 4, 4};
+  job.num_experts = 8;
+  job.top_k = 2;
+  return job;
+}
+
 /// What a rank has for its moves: two handles of equal routing, so that sizes tell nothing.
 struct Scene {
   Group& group;
@@ -45,11 +54,7 @@ using MakeMoves = std::function<Moves(Scene&)>;
 void expect_told(const MakeMoves& even, const MakeMoves& odd, const std::string& even_text,
                  const std::string& odd_text) {
   for (const auto& hosts : {consecutive({4}), consecutive({2, 2}), consecutive({1, 3})}) {
-    Job job;
-    job.hosts = hosts;
-    job.tokens = {4, 4, 4, 4};
-    job.num_experts = 8;
-    job.top_k = 2;
+    const Job job = job_on(hosts);
     const auto ends = run_ranks(job.hosts, {}, [&](coll::Engine& engine) {
       const auto rank = static_cast<size_t>(engine.communicator().rank());
       GroupTerms terms = job.terms();
@@ -102,11 +107,7 @@ TEST(MixedMoves, GradientsOfWeightsOnSomeRanks) {
 }
 
 TEST(MixedMoves, ARouteThatWasBusyOnOneRankThenMovesStillMatch) {
-  Job job;
-  job.hosts = consecutive({2, 2});
-  job.tokens = {4, 4, 4, 4};
-  job.num_experts = 8;
-  job.top_k = 2;
+  const Job job = job_on(consecutive({2, 2}));
   const auto ends = run_ranks(job.hosts, {}, [&](coll::Engine& engine) {
     const auto rank = static_cast<size_t>(engine.communicator().rank());
     Group group(engine, job.terms());

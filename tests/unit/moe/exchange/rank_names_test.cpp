@@ -60,7 +60,7 @@ TEST(Purpose, EachHasItsWordAndItsText) {
             "banyan_moe_turn_start in group 3");
 }
 
-TEST(Purpose, MovesOfEightRoutingsInARowThenTagsTellThemApart) {
+TEST(Purpose, RoutingsThatDifferInTheirLastThreeBitsThenTagsTellAllMovesApart) {
   for (const uint64_t first : {1, 59, 4096}) {
     std::set<uint32_t> folded;
     size_t moves = 0;

@@ -73,7 +73,7 @@ bool Tuner::takes_part(size_t way) const noexcept {
     return way == 0;
   }
   if (round_ < 2) {
-    return round_ == 0 || slowest_[way] <= least() + steps(kFarBehind);
+    return round_ == 0 || slowest_[way] <= least() + steps(kHopeless);
   }
   const bool was_in = by_round_[way][static_cast<size_t>(round_ - 2)] != 0;
   return was_in && count_rounds(way, false) <= kRounds - wins_needed(way);
@@ -98,7 +98,8 @@ void Tuner::begin_trial() noexcept {
     trial_ = 0;
   }
   const bool brief = round_ == 0;
-  const uint32_t known = least();
+  const uint32_t of_way = trial_ < num_ways_ ? slowest_[trial_] : 0;
+  const uint32_t known = brief || of_way == 0 ? least() : of_way;
   const double wanted = known == 0 ? kShortCalls : kTrial_s / seconds_of(known);
   const auto timed = static_cast<int>(std::clamp<double>(wanted, kFewestCalls, brief ? kShortCalls : kMostCalls));
   time_calls(brief && timed == kShortCalls ? kUntimedAtFirst : std::max(1, timed / kCallsPerUntimed), timed);

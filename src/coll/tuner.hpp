@@ -14,16 +14,17 @@ namespace banyan::coll {
 /// Way 0 is the model's choice. A trial is a few calls of one way in a row; its time is the mean of all but the first
 /// ones, and of many calls also without the longest eighth, which may be accidents, at the slowest rank (a rank that is
 /// late finds others' data there and has a short call, so the shortest means nothing). First each way has a short
-/// trial. Those that are far behind in it are out; the others have up to five rounds of longer ones, each held against
-/// way 0's of the same round, since times that are measured together share what disturbs them. Who is clearly faster
-/// than way 0 in at least four of the rounds may take its place (clearly, since a caller who computes between start and
-/// wait hides what a way takes; the way in use must only be faster, in three), and who no longer can is tried no
-/// further: neither accidents nor luck in one round decide. The fastest of these is used until the next trials. Of long
-/// calls, where mostly the wires decide and trials of slow ways cost most, the short trials are all, and only what is
-/// far faster takes way 0's place. The first calls after trials check them: if they take far more or less than the
-/// trials said, something disturbed those, and they are made again. Trials come ever more seldom, and never take more
-/// than a small part of the calls; the first of them leave out what was far behind. So a wrong prediction costs a few
-/// calls, and a change is noticed.
+/// trial. Those that are hopeless in it are out; the others have up to five rounds of longer ones, each held against
+/// way 0's of the same round, since times that are measured together share what disturbs them (what is only far behind
+/// stays in: the first calls of a way may be slow, or fast where buffers of the network take what wires will not). Who
+/// is clearly faster than way 0 in at least four of the rounds may take its place (clearly, since a caller who computes
+/// between start and wait hides what a way takes; the way in use must only be faster, in three), and who no longer can
+/// is tried no further: neither accidents nor luck in one round decide. The fastest of these is used until the next
+/// trials. Of long calls, where mostly the wires decide and trials of slow ways cost most, the short trials are all,
+/// and only what is far faster takes way 0's place. The first calls after trials check them: if they take far more or
+/// less than the trials said, something disturbed those, and they are made again. Trials come ever more seldom, and
+/// never take more than a small part of the calls; the first of them leave out what was far behind. So a wrong
+/// prediction costs a few calls, and a change is noticed.
 class Tuner {
  public:
   static constexpr size_t kMostWays = 8;
@@ -49,7 +50,7 @@ class Tuner {
   static constexpr int kRounds = 5;             ///< of trials, after the short ones
   static constexpr int kWins = 4;               ///< so many of them a way must win against way 0,
   static constexpr int kWinsInUse = 3;          ///< and the way that is in use
-  static constexpr double kTrial_s = 6e-3;      ///< how long a trial shall be, within
+  static constexpr double kTrial_s = 6e-3;      ///< how long a trial shall be by what is known of its way, within
   static constexpr int kFewestCalls = 2;        ///< timed calls
   static constexpr int kMostCalls = 64;         ///< in the short ones kShortCalls
   static constexpr int kCallsPerUntimed = 8;    ///< so many timed calls have one before them that is not; at least one
@@ -66,7 +67,8 @@ class Tuner {
   static constexpr double kClearlyFaster = 0.97;
   static constexpr double kLongCall_s = 10e-3;
   static constexpr double kFarFaster = 0.85;    ///< of such calls
-  static constexpr double kFarBehind = 1.5;     ///< in the short trials; in the end: not tried before a long pause,
+  static constexpr double kHopeless = 3;        ///< in the short trials: tried no further
+  static constexpr double kFarBehind = 1.5;     ///< in the end: not tried before a long pause,
   static constexpr uint64_t kLongPause = 2048;  ///< in which that costs little
 
   /// Times as notes: steps of about 1 %, from a nanosecond to years, in 12 bits; more time is never a smaller note.

@@ -82,15 +82,32 @@ TEST(Tuner, TriesEachWayAndKeepsTheFastestAtTheSlowestRank) {
   EXPECT_EQ(job.run(Tuner::kFirstPause), std::vector<size_t>(Tuner::kFirstPause, 1));
 }
 
-TEST(Tuner, WhatIsFarBehindInAShortTrialIsOut) {
-  Job job(2, 3, [](size_t, size_t way, uint64_t) { return way == 1 ? 1.6e-4 : 1e-4; });
-  EXPECT_LE(count(job.run_trials(), 1), Tuner::kUntimedAtFirst + Tuner::kShortCalls);
+TEST(Tuner, WhatIsHopelessInAShortTrialIsOut) {
+  Job job(2, 3, [](size_t, size_t way, uint64_t) { return way == 1 ? 3.2e-4 : 1e-4; });
+  EXPECT_LE(count(job.run_trials(), 1), kBrief);
+}
+
+TEST(Tuner, ASlowBeginningDoesNotPutAWayOut) {
+  // Seen on hosts with two cards: buffers took all that way 0 sent too much over one, and way 1 had its first messages.
+  int of_way[2] = {0, 0};
+  Job job(1, 2, [&](size_t, size_t way, uint64_t) {
+    const bool begins = ++of_way[way] <= kBrief;
+    return way == 0 ? (begins ? 5e-5 : 8.7e-5) : (begins ? 9e-5 : 6e-5);
+  });
+  static_cast<void>(job.run_trials());
+  EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
+}
+
+TEST(Tuner, TrialsOfSlowWaysHaveFewerCalls) {
+  Job job(1, 2, [](size_t, size_t way, uint64_t) { return way == 0 ? 1.5e-4 : 4e-4; });
+  const auto trials = job.run_trials();
+  EXPECT_LE(4e-4 * static_cast<double>(count(trials, 1) - kBrief), 2 * 1.2 * Tuner::kTrial_s);
 }
 
 TEST(Tuner, WhatIsOutStaysOutAndIsNotChosen) {
   // After the short trials, where way 1 was far behind, way 0 is as slow.
   int calls = 0;
-  Job job(1, 2, [&](size_t, size_t way, uint64_t) { return way == 0 && ++calls <= kBrief ? 1e-4 : 1.8e-4; });
+  Job job(1, 2, [&](size_t, size_t way, uint64_t) { return way == 0 && ++calls <= kBrief ? 1e-4 : 3.2e-4; });
   EXPECT_LE(count(job.run_trials(), 1), kBrief);
   EXPECT_EQ(job.tuner().way(), 0U);
 }

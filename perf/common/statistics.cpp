@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace banyan::perf {
 
@@ -21,6 +22,15 @@ std::optional<double> percentile(std::span<const double> samples, double fractio
 }
 
 std::optional<double> median(std::span<const double> samples) { return percentile(samples, 0.5); }
+
+double uncertainty_of_median(std::span<const double> samples) {
+  const double middle = median(samples).value_or(0);
+  if (middle == 0) {
+    return std::numeric_limits<double>::infinity();
+  }
+  const double span = *percentile(samples, 0.75) - *percentile(samples, 0.25);
+  return 0.93 * span / middle / std::sqrt(static_cast<double>(samples.size()));
+}
 
 std::vector<double> slowest_rank(std::span<const double> times, size_t num_iterations) {
   std::vector<double> slowest(num_iterations, 0.0);

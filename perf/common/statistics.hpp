@@ -14,6 +14,11 @@ namespace banyan::perf {
 /// percentile(samples, 0.5).
 [[nodiscard]] std::optional<double> median(std::span<const double> samples);
 
+/// Standard error of their median as a share of it, from the span of the middle half (0.93 span / sqrt(number): 1.253
+/// sigma / sqrt(number), where that span is 1.349 sigma, of normal ones). Infinite without samples or for a median of
+/// 0.
+[[nodiscard]] double uncertainty_of_median(std::span<const double> samples);
+
 /// times: [num_ranks, num_iterations] row-major. The slowest rank's time of each iteration.
 [[nodiscard]] std::vector<double> slowest_rank(std::span<const double> times, size_t num_iterations);
 

@@ -19,6 +19,9 @@ po::options_description all_options(CompareOptions& options) {
       "milliseconds that a round lasts at least, by repeating the exchange");
   add("point-s", po::value(&options.rounds.max_point_s),
       "after this many seconds at a size begin no new round, but have 3 at least");
+  add("steady", po::value(&options.steady_percent),
+      "where a median near the fastest is less certain than this many percent (standard error), up to three times the "
+      "rounds and seconds");
   add("algorithm", po::value(&options.algorithms)->composing(), "also measure this algorithm of Banyan (repeatable)");
   add("mpi-algorithm", po::value(&options.mpi_algorithms)->composing(),
       "of Open MPI measure only this algorithm of coll/tuned, or \"default\" (repeatable)");
@@ -46,6 +49,9 @@ void check(const CompareOptions& options) {
   if (!(options.rounds.max_point_s >= 0)) {
     throw UsageError("--point-s must not be negative");
   }
+  if (!(options.steady_percent >= 0)) {
+    throw UsageError("--steady must not be negative");
+  }
   if (!options.bound_rate.empty() && !parse_rate_bytes_per_s(options.bound_rate)) {
     throw UsageError("--bound-rate " + options.bound_rate + " is not a rate such as 1gbit, 250mbit or 125mbps");
   }
@@ -64,6 +70,7 @@ CompareOptions parse_compare_options(int argc, const char* const* argv) {
   options.with_bars = given.count("bars") != 0;
   options.variable = options.variable || !options.traffic.matrix_file.empty() || !options.traffic.generator.empty();
   options.rounds.checks = options.sweep.checks;
+  options.rounds.steady = options.steady_percent / 100;
   options.rounds.min_round_s = options.min_round_ms / 1000;
   check_sweep_options(options.sweep, given);
   check(options);

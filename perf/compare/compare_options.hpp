@@ -15,8 +15,9 @@ struct CompareOptions {
   SweepOptions sweep;
   TrafficOptions traffic;
   RoundOptions rounds;
-  double min_round_ms = 10;  ///< --round-ms, which sets rounds.min_round_s
-  bool variable = false;     ///< --alltoallv, or a matrix or generator is given
+  double min_round_ms = 10;   ///< --round-ms, which sets rounds.min_round_s
+  double steady_percent = 0;  ///< --steady, which sets rounds.steady
+  bool variable = false;      ///< --alltoallv, or a matrix or generator is given
   bool with_banyan = true;
   bool with_bars = false;
   std::vector<std::string> algorithms;      ///< of Banyan, besides auto

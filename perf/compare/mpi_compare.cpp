@@ -139,8 +139,9 @@ void print_header(const CompareOptions& options, const Contest& contest, int num
   }
   const int num_hosts =
       contest.host_of.empty() ? 0 : *std::max_element(contest.host_of.begin(), contest.host_of.end()) + 1;
-  fmt::print("# mpi_compare {}: {} ranks on {} hosts, {}; times in us: median of {} rounds of the slowest rank\n",
-             options.label, num_ranks, num_hosts, describe_traffic(options), options.rounds.rounds);
+  fmt::print("# mpi_compare {}: {} ranks on {} hosts, {}; times in us: median of {} rounds{} of the slowest rank\n",
+             options.label, num_ranks, num_hosts, describe_traffic(options), options.rounds.rounds,
+             options.rounds.steady > 0 ? ", more where they are unsteady," : "");
   if (!contest.warning.empty()) {
     fmt::print("# warning: {}\n", contest.warning);
   }

@@ -16,6 +16,7 @@ namespace {
 constexpr int kMaxExchangesPerRound = 2000;
 constexpr size_t kFewestKept = 2;
 constexpr double kNearlyAsFast = 1.25;    ///< a single round is no better than that
+constexpr double kNear = 1.5;             ///< of medians: may yet come out as the fastest, or as nearly so
 constexpr double kLongExchange_s = 0.02;  ///< longer ones need no untimed exchange: cold caches are lost in them
 
 /// One candidate while it is measured.
@@ -25,6 +26,11 @@ struct Contestant {
   int warmup = 0;
   bool may_be_left_out = false;
   bool is_out = false;  ///< takes no further part
+  bool rests = false;   ///< has all its rounds
+
+  [[nodiscard]] double median_s() const {
+    return median(result.round_s).value_or(std::numeric_limits<double>::infinity());
+  }
 };
 
 class Rounds {
@@ -98,14 +104,10 @@ class Rounds {
     std::vector<size_t> order(contestants_.size());
     std::iota(order.begin(), order.end(), size_t{0});
     std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed,cert-msc51-cpp): the same order on all ranks
-    for (int round = 0; round < options_.rounds; ++round) {
-      if (options_.max_point_s > 0 && round >= kFewestRounds &&
-          from_rank_zero(MPI_Wtime() - start) > options_.max_point_s) {
-        break;
-      }
+    for (int round = 0; another_round(round, start); ++round) {
       std::shuffle(order.begin(), order.end(), random);
       for (const size_t turn : order) {
-        if (!contestants_[turn].is_out) {
+        if (!contestants_[turn].is_out && !contestants_[turn].rests) {
           play(contestants_[turn]);
         }
       }
@@ -142,6 +144,31 @@ class Rounds {
             sum_over_ranks(own.mapped_bytes),
             sum_over_ranks(own.inter_host_messages),
             sum_over_ranks(own.inter_host_bytes)};
+  }
+
+  [[nodiscard]] bool another_round(int round, double start) {
+    if (round < kFewestRounds) {
+      return round < options_.rounds;
+    }
+    const double spent_s = from_rank_zero(MPI_Wtime() - start);
+    const auto within = [&](int times) {
+      return round < times * options_.rounds && (options_.max_point_s == 0 || spent_s <= times * options_.max_point_s);
+    };
+    return within(1) || (options_.steady > 0 && within(1 + kMostExtra) && is_unsteady());
+  }
+
+  /// Whether a candidate near the fastest has an uncertain median; those that are not near rest from now on.
+  bool is_unsteady() {
+    double least_s = std::numeric_limits<double>::infinity();
+    for (const auto& one : contestants_) {
+      least_s = std::min(least_s, one.median_s());
+    }
+    bool unsteady = false;
+    for (auto& one : contestants_) {
+      one.rests = one.median_s() > kNear * least_s;
+      unsteady = unsteady || (!one.rests && uncertainty_of_median(one.result.round_s) > options_.steady);
+    }
+    return unsteady;
   }
 
   void play(Contestant& one) {

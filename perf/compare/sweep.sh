@@ -68,7 +68,7 @@ mode_options() {
 # LAB MODE SIZE, the largest: the grid's traffics, and the algorithms that Banyan's choice is held against.
 add_grid_options() {
   [[ $2 == uniform ]] || options+=(--gen "$2")
-  options+=(-b 16 -e "$3" -f 16 --round-ms 8 --point-s 2)
+  options+=(-b 16 -e "$3" -f 16 --round-ms 8 --point-s 1.5 --steady 3)
   local algorithm
   for algorithm in direct 'hierarchical(rail)' 'hierarchical(node)' 'bruck(2)'; do
     options+=(--algorithm "$algorithm")

@@ -17,6 +17,18 @@ TEST(Median, EvenCountIsTheMeanOfTheMiddleTwo) { EXPECT_EQ(median(std::vector<do
 
 TEST(Median, NoSamplesHaveNone) { EXPECT_FALSE(median({})); }
 
+TEST(UncertaintyOfMedian, ShrinksWithSamplesAndGrowsWithTheirSpan) {
+  EXPECT_EQ(uncertainty_of_median(std::vector<double>{2, 2, 2}), 0);
+  EXPECT_TRUE(std::isinf(uncertainty_of_median({})));
+  const std::vector<double> few = {9, 9, 10, 11, 11};
+  EXPECT_NEAR(uncertainty_of_median(few), 0.93 * 2 / 10 / std::sqrt(5), 1e-12);
+  std::vector<double> many;
+  for (int i = 0; i < 4; ++i) {
+    many.insert(many.end(), few.begin(), few.end());
+  }
+  EXPECT_NEAR(uncertainty_of_median(many), uncertainty_of_median(few) / 2, 1e-12);
+}
+
 TEST(Percentile, NearestRank) {
   std::vector<double> samples(100);
   for (size_t i = 0; i < samples.size(); ++i) {

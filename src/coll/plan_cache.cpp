@@ -46,6 +46,12 @@ planner::Wish PlanCache::wish(const Options& options, std::optional<size_t> bloc
   return wish;
 }
 
+planner::Situation PlanCache::situation() const {
+  const auto& settings = comm_.settings();
+  const auto rails = static_cast<int>(std::max<size_t>(1, comm_.fabric().rail_pattern.size()));
+  return {comm_.tree(), *hosts_, comm_.model(), settings.own_rail ? 1 : rails};
+}
+
 Place PlanCache::place() const {
   const transport::Fabric& fabric = comm_.fabric();
   return {.hosts = *hosts_,

@@ -43,7 +43,7 @@ class PlanCache {
   /// After the communicator's tree or model changed.
   void clear();
 
-  [[nodiscard]] planner::Situation situation() const { return {comm_.tree(), *hosts_, comm_.model()}; }
+  [[nodiscard]] planner::Situation situation() const;
   /// The algorithm that the caller names, else the environment, else the tuning file. `block_bytes`: per pair; nullopt:
   /// an all-to-all-v.
   [[nodiscard]] planner::Wish wish(const Options& options, std::optional<size_t> block_bytes) const;

@@ -67,7 +67,8 @@ Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts
 }
 
 Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
-                                const Loads& loads, hierarchical::Fan fan, double header_bytes_per_block) {
+                                const Loads& loads, hierarchical::Fan fan, double header_bytes_per_block,
+                                const Rails& rails) {
   Prediction result;
   const auto& local = local_tier(tree, model);
   const int ranks = largest_host(hosts);
@@ -88,10 +89,12 @@ Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts&
     return result;
   }
   const auto& remote = remote_tier(tree, model);
-  const BusiestLink busiest =
-      busiest_link(tree, model, loads, header_inflation(hosts, host_out, header_bytes_per_block));
+  const double inflation = header_inflation(hosts, host_out, header_bytes_per_block);
+  const Messages messages = hierarchical_messages(hosts, fan);
+  const double share = fullest_rail(rails, messages.host, host_out * inflation / messages.host);
+  const BusiestLink busiest = busiest_link(tree, model, loads, inflation, share);
   result.latency_s += remote.alpha_s;
-  result.overhead_s += message_time(remote, hierarchical_messages(hosts, fan));
+  result.overhead_s += message_time(remote, messages);
   result.copy_s *= Prediction::kCopiesNotOverlapped;
   // With fan kNode one rank's flow carries all bytes of a pair of hosts.
   const double flow_bytes =

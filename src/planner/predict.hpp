@@ -7,6 +7,7 @@
 #include "planner/algorithms/hierarchical.hpp"
 #include "planner/hosts.hpp"
 #include "planner/loads.hpp"
+#include "planner/rails.hpp"
 #include "topology/locality_tree.hpp"
 
 namespace banyan::planner {
@@ -47,10 +48,11 @@ struct Prediction {
 [[nodiscard]] Prediction predict_direct(const topology::LocalityTree& tree, const Hosts& hosts,
                                         const cost::CostModel& model, const Loads& loads);
 
-/// The steps of algorithms/hierarchical.hpp. `header_bytes_per_block`: on average; 0 but for all-to-all-v.
+/// The steps of algorithms/hierarchical.hpp. `header_bytes_per_block`: on average; 0 but for all-to-all-v. Few messages
+/// of a host fill its rails unequally (fullest_rail).
 [[nodiscard]] Prediction predict_hierarchical(const topology::LocalityTree& tree, const Hosts& hosts,
                                               const cost::CostModel& model, const Loads& loads, hierarchical::Fan fan,
-                                              double header_bytes_per_block);
+                                              double header_bytes_per_block, const Rails& rails = {});
 
 /// The rounds of algorithms/bruck.hpp, one after the other; `header_bytes_per_block` as above.
 [[nodiscard]] Prediction predict_bruck(const topology::LocalityTree& tree, const Hosts& hosts,

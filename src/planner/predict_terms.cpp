@@ -6,12 +6,13 @@ namespace banyan::planner {
 using topology::Tier;
 
 BusiestLink busiest_link(const topology::LocalityTree& tree, const cost::CostModel& model, const Loads& loads,
-                         double inflation) {
+                         double inflation, double host_share) {
   BusiestLink busiest;
   for (size_t i = 0; i < model.subtrees.size() && i < loads.subtree_egress.size(); ++i) {
     const auto& capacity = model.subtrees[i];
+    const double factor = inflation * (tree.nodes()[i].tier == Tier::kNode ? host_share : 1);
     const auto consider = [&](uint64_t bytes, double rate, const char* direction) {
-      const double time = rate > 0 ? static_cast<double>(bytes) * inflation / rate : 0;
+      const double time = rate > 0 ? static_cast<double>(bytes) * factor / rate : 0;
       if (time > busiest.time_s) {
         busiest = {time, tree.nodes()[i].name + " " + direction};
       }

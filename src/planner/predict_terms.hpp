@@ -15,9 +15,9 @@ struct BusiestLink {
   double time_s = 0;
   std::string name;
 };
-/// For the bytes of `loads`, times `inflation`.
+/// For the bytes of `loads`, times `inflation`; hosts' links are busy `host_share` times as long (fullest_rail).
 [[nodiscard]] BusiestLink busiest_link(const topology::LocalityTree& tree, const cost::CostModel& model,
-                                       const Loads& loads, double inflation);
+                                       const Loads& loads, double inflation, double host_share = 1);
 
 /// Of messages inside a host: of the slowest that it has.
 [[nodiscard]] const cost::TierCost& local_tier(const topology::LocalityTree& tree, const cost::CostModel& model);

@@ -91,6 +91,14 @@ void pick(Choice& choice, const Situation& situation, const Wish& wish) {
   }
 }
 
+Rails rails_of(const Situation& situation) {
+  if (situation.num_rails <= 1) {
+    return {};
+  }
+  return {.count = situation.num_rails,
+          .least_piece_bytes = choose_pace(situation.tree, situation.hosts, situation.model, {}).least_piece_bytes};
+}
+
 Prediction predict(const Situation& situation, Algorithm algorithm, const Loads& loads, double header_bytes) {
   if (algorithm == Algorithm::kDirect) {
     return predict_direct(situation.tree, situation.hosts, situation.model, loads);
@@ -101,7 +109,8 @@ Prediction predict(const Situation& situation, Algorithm algorithm, const Loads&
   if (algorithm.kind == Algorithm::kBruck) {
     return predict_bruck(situation.tree, situation.hosts, situation.model, loads, algorithm.radix, header_bytes);
   }
-  return predict_hierarchical(situation.tree, situation.hosts, situation.model, loads, fan_of(algorithm), header_bytes);
+  return predict_hierarchical(situation.tree, situation.hosts, situation.model, loads, fan_of(algorithm), header_bytes,
+                              rails_of(situation));
 }
 
 Loads uniform_loads(const Situation& situation, size_t block_bytes) {

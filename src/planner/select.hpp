@@ -61,6 +61,7 @@ struct Situation {
   const topology::LocalityTree& tree;
   const Hosts& hosts;
   const cost::CostModel& model;
+  int num_rails = 1;  ///< over which messages between hosts are spread
 };
 
 /// Uniform all-to-all of `block_bytes` per pair.

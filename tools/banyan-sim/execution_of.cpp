@@ -9,19 +9,9 @@
 namespace banyan::sim_tool {
 namespace {
 
-/// From here on cards are taken for RDMA ones, as in the cost model's nominal figures.
-constexpr double kRdmaBytesPerS = 12.5e9;
 /// At each end, by a core: into or out of the kernel, and of UCX's buffer, since the plugin has TCP send from a copy
 /// (plugins/transport/ucx/settings.cpp).
 constexpr int kTcpCopies = 2;
-
-bool has_rdma(const planner::Situation& situation) {
-  const auto& hosts = situation.tree.at_tier(topology::Tier::kNode);
-  return std::any_of(hosts.begin(), hosts.end(), [&](int index) {
-    const topology::TreeNode& host = situation.tree.node(index);
-    return host.egress_bytes_per_s / std::max(1, host.num_nics) >= kRdmaBytesPerS;
-  });
-}
 
 executor::CompileOptions options_of(const planner::Situation& situation, const planner::Plan& plan, int rank, int rails,
                                     size_t slot_bytes) {
@@ -48,18 +38,6 @@ executor::CompileOptions options_of(const planner::Situation& situation, const p
 
 }  // namespace
 
-int usual_rails(const planner::Situation& situation) {
-  if (has_rdma(situation)) {
-    return 1;
-  }
-  int rails = 0;
-  for (const int index : situation.tree.at_tier(topology::Tier::kNode)) {
-    const int nics = std::max(1, situation.tree.node(index).num_nics);
-    rails = rails == 0 ? nics : std::min(rails, nics);
-  }
-  return std::max(1, rails);
-}
-
 simulator::Execution execution_of(const planner::Situation& situation, const planner::Plan& plan, int rails,
                                   size_t slot_bytes) {
   simulator::Execution execution{.schedule = plan.schedule, .message_bytes = plan.message_bytes};
@@ -68,7 +46,7 @@ simulator::Execution execution_of(const planner::Situation& situation, const pla
   }
   execution.rail_pattern.resize(static_cast<size_t>(rails));
   std::iota(execution.rail_pattern.begin(), execution.rail_pattern.end(), 0);
-  execution.transport_copies = has_rdma(situation) ? 0 : kTcpCopies;
+  execution.transport_copies = planner::has_rdma(situation.tree) ? 0 : kTcpCopies;
   return execution;
 }
 

@@ -6,10 +6,6 @@
 
 namespace banyan::sim_tool {
 
-/// Cards of a host that communicators spread messages over: all that every host has; one where there are RDMA cards,
-/// whose transport spreads messages itself (docs/decisions/0008).
-[[nodiscard]] int usual_rails(const planner::Situation& situation);
-
 /// The plan's schedule as communicators compile it (coll/compile.hpp), over `rails` equal cards a host, with slots of
 /// so many bytes in mapped memory. Sizes and the number of exchanges are the caller's to fill in. Borrows the plan.
 [[nodiscard]] simulator::Execution execution_of(const planner::Situation& situation, const planner::Plan& plan,

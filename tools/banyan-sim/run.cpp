@@ -111,7 +111,7 @@ Run simulate(const tool::Scenario& scenario, const planner::Plan& outline, const
   Run run{.candidate = candidate, .scheduled = outline.num_ranks <= settings.max_ranks};
   run.executed = run.scheduled && !settings.in_flight;
   run.exchanges = run.executed ? settings.exchanges : 1;
-  run.rails = run.executed ? settings.rails.value_or(usual_rails(situation)) : 1;
+  run.rails = run.executed ? settings.rails.value_or(planner::usual_rails(situation.tree)) : 1;
   const bool unlimited =
       run.executed || (run.scheduled && (candidate.algorithm != Algorithm::kDirect || !outline.uniform));
   run.in_flight = settings.in_flight.value_or(

@@ -45,7 +45,7 @@ class Scenario {
   Scenario(const Scenario&) = delete;
   Scenario& operator=(const Scenario&) = delete;
 
-  [[nodiscard]] planner::Situation situation() const { return {tree_, hosts_, model_}; }
+  [[nodiscard]] planner::Situation situation() const { return {tree_, hosts_, model_, planner::usual_rails(tree_)}; }
   /// What the request wishes, with the algorithm that its tuning file names where it names none itself.
   [[nodiscard]] const planner::Wish& wish() const noexcept { return wish_; }
   [[nodiscard]] planner::Demand demand() const { return {bytes_per_pair_, matrix_.bytes}; }

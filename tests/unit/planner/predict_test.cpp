@@ -142,6 +142,32 @@ TEST(Predict, NamesThenTheAlgorithmOrAnErrorThatListsThem) {
   }
 }
 
+TEST(Predict, FewSmallMessagesFillRailsUnequally) {
+  const Rails two{.count = 2, .least_piece_bytes = 1000};
+  EXPECT_DOUBLE_EQ(fullest_rail(two, 3, 999), 4.0 / 3) << "two and one";
+  EXPECT_DOUBLE_EQ(fullest_rail(two, 3, 2000), 1) << "each in two pieces";
+  EXPECT_DOUBLE_EQ(fullest_rail(two, 12, 999), 1);
+  EXPECT_DOUBLE_EQ(fullest_rail({.count = 4, .least_piece_bytes = 1000}, 1, 2500), 2) << "two pieces on four rails";
+  EXPECT_DOUBLE_EQ(fullest_rail({}, 3, 999), 1);
+  EXPECT_DOUBLE_EQ(fullest_rail(two, 0, 0), 1);
+}
+
+TEST(Predict, WhereRailsFillUnequallyMoreMessagesAreBetter) {
+  // As measured: 4 hosts of 4, two cards of 1 Gbit/s each, 256 bytes a pair: node 69 us, rail 51.
+  const LocalityTree tree = tree_of({4, 4, 4, 4}, 2.5e8);
+  cost::CostModel model = cost::nominal_model(tree);
+  auto& remote = model.tiers[static_cast<size_t>(Tier::kRack)];
+  remote = {.alpha_s = 8.8e-6, .overhead_s = 4.9e-6, .gap_s = 1.4e-6, .flow_bytes_per_s = 2.38e8, .measured = true};
+  const Hosts hosts(tree);
+  const auto chosen = [&](int num_rails, size_t bytes) {
+    const Situation situation{.tree = tree, .hosts = hosts, .model = model, .num_rails = num_rails};
+    return choose_uniform(situation, bytes, {}).chosen;
+  };
+  EXPECT_EQ(chosen(1, 256).algorithm, Algorithm::kHierarchicalNode);
+  EXPECT_EQ(chosen(2, 16).algorithm, Algorithm::kHierarchicalNode) << "wires matter little";
+  EXPECT_EQ(chosen(2, 256).algorithm, Algorithm::kHierarchicalRail);
+}
+
 TEST(Predict, RanksOfAHostShareAGapThenOneSendsForAll) {
   const LocalityTree tree = tree_of({8, 8}, 1.25e9);
   cost::CostModel model = cost::nominal_model(tree);

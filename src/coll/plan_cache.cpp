@@ -46,10 +46,11 @@ planner::Wish PlanCache::wish(const Options& options, std::optional<size_t> bloc
   return wish;
 }
 
+size_t PlanCache::num_rails() const { return std::max<size_t>(1, comm_.fabric().rail_pattern.size()); }
+
 planner::Situation PlanCache::situation() const {
-  const auto& settings = comm_.settings();
-  const auto rails = static_cast<int>(std::max<size_t>(1, comm_.fabric().rail_pattern.size()));
-  return {comm_.tree(), *hosts_, comm_.model(), settings.own_rail ? 1 : rails};
+  const int rails = comm_.settings().own_rail ? 1 : static_cast<int>(num_rails());
+  return {comm_.tree(), *hosts_, comm_.model(), rails};
 }
 
 Place PlanCache::place() const {
@@ -58,7 +59,7 @@ Place PlanCache::place() const {
           .rank = comm_.rank(),
           .mapped = comm_.mapped(),
           .ring_capacity = fabric.ring_capacity,
-          .num_rails = std::max<size_t>(1, fabric.rail_pattern.size()),
+          .num_rails = num_rails(),
           .own_rail = comm_.settings().own_rail};
 }
 

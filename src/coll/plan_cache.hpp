@@ -43,6 +43,7 @@ class PlanCache {
   /// After the communicator's tree or model changed.
   void clear();
 
+  [[nodiscard]] size_t num_rails() const;
   [[nodiscard]] planner::Situation situation() const;
   /// The algorithm that the caller names, else the environment, else the tuning file. `block_bytes`: per pair; nullopt:
   /// an all-to-all-v.

@@ -170,10 +170,16 @@ bool Tuner::end_call(double seconds) noexcept {
   return calls_ == untimed_calls_ + timed_calls_;
 }
 
-double Tuner::mean_of_calls(bool drops_longest) const noexcept {
-  const int dropped = drops_longest ? std::max(1, timed_calls_ / kCallsPerAccident) : 0;
-  const double longest_s = std::accumulate(longest_s_.begin(), longest_s_.begin() + dropped, 0.0);
-  return (sum_s_ - longest_s) / (timed_calls_ - dropped);
+double Tuner::mean_of_calls(bool drops_accidents) const noexcept {
+  if (!drops_accidents) {
+    return sum_s_ / timed_calls_;
+  }
+  const auto suspects = longest_s_.begin() + std::max(1, timed_calls_ / kCallsPerAccident);
+  const auto num_others = timed_calls_ - (suspects - longest_s_.begin());
+  const double others_s = sum_s_ - std::accumulate(longest_s_.begin(), suspects, 0.0);
+  const double limit_s = kAccident * others_s / static_cast<double>(num_others);
+  const auto counted = std::find_if(longest_s_.begin(), suspects, [=](double call_s) { return call_s <= limit_s; });
+  return (others_s + std::accumulate(counted, suspects, 0.0)) / static_cast<double>(num_others + (suspects - counted));
 }
 
 void Tuner::end_trial() noexcept {

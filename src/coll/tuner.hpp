@@ -12,8 +12,9 @@ namespace banyan::coll {
 /// rank's last trial took. A value; one per kind of call.
 ///
 /// Way 0 is the model's choice. A trial is a few calls of one way in a row; its time is the mean of all but the first
-/// ones, and of many calls also without the longest eighth, which may be accidents, at the slowest rank (a rank that is
-/// late finds others' data there and has a short call, so the shortest means nothing). First each way has a short
+/// ones, and of many calls also without those that look like accidents, at the slowest rank (a rank that is late finds
+/// others' data there and has a short call, so the shortest means nothing, and the longest are no accidents as long as
+/// they are but a few times the others). First each way has a short
 /// trial. Those that are hopeless in it are out; the others have up to five rounds of longer ones, each held against
 /// way 0's of the same round, since times that are measured together share what disturbs them (what is only far behind
 /// stays in: the first calls of a way may be slow, or fast where buffers of the network take what wires will not). Who
@@ -50,14 +51,15 @@ class Tuner {
   static constexpr int kRounds = 5;             ///< of trials, after the short ones
   static constexpr int kWins = 4;               ///< so many of them a way must win against way 0,
   static constexpr int kWinsInUse = 3;          ///< and the way that is in use
-  static constexpr double kTrial_s = 6e-3;      ///< how long a trial shall be by what is known of its way, within
+  static constexpr double kTrial_s = 15e-3;     ///< how long a trial shall be by what is known of its way, within
   static constexpr int kFewestCalls = 2;        ///< timed calls
   static constexpr int kMostCalls = 64;         ///< in the short ones kShortCalls
   static constexpr int kCallsPerUntimed = 8;    ///< so many timed calls have one before them that is not; at least one
   static constexpr int kShortCalls = 5;         ///< and as long as no time is known
   static constexpr int kUntimedAtFirst = 3;     ///< in the short ones of short calls: what a first use takes
-  static constexpr int kManyCalls = 5;          ///< from so many on, and in the short ones, not all count:
-  static constexpr int kCallsPerAccident = 8;   ///< of so many the longest does not, and one at least
+  static constexpr int kManyCalls = 5;          ///< from so many on, and in the short ones, accidents do not count:
+  static constexpr int kCallsPerAccident = 8;   ///< the longest of so many, and one at least, if they took
+  static constexpr double kAccident = 4;        ///< so many times as long as the others
   static constexpr int kCheckCalls = 16;        ///< timed after trials, of calls that are not long
   static constexpr double kFarOff = 1.5;        ///< what these took from what the trials said, or the reverse
   static constexpr int kMostRepeats = 3;        ///< of trials, in a row
@@ -90,7 +92,7 @@ class Tuner {
   [[nodiscard]] bool beats_first(size_t way) const noexcept;
   [[nodiscard]] int count_rounds(size_t way, bool won) const noexcept;
   [[nodiscard]] int wins_needed(size_t way) const noexcept { return way == in_use_ ? kWinsInUse : kWins; }
-  [[nodiscard]] double mean_of_calls(bool drops_longest) const noexcept;
+  [[nodiscard]] double mean_of_calls(bool drops_accidents) const noexcept;
   [[nodiscard]] uint32_t least() const noexcept;
   [[nodiscard]] bool has_long_calls() const noexcept;
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "banyan-sim/execution_of.hpp"
 
-#include <algorithm>
 #include <numeric>
 
 #include "planner/algorithms/direct.hpp"

@@ -105,7 +105,7 @@ TEST(Tuner, TrialsOfSlowWaysHaveFewerCalls) {
 }
 
 TEST(Tuner, WhatIsOutStaysOutAndIsNotChosen) {
-  // After the short trials, where way 1 was far behind, way 0 is as slow.
+  // After the short trials, where way 1 was hopeless, way 0 is as slow.
   int calls = 0;
   Job job(1, 2, [&](size_t, size_t way, uint64_t) { return way == 0 && ++calls <= kBrief ? 1e-4 : 3.2e-4; });
   EXPECT_LE(count(job.run_trials(), 1), kBrief);
@@ -122,7 +122,7 @@ TEST(Tuner, ShortCallsHaveLongTrialsAndLongCallsShortOnes) {
   constexpr size_t kShort = 2 * kBrief + 1;
   constexpr int kUntimed = Tuner::kMostCalls / Tuner::kCallsPerUntimed;
   EXPECT_EQ(calls_of(1e-5), 2U * Tuner::kRounds * (kUntimed + Tuner::kMostCalls) + kShort);
-  EXPECT_LE(calls_of(5e-3), 2U * Tuner::kRounds * (1 + Tuner::kFewestCalls) + kShort);
+  EXPECT_LE(calls_of(8e-3), 2U * Tuner::kRounds * (1 + Tuner::kFewestCalls) + kShort);
   EXPECT_LE(calls_of(5e-2), kShort);
 }
 
@@ -165,6 +165,16 @@ TEST(Tuner, AccidentsInAnEighthOfTheCallsDoNotCount) {
   static_cast<void>(job.run_trials());
   EXPECT_EQ(job.run(1), std::vector<size_t>({1}));
   EXPECT_NEAR(job.tuner().time_s(1), 2e-5, 1e-6);
+}
+
+TEST(Tuner, LongCallsInTurnWithShortOnesAreNoAccidents) {
+  // Seen with "direct" in a lab: a rank that is late has a short call after each long one. Way 1 is slower.
+  Job job(2, 2, [](size_t rank, size_t way, uint64_t call) {
+    return way == 0 ? 1e-4 : (call + rank) % 2 == 0 ? 1.9e-4 : 2.2e-5;
+  });
+  static_cast<void>(job.run_trials());
+  EXPECT_EQ(job.run(1), std::vector<size_t>({0}));
+  EXPECT_NEAR(job.tuner().time_s(1), 1.06e-4, 4e-6);
 }
 
 TEST(Tuner, AWayOfShortCallsTakesThePlaceOfOneOfLongCalls) {

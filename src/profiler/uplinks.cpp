@@ -155,7 +155,15 @@ double UplinkSurvey::unlimited(const std::vector<int>& rack, Direction direction
   return std::min(nics(rack, direction), nics(others, opposite(direction)));
 }
 
-double UplinkSurvey::capacity(const std::vector<int>& rack, Direction direction) const {
+/// Of two racks the same flows cross one's way out and the other's way in, and measurements rather fall short than
+/// exceed.
+double UplinkSurvey::capacity(const Clusters& racks, size_t rack, Direction direction) const {
+  const double own = measured(racks[rack], direction);
+  const bool twice = racks.size() == 2 && racks[0].size() > 1 && racks[1].size() > 1;
+  return twice ? std::max(own, measured(racks[1 - rack], opposite(direction))) : own;
+}
+
+double UplinkSurvey::measured(const std::vector<int>& rack, Direction direction) const {
   if (rack.size() == 1) {
     return nics(rack, direction);
   }
@@ -167,8 +175,8 @@ double UplinkSurvey::capacity(const std::vector<int>& rack, Direction direction)
 bool UplinkSurvey::differ(const Clusters& racks) const {
   for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
     std::vector<double> capacities;
-    for (const auto& rack : racks) {
-      capacities.push_back(capacity(rack, direction));
+    for (size_t rack = 0; rack < racks.size(); ++rack) {
+      capacities.push_back(capacity(racks, rack, direction));
     }
     const auto [least, most] = std::minmax_element(capacities.begin(), capacities.end());
     if (*most > kUneven * *least) {
@@ -185,7 +193,7 @@ std::vector<double> UplinkSurvey::weights(const Clusters& racks, size_t rack, Di
   const bool fitted = again && racks.size() > 2 && differ(racks);
   std::vector<double> limits(racks.size());
   for (size_t other = 0; fitted && other < racks.size(); ++other) {
-    limits[other] = other == rack ? 0 : capacity(racks[other], back);
+    limits[other] = other == rack ? 0 : capacity(racks, other, back);
   }
   const std::vector<double> shares = fair_shares(nics(racks[rack], direction), limits);
   std::vector<double> weights(hosts_.size());
@@ -208,12 +216,13 @@ std::optional<std::vector<cost::InferredRack>> UplinkSurvey::racks() const {
   }
   std::vector<cost::InferredRack> racks;
   bool any = false;
-  for (const auto& hosts : found()) {
+  const Clusters clusters = found();
+  for (size_t i = 0; i < clusters.size(); ++i) {
     cost::InferredRack& rack = racks.emplace_back();
-    rack.hosts = hosts;
+    rack.hosts = clusters[i];
     const auto limit = [&](Direction direction) {
-      const double measured = hosts.size() > 1 ? capacity(hosts, direction) : 0;
-      return measured < RackFinder::kSlow * unlimited(hosts, direction) ? measured : 0;
+      const double of_uplink = rack.hosts.size() > 1 ? capacity(clusters, i, direction) : 0;
+      return of_uplink < RackFinder::kSlow * unlimited(rack.hosts, direction) ? of_uplink : 0;
     };
     rack.egress_bytes_per_s = limit(Direction::kEgress);
     rack.ingress_bytes_per_s = limit(Direction::kIngress);

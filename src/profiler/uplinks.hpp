@@ -52,7 +52,8 @@ class UplinkSurvey {
   [[nodiscard]] Clusters found() const;
   [[nodiscard]] std::string uplink_name(const std::vector<int>& rack, Direction direction) const;
   [[nodiscard]] std::vector<Probe> capacity_probes(const Clusters& racks, bool again);
-  [[nodiscard]] double capacity(const std::vector<int>& rack, Direction direction) const;
+  [[nodiscard]] double capacity(const Clusters& racks, size_t rack, Direction direction) const;
+  [[nodiscard]] double measured(const std::vector<int>& rack, Direction direction) const;
   [[nodiscard]] bool has(const std::string& probe) const;
   /// What the hosts of a rack could do together if nothing but NICs were a limit.
   [[nodiscard]] double unlimited(const std::vector<int>& rack, Direction direction) const;

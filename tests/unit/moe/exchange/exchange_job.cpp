@@ -4,35 +4,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <mutex>
 #include <sstream>
 
 #include "reference_routing.hpp"
+#include "row_check.hpp"
 
 namespace banyan::moe::testing {
 namespace {
 
 constexpr std::byte kGuard{0xE7};
-
-/// Complaints of all ranks.
-class Complaints {
- public:
-  void expect(bool right, const std::string& text) {
-    if (!right) {
-      const std::lock_guard lock(mutex_);
-      text_ += text + "\n";
-    }
-  }
-  [[nodiscard]] const std::string& text() const { return text_; }
-
- private:
-  std::mutex mutex_;
-  std::string text_;
-};
-
-std::byte scale_byte(size_t rank, size_t token, size_t position) {
-  return static_cast<std::byte>(rank * 37 + token * 11 + position * 3 + 1);
-}
 
 /// Rank 1 has none to give.
 std::vector<std::byte> note_of(const Job& job, size_t rank) {
@@ -60,7 +40,8 @@ class Side {
         mover_(group_, job.progress_thread),
         row_bytes_(job.hidden * device::element_bytes(job.dtype)),
         capacity_(capacity_of(job, group_)),
-        routings_(kept_routings(job, group_)) {
+        routings_(kept_routings(job, group_)),
+        row_check_(job, group_, routings_, capacity_, rank_, complaints) {
     expect(handle_.capacity() == capacity_.value_or(0), "capacity " + std::to_string(handle_.capacity()));
   }
 
@@ -130,7 +111,7 @@ class Side {
     rows_ = step.rows;
     row_scales_ = step.row_scales;
     expect(rows_.back() == kGuard && row_scales_.back() == kGuard, "dispatch wrote behind its buffers");
-    check_rows(chunk);
+    row_check_.check(number, chunk, rows_, row_scales_);
     compute(chunk);
     step.rows = rows_;
     step.combine = mover_.start(make_combine(
@@ -171,83 +152,6 @@ class Side {
     }
   }
 
-  /// Every row of the layout is what the definition says.
-  void check_rows(const Handle::Chunk& chunk) {
-    const auto& local = group_.map().experts_of(static_cast<int>(rank_));
-    std::vector<char> seen(chunk.layout.rows);
-    std::vector<size_t> counts(local.size());
-    size_t flat = 0;
-    for (size_t source = 0; source < job_.size(); ++source) {
-      const auto values = token_values(job_, source);
-      size_t number = 0;
-      const size_t all = job_.tokens[source];
-      const size_t chunk_number = static_cast<size_t>(&chunk - handle_.chunks().data());
-      const size_t last = all * (chunk_number + 1) / job_.num_chunks;
-      std::vector<size_t> in_slots(local.size());
-      for (size_t token = all * chunk_number / job_.num_chunks; token < last; ++token) {
-        const auto picks = picks_of(source, token);
-        size_t rows_here = 0;
-        for (const Pick& pick : picks) {
-          if (pick.rank != static_cast<int>(rank_)) {
-            continue;
-          }
-          const auto expert = static_cast<size_t>(pick.local_expert);
-          ++counts[expert];
-          size_t place = 0;
-          if (job_.layout == LayoutKind::kExpertMajor) {
-            place = capacity_ && job_.scope == CapacityScope::kPerRank
-                        ? chunk.layout.expert_begin[expert] + source * *capacity_ + in_slots[expert]
-                        : chunk.layout.expert_begin[expert] + counts[expert] - 1;
-            ++in_slots[expert];
-          } else if (job_.dedup == Dedup::kNone || rows_here == 0) {
-            place = job_.layout == LayoutKind::kFlat ? flat++ : source * job_.most_tokens() + number++;
-          } else {
-            continue;
-          }
-          ++rows_here;
-          check_row(place, source, token, values);
-          seen[place] = 1;
-        }
-      }
-    }
-    expect(counts == chunk.layout.expert_counts, "expert counts");
-    check_slots(chunk);
-    for (size_t row = 0; row < seen.size(); ++row) {
-      const std::byte* data = rows_.data() + row * row_bytes_;
-      expect(seen[row] != 0 || std::all_of(data, data + row_bytes_, [](std::byte b) { return b == std::byte{0}; }),
-             "unused row " + std::to_string(row) + " is not zero");
-    }
-  }
-
-  /// Experts have as many rows as their slots, in steps of the alignment.
-  void check_slots(const Handle::Chunk& chunk) {
-    if (!capacity_ || job_.layout != LayoutKind::kExpertMajor) {
-      return;
-    }
-    const size_t slots = *capacity_ * (job_.scope == CapacityScope::kGlobal ? 1 : job_.size());
-    const size_t rows = (slots + job_.alignment - 1) / job_.alignment * job_.alignment;
-    for (size_t expert = 0; expert < chunk.layout.expert_counts.size(); ++expert) {
-      expect(chunk.layout.expert_begin[expert + 1] - chunk.layout.expert_begin[expert] == rows, "slots");
-    }
-  }
-
-  void check_row(size_t place, size_t source, size_t token, const std::vector<float>& values) {
-    const std::string where =
-        "row " + std::to_string(place) + ", token " + std::to_string(token) + " of rank " + std::to_string(source);
-    const auto got = loaded(job_.dtype, rows_.data() + place * row_bytes_, job_.hidden);
-    expect(std::equal(got.begin(), got.end(), values.begin() + static_cast<std::ptrdiff_t>(token * job_.hidden)),
-           where);
-    for (size_t at = 0; at < job_.scale_bytes; ++at) {
-      expect(row_scales_[place * job_.scale_bytes + at] == scale_byte(source, token, at), where + ": scales");
-    }
-  }
-
-  /// The picks of any rank's token that are kept.
-  std::vector<Pick> picks_of(size_t source, size_t token) {
-    const auto picks = routings_[source].of(token);
-    return {picks.begin(), picks.end()};
-  }
-
   /// Runs the experts; where rows are a rank's, also the sum that the caller owes.
   void compute(const Handle::Chunk& chunk) {
     const auto& local = group_.map().experts_of(static_cast<int>(rank_));
@@ -285,6 +189,7 @@ class Side {
   std::vector<Step> steps_;
   std::optional<size_t> capacity_;
   std::vector<Routing> routings_;
+  RowCheck row_check_;
 };
 
 }  // namespace

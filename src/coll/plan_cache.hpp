@@ -43,7 +43,6 @@ class PlanCache {
   /// After the communicator's tree or model changed.
   void clear();
 
-  [[nodiscard]] size_t num_rails() const;
   [[nodiscard]] planner::Situation situation() const;
   /// The algorithm that the caller names, else the environment, else the tuning file. `block_bytes`: per pair; nullopt:
   /// an all-to-all-v.
@@ -63,6 +62,7 @@ class PlanCache {
     }
   };
 
+  [[nodiscard]] size_t num_rails() const;
   [[nodiscard]] Place place() const;
   [[nodiscard]] Compile compile_of(std::optional<size_t> block_bytes) const;
   [[nodiscard]] Kept make_uniform(size_t block_bytes, const Options& options);

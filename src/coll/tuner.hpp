@@ -12,18 +12,18 @@ namespace banyan::coll {
 /// rank's last trial took. A value; one per kind of call.
 ///
 /// Way 0 is the model's choice. A trial is a few calls of one way in a row; its time is the mean of all but the first
-/// ones, and of many calls also without those that look like accidents, at the slowest rank (a rank that is late finds
-/// others' data there and has a short call, so the shortest means nothing, and the longest are no accidents as long as
-/// they are but a few times the others). First each way has a short
-/// trial. Those that are hopeless in it are out; the others have up to five rounds of longer ones, each held against
-/// way 0's of the same round, since times that are measured together share what disturbs them (what is only far behind
-/// stays in: the first calls of a way may be slow, or fast where buffers of the network take what wires will not). Who
-/// is clearly faster than way 0 in at least four of the rounds may take its place (clearly, since a caller who computes
-/// between start and wait hides what a way takes; the way in use must only be faster, in three), and who no longer can
-/// is tried no further: neither accidents nor luck in one round decide. The fastest of these is used until the next
-/// trials. Of long calls, where mostly the wires decide and trials of slow ways cost most, the short trials are all,
-/// and only what is far faster takes way 0's place. The first calls after trials check them: if they take far more or
-/// less than the trials said, something disturbed those, and they are made again. Trials come ever more seldom, and
+/// ones, and of many calls also without those that look like accidents, at the slowest rank (a rank that is late
+/// finds others' data there and has a short call, so the shortest means nothing, and the longest are no accidents
+/// as long as they are but a few times the others). First each way has a short trial. Those that are hopeless in it
+/// are out; the others have up to five rounds of longer ones, each held against way 0's of the same round, since
+/// times that are measured together share what disturbs them (what is only far behind stays in: the first calls of
+/// a way may be slow, or fast where buffers of the network take what wires will not). Who is clearly faster than
+/// way 0 in at least four of the rounds may take its place (clearly, since a caller who computes between start and
+/// wait hides what a way takes; the way in use must only be faster, in three), and who no longer can is tried no
+/// further: neither accidents nor luck in one round decide. The fastest of these is used until the next trials. Of
+/// long calls, where mostly the wires decide and trials of slow ways cost most, the short trials are all, and only
+/// what is far faster takes way 0's place. The first calls after trials check them: if they take far more or less
+/// than the trials said, something disturbed those, and they are made again. Trials come ever more seldom, and
 /// never take more than a small part of the calls; the first of them leave out what was far behind. So a wrong
 /// prediction costs a few calls, and a change is noticed.
 class Tuner {

@@ -175,8 +175,8 @@ double UplinkSurvey::measured(const std::vector<int>& rack, Direction direction)
 bool UplinkSurvey::differ(const Clusters& racks) const {
   for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
     std::vector<double> capacities;
-    for (size_t rack = 0; rack < racks.size(); ++rack) {
-      capacities.push_back(capacity(racks, rack, direction));
+    for (const auto& rack : racks) {
+      capacities.push_back(measured(rack, direction));
     }
     const auto [least, most] = std::minmax_element(capacities.begin(), capacities.end());
     if (*most > kUneven * *least) {
@@ -193,7 +193,7 @@ std::vector<double> UplinkSurvey::weights(const Clusters& racks, size_t rack, Di
   const bool fitted = again && racks.size() > 2 && differ(racks);
   std::vector<double> limits(racks.size());
   for (size_t other = 0; fitted && other < racks.size(); ++other) {
-    limits[other] = other == rack ? 0 : capacity(racks, other, back);
+    limits[other] = other == rack ? 0 : measured(racks[other], back);
   }
   const std::vector<double> shares = fair_shares(nics(racks[rack], direction), limits);
   std::vector<double> weights(hosts_.size());

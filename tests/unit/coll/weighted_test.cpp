@@ -5,15 +5,16 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include <mutex>
 #include <random>
 
 #include "base/error.hpp"
+#include "complaints.hpp"
 #include "rank_threads.hpp"
 
 namespace banyan::coll {
 namespace {
 
+using testing::Complaints;
 using testing::consecutive;
 using testing::HostList;
 using testing::run_ranks;
@@ -30,20 +31,6 @@ struct Job {
   Overflow overflow = Overflow::kDrop;
   std::string algorithm;
   comm::Settings settings;
-};
-
-/// Complaints of all ranks.
-class Complaints {
- public:
-  void add(const std::string& text) {
-    const std::lock_guard lock(mutex_);
-    text_ += text + "\n";
-  }
-  [[nodiscard]] const std::string& text() const { return text_; }
-
- private:
-  std::mutex mutex_;
-  std::string text_;
 };
 
 constexpr std::byte kGuard{0xE7};

@@ -2,30 +2,16 @@
 #pragma once
 
 #include <cstddef>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "complaints.hpp"
 #include "exchange_job.hpp"
 
 namespace banyan::moe::testing {
 
-/// Complaints of all ranks.
-class Complaints {
- public:
-  void expect(bool right, const std::string& text) {
-    if (!right) {
-      const std::lock_guard lock(mutex_);
-      text_ += text + "\n";
-    }
-  }
-  [[nodiscard]] const std::string& text() const { return text_; }
-
- private:
-  std::mutex mutex_;
-  std::string text_;
-};
+using banyan::testing::Complaints;
 
 /// Byte of a token's scales.
 [[nodiscard]] std::byte scale_byte(size_t rank, size_t token, size_t position);

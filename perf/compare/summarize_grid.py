@@ -136,7 +136,7 @@ def lines_of(result):
 
 def main(arguments=None):
     """The grid's summary."""
-    return run(arguments, sys.modules[__name__], "banyan-grid-1")
+    return run(arguments, sys.modules[__name__], "banyan-grid-1", key=("lab", "traffic", "size_bytes"))
 
 
 if __name__ == "__main__":

@@ -150,20 +150,38 @@ def lines_of(result):
     )
 
 
-def run(arguments, module, file_format):
-    """Reads, prints and writes what a summary's module makes of points: HEAD, summarize, texts, totals, lines_of."""
+def latest(rows, key):
+    """(rows, the last one of each point, in the order of the first ones; pairs of rows, one and what replaced it)."""
+    kept, again = {}, []
+    for row in rows:
+        point = tuple(row[name] for name in key)
+        if point in kept:
+            again.append((kept[point], row))
+        kept[point] = row
+    return list(kept.values()), again
+
+
+def run(arguments, module, file_format, key=()):
+    """Reads, prints and writes what a summary's module makes of points: HEAD, summarize, texts, totals, lines_of.
+    key: what of a row names its point; of those that stand in several files the last counts, and both are shown."""
     parser = argparse.ArgumentParser(description=module.__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", help="files of mpi_compare -J; unexpanded patterns are skipped")
     parser.add_argument("--out", help="write the rows and totals as JSON")
     options = parser.parse_args(arguments)
     points, bad = read_points([path for path in options.files if "*" not in path])
-    rows = [module.summarize(label, point) for label, point in points]
+    rows, again = [module.summarize(label, point) for label, point in points], []
+    if key:
+        rows, again = latest(rows, key)
     result = module.totals(rows)
     print(table(module.HEAD, [module.texts(row) for row in rows]))
     print(module.lines_of(result))
+    for before, after in again:
+        print("measured again, only the second counts:")
+        print(table(module.HEAD, [module.texts(before), module.texts(after)]))
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:
-            json.dump({"format": file_format, "totals": result, "rows": rows}, file, indent=1)
+            content = {"format": file_format, "totals": result, "rows": rows, "before": [before for before, _ in again]}
+            json.dump(content, file, indent=1)
     return 1 if bad or not rows or result["wrong_bytes"] else 0
 
 

@@ -11,6 +11,8 @@ usage: sweep.sh [OPTIONS]                                     (as root; docs/per
   --bundle DIR    programs and libraries packed by pack.sh, for a machine without the build's packages
   --out DIR       where profiles, JSON files and the summary go (default out/sweep)
   --grid          the grid of traffics, sizes and shapes, with Banyan's choice against its own algorithms
+  --again FILE    of --grid: only the points that miss a bar in this summary of an earlier run, each in a new job and
+                  with a new profile; then: summarize_grid.py OLD FILES NEW FILES, where the last of a point counts
   --labs LIST     comma separated names out of those of --list (default: all; of --grid: those of the grid)
   --modes LIST    out of uniform,small-v,moe (default: all); of --grid: uniform,zipf,moe,hot,zeros
   --budget-s N    start nothing new after N seconds; what was left out is named (default: no limit)
@@ -65,10 +67,10 @@ mode_options() {
   esac
 }
 
-# LAB MODE SIZE, the largest: the grid's traffics, and the algorithms that Banyan's choice is held against.
+# LAB MODE SMALLEST LARGEST: the grid's traffics, and the algorithms that Banyan's choice is held against.
 add_grid_options() {
   [[ $2 == uniform ]] || options+=(--gen "$2")
-  options+=(-b 16 -e "$3" -f 16 --round-ms 8 --point-s 1.5 --steady 3)
+  options+=(-b "$3" -e "$4" -f 16 --round-ms 8 --point-s 1.5 --steady 3)
   local algorithm
   for algorithm in direct 'hierarchical(rail)' 'hierarchical(node)' 'bruck(2)'; do
     options+=(--algorithm "$algorithm")
@@ -77,13 +79,14 @@ add_grid_options() {
 }
 
 build=$root/build/release bundle='' out=out/sweep chosen='' modes=''
-budget_s=0 rounds=11 profile_s=8 with_banyan=1 with_mpich=1 grid=0
+budget_s=0 rounds=11 profile_s=8 with_banyan=1 with_mpich=1 grid=0 again=''
 while (($#)); do
   case $1 in
     --build) build=$2 && shift 2 ;;
     --bundle) bundle=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
     --grid) grid=1 && shift ;;
+    --again) again=$2 && shift 2 ;;
     --labs) chosen=$2 && shift 2 ;;
     --modes) modes=$2 && shift 2 ;;
     --budget-s) budget_s=$2 && shift 2 ;;
@@ -152,8 +155,8 @@ stop_mpich() {
   mpich_pid=
 }
 
-run_mode() { # LAB MODE
-  local options=(--lab-json "$out/$1.lab.json" --rounds "$rounds" --label "$1" -J "$out/$1.$2.json")
+run_mode() { # LAB MODE [SIZE, of the grid: this one alone]
+  local options=(--lab-json "$out/$1.lab.json" --rounds "$rounds" --label "$1" -J "$out/$1.${3:+$3.}$2.json")
   if ((with_banyan)); then
     options+=(--profile "$out/$1.profile.json")
   else
@@ -163,34 +166,52 @@ run_mode() { # LAB MODE
   if ((!grid)); then
     # shellcheck disable=SC2207  # a list of words
     options+=(--bars $(mode_options "$2"))
+  elif [[ -n ${3:-} ]]; then
+    add_grid_options "$1" "$2" "$3" "$3"
   elif [[ $1 == *10g ]]; then
-    add_grid_options "$1" "$2" 1m
+    add_grid_options "$1" "$2" 16 1m
   else # 1 MiB takes seconds
-    add_grid_options "$1" "$2" 64k
+    add_grid_options "$1" "$2" 16 64k
   fi
   ((budget_s == 0)) || options+=(--budget-s "$((budget_s - SECONDS))")
   run_mpi "$compare" "${options[@]}"
 }
 
+# What is measured in a lab, a line each: MODE, or with --again MODE SIZE.
+runs_of() { # LAB
+  if [[ -n $again ]]; then
+    awk -v lab="$1" '$1 == lab { print $2, $3 }' <<<"$missed"
+  else
+    tr , '\n' <<<"$modes"
+  fi
+}
+
 run_lab() { # NAME OPTIONS...
-  local name=$1 mode status=0
+  local name=$1 mode size status=0
   shift
   lab up "$@" >&2
   lab describe --json >"$out/$name.lab.json"
   ((!with_banyan)) || measure_profile "$name" "$profile_s" || return 1
   start_mpich "$name"
-  for mode in ${modes//,/ }; do
+  while read -r mode size <&3; do
     if spent; then
-      say "$name $mode: left out, $budget_s s are spent"
+      say "$name $mode${size:+ $size}: left out, $budget_s s are spent"
       continue
     fi
-    run_mode "$name" "$mode" || status=1
-  done
+    run_mode "$name" "$mode" "$size" || status=1
+  done 3< <(runs_of "$name")
   stop_mpich
   lab down
   return $status
 }
 
+missed=''
+if [[ -n $again ]]; then
+  ((grid)) || die "--again is for --grid"
+  missed=$(python3 "$root/perf/compare/missed_points.py" "$again") || exit 2
+  [[ -n $missed ]] || die "no point of $again misses a bar"
+  chosen=$(awk '{ print $1 }' <<<"$missed" | sort -u | paste -sd,)
+fi
 find_programs
 forward_variables
 mkdir -p "$out"

@@ -12,6 +12,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "perf" / "compare"))
 
+import missed_points  # noqa: E402
 import summarize_grid  # noqa: E402
 
 
@@ -20,7 +21,7 @@ def point(auto_s, others_s, mpi_s=300e-6, bound_s=90e-6, predicted=1.0, share=0.
     ours = [{"name": "banyan:auto", "median_s": auto_s, "plan": {"algorithm": "direct"}}]
     ours += [{"name": f"banyan:{name}", "median_s": time_s, "plan": {"algorithm": name}} for name, time_s in others_s.items()]
     return {
-        "size_bytes": 512, "traffic": "moe seed 1", "kind": kind, "best_mpi": "openmpi:linear", "bound_s": bound_s,
+        "traffic": "moe seed 1", "kind": kind, "best_mpi": "openmpi:linear", "bound_s": bound_s,
         "predicted_ratio": predicted, "wrong_bytes": wrong, "busiest_rank_share": share,
         "candidates": [{"name": "openmpi:linear", "median_s": mpi_s}, *ours],
     }  # fmt: skip
@@ -28,7 +29,8 @@ def point(auto_s, others_s, mpi_s=300e-6, bound_s=90e-6, predicted=1.0, share=0.
 
 class GridTest(unittest.TestCase):
     def run_on(self, *points):
-        """(exit status, stdout, totals)."""
+        """(exit status, stdout, totals). Points that have no size get different ones."""
+        points = [{"size_bytes": 512 + number, **case} for number, case in enumerate(points)]
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "a.json"
             file.write_text(json.dumps({"format": "banyan-compare-1", "label": "4x4-1g", "points": list(points)}))
@@ -78,6 +80,29 @@ class GridTest(unittest.TestCase):
         self.assertAlmostEqual(totals["geometric_mean_speedup"], 1.2)
         self.assertIn("mpich:nb", text)
         self.assertEqual((totals["with_mpich"], totals["mpich_best"]), (1, 1))
+
+    def test_of_a_point_measured_again_the_last_counts_and_both_are_shown(self):
+        before, after, other = (point(time_s, {"direct": 100e-6}, mpi_s=160e-6, kind="other-v") for time_s in (125e-6, 104e-6, 1e-4))
+        before["size_bytes"] = after["size_bytes"] = 16
+        _, text, totals = self.run_on(before, other, after)
+        self.assertEqual((totals["points"], totals["passed"]), (2, 2))
+        self.assertAlmostEqual(totals["regret_most"], 0.04)
+        self.assertIn("measured again", text)
+        self.assertIn("125.0", text)
+
+    def test_points_that_miss_a_bar_are_named(self):
+        far, slow, good = point(120e-6, {"rail": 100e-6}, kind="other-v"), point(1e-4, {}, mpi_s=9e-5), point(1e-4, {})
+        far["size_bytes"], slow["size_bytes"], good["size_bytes"] = 16, 32, 64
+        with tempfile.TemporaryDirectory() as folder:
+            file, summary = pathlib.Path(folder) / "a.json", pathlib.Path(folder) / "summary.json"
+            file.write_text(json.dumps({"format": "banyan-compare-1", "label": "4x4-1g", "points": [far, slow, good]}))
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+                summarize_grid.main([str(file), "--out", str(summary)])
+                out.truncate(out.seek(0))
+                self.assertEqual(missed_points.main([str(summary)]), 0)
+                self.assertEqual(missed_points.main([str(file)]), 2)  # no summary
+            self.assertEqual(out.getvalue(), "4x4-1g moe 16\n4x4-1g moe 32\n")
 
     def test_wrong_bytes_and_odd_files_are_failures(self):
         self.assertEqual(self.run_on(point(1e-4, {}))[0], 0)

@@ -40,6 +40,7 @@ constexpr std::array kVariables = {
              "1: a rank sends over one network, that of its place in its host, instead of over all."},
     Variable{"BANYAN_PLUGIN_PATH", "", "Colon separated folders searched for plugins before the installed one."},
     Variable{"BANYAN_PMIX_LIBRARY", "libpmix.so.2", "PMIx library to load under launchers that offer PMIx."},
+    Variable{"BANYAN_PRELOAD", "on", "Of the LD_PRELOAD libraries: on, or off to leave all calls to MPI."},
     Variable{"BANYAN_PROFILE", "", "Measured profile to use, a file written by banyan-profile."},
     Variable{"BANYAN_RAILS", "0",
              "Messages to other hosts are spread over at most this many networks that join all hosts; 0: all."},

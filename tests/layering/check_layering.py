@@ -44,6 +44,7 @@ WRAPPED = [
     (re.compile(r"^(ucp|uct|ucs)/"), ("plugins/transport/ucx/", "tests/plugins/ucx/")),
     (re.compile(r"^nccl"), ("plugins/transport/nccl/", "plugins/preload/nccl/", "perf/compare/")),
     (re.compile(r"^mpi\.h"), ("perf/compare/", "plugins/preload/mpi/", "docs/examples/", "tests/perf/", "tests/lab/",
+                               "tests/plugins/preload/",
                                "tools/lab/selftest/")),
     (re.compile(r"^cuda"), ("plugins/device/cuda/", "plugins/transport/nccl/", "plugins/preload/nccl/")),
     (re.compile(r"^sodium"), ("src/bootstrap/", "tests/unit/bootstrap/")),

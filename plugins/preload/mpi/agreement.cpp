@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mpi/agreement.hpp"
+
+#include <climits>
+#include <cstdlib>
+
+#include "mpi/failure.hpp"
+
+namespace banyan::preload {
+namespace {
+
+/// An MPI program may keep a rank waiting for as long as it likes.
+constexpr double kNoDeadline_s = 1e9;
+constexpr int kCauseBytes = 512;
+
+}  // namespace
+
+Agreement::Agreement(MPI_Comm comm) : comm_(comm) {
+  check_mpi(PMPI_Comm_rank(comm, &rank_), "MPI_Comm_rank");
+  check_mpi(PMPI_Comm_size(comm, &size_), "MPI_Comm_size");
+}
+
+bool Agreement::all_vote(Vote mine) {
+  const auto vote = static_cast<int64_t>(mine);
+  const int64_t extremes[2] = {vote, -vote};
+  int64_t least[2] = {};
+  check_mpi(PMPI_Allreduce(extremes, least, 2, MPI_INT64_T, MPI_MIN, comm_), "MPI_Allreduce");
+  over_ = least[0] != -least[1];
+  return !over_;
+}
+
+int Agreement::allgather(const void* sendbuf, void* recvbuf, size_t size, void* context) {
+  auto& self = *static_cast<Agreement*>(context);
+  try {
+    if (size > INT_MAX || !self.all_vote(Vote::kGathers)) {
+      return 1;
+    }
+    const int bytes = static_cast<int>(size);
+    return PMPI_Allgather(sendbuf, bytes, MPI_BYTE, recvbuf, bytes, MPI_BYTE, self.comm_) != MPI_SUCCESS ? 1 : 0;
+  } catch (const Failure&) {
+    return 1;
+  }
+}
+
+banyan_comm* Agreement::make() {
+  banyan_comm_config config = BANYAN_COMM_CONFIG_INIT;
+  if (std::getenv("BANYAN_TIMEOUT_S") == nullptr) {
+    config.timeout_s = kNoDeadline_s;
+  }
+  banyan_comm* made = nullptr;
+  const bool ok = banyan_comm_create(rank_, size_, allgather, this, &config, &made) == BANYAN_OK;
+  const std::string text = ok || over_ ? "" : banyan_last_error();
+  const bool all_made = !over_ && all_vote(ok ? Vote::kMade : Vote::kFailed) && ok;
+  if (all_made) {
+    return made;
+  }
+  share_cause(text);
+  if (ok) {
+    banyan_comm_abort(made, cause_.c_str());  // so that destroying it waits for nobody
+    banyan_comm_destroy(made);
+  }
+  return nullptr;
+}
+
+void Agreement::share_cause(const std::string& mine) {
+  const int bid = mine.empty() ? size_ : rank_;
+  int first = size_;
+  check_mpi(PMPI_Allreduce(&bid, &first, 1, MPI_INT, MPI_MIN, comm_), "MPI_Allreduce");
+  if (first == size_) {
+    cause_ = "the ranks differ in how they make it";
+    return;
+  }
+  std::string text = mine;
+  text.resize(kCauseBytes);
+  check_mpi(PMPI_Bcast(text.data(), kCauseBytes, MPI_CHAR, first, comm_), "MPI_Bcast");
+  cause_ = "rank " + std::to_string(first) + ": " + text.c_str();
+}
+
+}  // namespace banyan::preload

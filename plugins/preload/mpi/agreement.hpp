@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <banyan/banyan.h>
+#include <mpi.h>
+
+#include <cstdint>
+#include <string>
+
+namespace banyan::preload {
+
+/// How the ranks of an MPI communicator make a Banyan communicator that all of them have, or none. One thread.
+class Agreement {
+ public:
+  explicit Agreement(MPI_Comm comm);
+
+  /// Collective. The communicator, or nullptr on every rank; cause() then says why. A rank that fails early still takes
+  /// part until all know, so no rank waits for it in another collective operation.
+  banyan_comm* make();
+
+  /// Of a failure, with the rank that it began on; the same on every rank.
+  [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
+
+ private:
+  enum class Vote : int64_t { kFailed, kGathers, kMade };
+
+  static int allgather(const void* sendbuf, void* recvbuf, size_t size, void* context);
+  bool all_vote(Vote mine);
+  void share_cause(const std::string& mine);
+
+  MPI_Comm comm_;
+  int rank_ = 0;
+  int size_ = 0;
+  bool over_ = false;  ///< the ranks know that they differ; there are no more votes
+  std::string cause_;
+};
+
+}  // namespace banyan::preload

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <banyan/banyan.h>
+#include <mpi.h>
+
+#include <cstdint>
+
+#include "mpi/blocks.hpp"
+
+namespace banyan::preload {
+
+/// The Banyan communicator of an MPI communicator, kept with that as an attribute. One thread at a time, as MPI asks of
+/// the collective calls of a communicator.
+class Counterpart {
+ public:
+  /// Collective over `owner`, which must be an intra-communicator: all ranks get a usable counterpart, or none does.
+  explicit Counterpart(MPI_Comm owner);
+  /// Of a communicator whose calls are MPI's.
+  Counterpart() = default;
+  Counterpart(const Counterpart&) = delete;
+  Counterpart& operator=(const Counterpart&) = delete;
+
+  [[nodiscard]] bool usable() const noexcept { return comm_ != nullptr; }
+  [[nodiscard]] banyan_comm* comm() const noexcept { return comm_; }
+  [[nodiscard]] int rank() const noexcept { return rank_; }
+  [[nodiscard]] int size() const noexcept { return size_; }
+  /// Whether the ranks of this host outnumber its cores, so that a waiting rank had better give way.
+  [[nodiscard]] bool yields() const noexcept { return yields_; }
+  /// What the calls of this counterpart send and receive, for exchange() to use again.
+  [[nodiscard]] Blocks& send() noexcept { return send_; }
+  [[nodiscard]] Blocks& recv() noexcept { return recv_; }
+  /// A number that the ranks of this counterpart have alike, and that no other counterpart has.
+  [[nodiscard]] int64_t identity() const noexcept { return identity_; }
+
+  /// Frees the Banyan communicator: collective. Not usable afterwards.
+  void retire() noexcept;
+
+ private:
+  MPI_Comm owner_ = MPI_COMM_NULL;
+  banyan_comm* comm_ = nullptr;
+  int rank_ = 0;
+  int size_ = 0;
+  int64_t identity_ = 0;
+  bool yields_ = false;
+  Blocks send_, recv_;
+};
+
+}  // namespace banyan::preload

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mpi/exchange.hpp"
+
+#include <sched.h>
+
+#include <atomic>
+#include <memory>
+#include <new>
+
+#include "mpi/failure.hpp"
+
+namespace banyan::preload {
+namespace {
+
+/// Looks at the exchange between looks at MPI, and before the first: most exchanges of a host end within it.
+constexpr unsigned kRoundsBetweenMpi = 32;
+/// Looks at the exchange before the core is offered to others each time, when there are enough cores.
+constexpr unsigned kRoundsBeforeYield = 2000;
+
+std::atomic<uint64_t> exchanges = 0;
+
+struct FreeRequest {
+  void operator()(banyan_request* request) const noexcept { banyan_request_free(request); }
+};
+using Request = std::unique_ptr<banyan_request, FreeRequest>;
+
+void check(banyan_status status) {
+  if (status != BANYAN_OK) {
+    throw Failure(banyan_last_error());
+  }
+}
+
+Request prepare(banyan_comm* comm, const Blocks& send, const Blocks& recv, bool uniform) {
+  banyan_request* request = nullptr;
+  if (uniform) {
+    check(banyan_alltoall_init(comm, send.base(), recv.base(), send.bytes()[0], 1, nullptr, &request));
+  } else {
+    check(banyan_alltoallv_init(comm, send.base(), send.bytes().data(), send.offsets().data(), recv.base(),
+                                recv.bytes().data(), recv.offsets().data(), 1, nullptr, &request));
+  }
+  return Request(request);
+}
+
+/// MPI promises that a rank in a blocking call still serves what it began before: a peer may wait for just that before
+/// it comes to this exchange. A look for a message that nobody sends makes MPI progress.
+void let_mpi_progress(MPI_Comm local) {
+  int found = 0;
+  check_mpi(PMPI_Iprobe(0, 0, local, &found, MPI_STATUS_IGNORE), "MPI_Iprobe");
+}
+
+void run(banyan_request* request, bool yields, MPI_Comm local) {
+  check(banyan_request_start(request));
+  for (unsigned round = 1;; ++round) {
+    const banyan_status status = banyan_request_test(request);
+    if (status != BANYAN_IN_PROGRESS) {
+      check(status);
+      return;
+    }
+    if (round % kRoundsBetweenMpi == 0) {
+      let_mpi_progress(local);
+    }
+    if (yields || round > kRoundsBeforeYield) {
+      ::sched_yield();
+    }
+  }
+}
+
+void exchange_blocks(Counterpart& counterpart, const Call& call, MPI_Comm local) {
+  Blocks& send = counterpart.send();
+  Blocks& recv = counterpart.recv();
+  send.lay_out(call.send, counterpart.size(), call.in_place);
+  recv.lay_out(call.recv, counterpart.size(), false);
+  send.pack(local);
+  const Request request = prepare(counterpart.comm(), send, recv, call.uniform);
+  run(request.get(), counterpart.yields(), local);
+  recv.unpack(local);
+  send.clear();
+  recv.clear();
+}
+
+}  // namespace
+
+void exchange(Counterpart& counterpart, const Call& call, MPI_Comm local) {
+  try {
+    exchange_blocks(counterpart, call, local);
+  } catch (const Failure& failure) {
+    banyan_comm_abort(counterpart.comm(), failure.what());
+    throw;
+  } catch (const std::bad_alloc&) {
+    banyan_comm_abort(counterpart.comm(), "no memory for a copy of what is exchanged");
+    throw Failure("no memory for a copy of what is exchanged");
+  }
+  exchanges.fetch_add(1, std::memory_order_relaxed);
+}
+
+uint64_t num_exchanges() noexcept { return exchanges.load(std::memory_order_relaxed); }
+
+}  // namespace banyan::preload

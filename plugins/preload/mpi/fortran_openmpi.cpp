@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Open MPI's Fortran bindings call PMPI, not MPI, so a Fortran program's calls have to be met by their own names, those
+// of the compilers and that of `use mpi_f08`. No Fortran compiler is needed: an INTEGER is an MPI_Fint, and ierror may
+// be absent.
+#include <banyan/banyan.h>
+#include <mpi.h>
+
+// MPI_IN_PLACE and MPI_BOTTOM of Fortran are variables, known by their address; of programs in C they are absent.
+extern "C" {
+[[gnu::weak]] extern int mpi_fortran_in_place;
+[[gnu::weak]] extern int mpi_fortran_in_place_;
+[[gnu::weak]] extern int mpi_fortran_in_place__;
+[[gnu::weak]] extern int MPI_FORTRAN_IN_PLACE;
+[[gnu::weak]] extern int mpi_fortran_bottom;
+[[gnu::weak]] extern int mpi_fortran_bottom_;
+[[gnu::weak]] extern int mpi_fortran_bottom__;
+[[gnu::weak]] extern int MPI_FORTRAN_BOTTOM;
+}
+
+namespace banyan::preload {
+namespace {
+
+/// The C meaning of a Fortran buffer.
+void* buffer_of(void* buffer) {
+  if (buffer != nullptr && (buffer == &mpi_fortran_in_place_ || buffer == &mpi_fortran_in_place ||
+                            buffer == &mpi_fortran_in_place__ || buffer == &MPI_FORTRAN_IN_PLACE)) {
+    return MPI_IN_PLACE;
+  }
+  if (buffer != nullptr && (buffer == &mpi_fortran_bottom_ || buffer == &mpi_fortran_bottom ||
+                            buffer == &mpi_fortran_bottom__ || buffer == &MPI_FORTRAN_BOTTOM)) {
+    return MPI_BOTTOM;
+  }
+  return buffer;
+}
+
+/// The type that MPI ignores in a call in place may be anything there.
+MPI_Datatype send_type(const void* sendbuf, const MPI_Fint* type) {
+  return sendbuf == MPI_IN_PLACE ? MPI_DATATYPE_NULL : PMPI_Type_f2c(*type);
+}
+
+void give(MPI_Fint* ierror, int code) {
+  if (ierror != nullptr) {
+    *ierror = code;
+  }
+}
+
+}  // namespace
+}  // namespace banyan::preload
+
+using banyan::preload::buffer_of;
+using banyan::preload::give;
+using banyan::preload::send_type;
+
+extern "C" {
+
+BANYAN_API void mpi_alltoall_(void* sendbuf, const MPI_Fint* sendcount, const MPI_Fint* sendtype, void* recvbuf,
+                              const MPI_Fint* recvcount, const MPI_Fint* recvtype, const MPI_Fint* comm,
+                              MPI_Fint* ierror) {
+  void* const from = buffer_of(sendbuf);
+  give(ierror, MPI_Alltoall(from, *sendcount, send_type(from, sendtype), buffer_of(recvbuf), *recvcount,
+                            PMPI_Type_f2c(*recvtype), PMPI_Comm_f2c(*comm)));
+}
+
+BANYAN_API void mpi_alltoallv_(void* sendbuf, const MPI_Fint* sendcounts, const MPI_Fint* sdispls,
+                               const MPI_Fint* sendtype, void* recvbuf, const MPI_Fint* recvcounts,
+                               const MPI_Fint* rdispls, const MPI_Fint* recvtype, const MPI_Fint* comm,
+                               MPI_Fint* ierror) {
+  void* const from = buffer_of(sendbuf);
+  give(ierror, MPI_Alltoallv(from, sendcounts, sdispls, send_type(from, sendtype), buffer_of(recvbuf), recvcounts,
+                             rdispls, PMPI_Type_f2c(*recvtype), PMPI_Comm_f2c(*comm)));
+}
+
+using AlltoallOfFortran = decltype(mpi_alltoall_);
+using AlltoallvOfFortran = decltype(mpi_alltoallv_);
+
+BANYAN_API extern AlltoallOfFortran mpi_alltoall [[gnu::alias("mpi_alltoall_")]];
+BANYAN_API extern AlltoallOfFortran mpi_alltoall__ [[gnu::alias("mpi_alltoall_")]];
+BANYAN_API extern AlltoallOfFortran MPI_ALLTOALL [[gnu::alias("mpi_alltoall_")]];
+BANYAN_API extern AlltoallOfFortran mpi_alltoall_f08_ [[gnu::alias("mpi_alltoall_")]];
+BANYAN_API extern AlltoallvOfFortran mpi_alltoallv [[gnu::alias("mpi_alltoallv_")]];
+BANYAN_API extern AlltoallvOfFortran mpi_alltoallv__ [[gnu::alias("mpi_alltoallv_")]];
+BANYAN_API extern AlltoallvOfFortran MPI_ALLTOALLV [[gnu::alias("mpi_alltoallv_")]];
+BANYAN_API extern AlltoallvOfFortran mpi_alltoallv_f08_ [[gnu::alias("mpi_alltoallv_")]];
+
+}  // extern "C"

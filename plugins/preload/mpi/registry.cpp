@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mpi/registry.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+
+#include "mpi/failure.hpp"
+
+namespace banyan::preload {
+namespace {
+
+std::atomic<bool> made = false;
+
+}  // namespace
+
+Registry& registry() {
+  static Registry* const once = new Registry;
+  return *once;
+}
+
+bool has_registry() noexcept { return made; }
+
+Registry::Registry() {
+  // Not a duplicate: that would call the program's copy functions for attributes.
+  check_mpi(PMPI_Comm_split(MPI_COMM_SELF, 0, 0, &local_), "MPI_Comm_split");
+  check_mpi(PMPI_Comm_set_errhandler(local_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_comm_delete, &key_, this), "MPI_Comm_create_keyval");
+  // MPI_Finalize frees the attributes of MPI_COMM_SELF before it does anything else, while ranks may communicate.
+  int finalize_key = MPI_KEYVAL_INVALID;
+  check_mpi(PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_finalize, &finalize_key, this), "MPI_Comm_create_keyval");
+  check_mpi(PMPI_Comm_set_attr(MPI_COMM_SELF, finalize_key, nullptr), "MPI_Comm_set_attr");
+  made = true;
+}
+
+Counterpart* Registry::find(MPI_Comm comm) const {
+  void* value = nullptr;
+  int found = 0;
+  check_mpi(PMPI_Comm_get_attr(comm, key_, &value, &found), "MPI_Comm_get_attr");
+  return found != 0 ? static_cast<Counterpart*>(value) : nullptr;
+}
+
+Counterpart* Registry::find_or_make(MPI_Comm comm) {
+  Counterpart* counterpart = find(comm);
+  if (counterpart == nullptr) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (finalized_) {
+        return nullptr;
+      }
+    }
+    int has_two_groups = 0;
+    check_mpi(PMPI_Comm_test_inter(comm, &has_two_groups), "MPI_Comm_test_inter");
+    auto made_now = has_two_groups != 0 ? std::make_unique<Counterpart>() : std::make_unique<Counterpart>(comm);
+    check_mpi(PMPI_Comm_set_attr(comm, key_, made_now.get()), "MPI_Comm_set_attr");
+    counterpart = made_now.release();
+    const std::lock_guard lock(mutex_);
+    counterparts_.push_back(counterpart);
+  }
+  return counterpart->usable() ? counterpart : nullptr;
+}
+
+void Registry::retire(MPI_Comm comm) {
+  if (Counterpart* counterpart = find(comm)) {
+    counterpart->retire();
+  }
+}
+
+int Registry::on_comm_delete(MPI_Comm /*comm*/, int /*key*/, void* counterpart, void* registry) {
+  auto* mine = static_cast<Counterpart*>(counterpart);
+  static_cast<Registry*>(registry)->forget(mine);
+  mine->retire();
+  delete mine;
+  return MPI_SUCCESS;
+}
+
+int Registry::on_finalize(MPI_Comm /*self*/, int /*key*/, void* /*unused*/, void* registry) {
+  static_cast<Registry*>(registry)->retire_all();
+  return MPI_SUCCESS;
+}
+
+void Registry::forget(Counterpart* counterpart) noexcept {
+  const std::lock_guard lock(mutex_);
+  std::erase(counterparts_, counterpart);
+}
+
+void Registry::retire_all() noexcept {
+  std::vector<Counterpart*> left;
+  {
+    const std::lock_guard lock(mutex_);
+    finalized_ = true;
+    left.swap(counterparts_);
+  }
+  // Retiring waits for the peers, so all take the same order.
+  std::sort(left.begin(), left.end(), [](const auto* a, const auto* b) { return a->identity() < b->identity(); });
+  for (Counterpart* counterpart : left) {
+    counterpart->retire();
+  }
+  PMPI_Comm_free(&local_);
+}
+
+}  // namespace banyan::preload

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <mpi.h>
+
+#include <mutex>
+#include <vector>
+
+#include "mpi/counterpart.hpp"
+
+namespace banyan::preload {
+
+/// The counterparts of this process. One object, which registry() makes at the first all-to-all. Any thread; the lock
+/// is never held while a rank waits for another.
+class Registry {
+ public:
+  Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  /// The counterpart of `comm`, made at the first call for it, which is collective; nullptr if the all-to-all of `comm`
+  /// is MPI's, which is so on all its ranks or on none.
+  Counterpart* find_or_make(MPI_Comm comm);
+  /// Retires the counterpart of `comm`, if it has one, before `comm` is freed.
+  void retire(MPI_Comm comm);
+  /// A communicator of this process alone, to which no message is ever sent. Its errors are returned.
+  [[nodiscard]] MPI_Comm local() const noexcept { return local_; }
+
+ private:
+  static int on_comm_delete(MPI_Comm comm, int key, void* counterpart, void* registry);
+  static int on_finalize(MPI_Comm self, int key, void* unused, void* registry);
+  [[nodiscard]] Counterpart* find(MPI_Comm comm) const;
+  void retire_all() noexcept;
+  void forget(Counterpart* counterpart) noexcept;
+
+  MPI_Comm local_ = MPI_COMM_NULL;
+  int key_ = MPI_KEYVAL_INVALID;
+  std::mutex mutex_;
+  std::vector<Counterpart*> counterparts_;  ///< each owned by its communicator, which deletes it
+  bool finalized_ = false;
+};
+
+/// Made at the first call, never destroyed: MPI may be used until the process ends. MPI must be initialised.
+Registry& registry();
+/// Whether registry() was ever called.
+bool has_registry() noexcept;
+
+}  // namespace banyan::preload

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Communicators of all kinds, and how they come and go.
+#include <dirent.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "program.hpp"
+
+namespace preload_test {
+namespace {
+
+void exchange_once(MPI_Comm comm) {
+  std::mt19937 shared(7), own(static_cast<unsigned>(rank_of(comm)));
+  compare_alltoallv(comm, random_counts(size_of(comm), 100, shared), MPI_INT, MPI_INT, own);
+}
+
+int open_descriptors() {
+  int count = 0;
+  if (DIR* folder = ::opendir("/proc/self/fd")) {
+    while (::readdir(folder) != nullptr) {
+      ++count;
+    }
+    ::closedir(folder);
+  }
+  return count;
+}
+
+void split_and_duplicate() {
+  const int rank = rank_of(MPI_COMM_WORLD);
+  MPI_Comm half = MPI_COMM_NULL, reversed = MPI_COMM_NULL, copy = MPI_COMM_NULL;
+  MPI_Comm_split(MPI_COMM_WORLD, rank % 2, rank, &half);
+  MPI_Comm_split(MPI_COMM_WORLD, 0, -rank, &reversed);
+  expect_banyan_calls(4, "split and duplicated communicators", [&] {
+    exchange_once(half);
+    exchange_once(reversed);
+    MPI_Comm_dup(reversed, &copy);
+    exchange_once(copy);
+    exchange_once(reversed);
+  });
+  MPI_Comm_free(&reversed);
+  expect_banyan_calls(1, "the duplicate of a freed communicator", [&] { exchange_once(copy); });
+  MPI_Comm_disconnect(&copy);
+  MPI_Comm_free(&half);
+  check(half == MPI_COMM_NULL && copy == MPI_COMM_NULL, "freed handles stay");
+}
+
+void one_rank() {
+  MPI_Comm alone = MPI_COMM_NULL;
+  MPI_Comm_split(MPI_COMM_WORLD, rank_of(MPI_COMM_WORLD), 0, &alone);
+  expect_banyan_calls(0, "communicators of one rank", [&] {
+    exchange_once(MPI_COMM_SELF);
+    exchange_once(alone);
+  });
+  MPI_Comm_free(&alone);
+}
+
+/// The two halves of the world: each rank exchanges with all ranks of the other half.
+void inter_communicator() {
+  const int rank = rank_of(MPI_COMM_WORLD), size = size_of(MPI_COMM_WORLD), first = rank % 2;
+  MPI_Comm half = MPI_COMM_NULL, across = MPI_COMM_NULL;
+  MPI_Comm_split(MPI_COMM_WORLD, first, rank, &half);
+  MPI_Intercomm_create(half, 0, MPI_COMM_WORLD, 1 - first, 1, &across);
+  int others = 0;
+  MPI_Comm_remote_size(across, &others);
+  std::vector<int> sent(static_cast<size_t>(others), rank), received(sent.size(), -1);
+  expect_banyan_calls(0, "inter-communicators",
+                      [&] { MPI_Alltoall(sent.data(), 1, MPI_INT, received.data(), 1, MPI_INT, across); });
+  for (int i = 0; i < others; ++i) {
+    check(received[static_cast<size_t>(i)] == 2 * i + 1 - first && 2 * i < size, "an element of the other half");
+  }
+  MPI_Comm_free(&across);
+  MPI_Comm_free(&half);
+}
+
+void made_and_freed_often() {
+  constexpr int kTimes = 200;
+  int before = 0;
+  expect_banyan_calls(kTimes, "communicators made and freed", [&] {
+    for (int i = 0; i < kTimes; ++i) {
+      MPI_Comm copy = MPI_COMM_NULL;
+      MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+      int mine = rank_of(copy);
+      std::vector<int> sent(static_cast<size_t>(size_of(copy)), mine), received(sent.size(), -1);
+      MPI_Alltoall(sent.data(), 1, MPI_INT, received.data(), 1, MPI_INT, copy);
+      check(std::is_sorted(received.begin(), received.end()) && received[0] == 0, "an element");
+      MPI_Comm_free(&copy);
+      before = i == 0 ? open_descriptors() : before;
+    }
+  });
+  const int after = open_descriptors();
+  check(after <= before,
+        "descriptors: " + std::to_string(before) + " after the first, " + std::to_string(after) + " after the last");
+}
+
+/// Left to MPI_Finalize, in an order that differs between ranks.
+void never_freed() {
+  const int rank = rank_of(MPI_COMM_WORLD);
+  std::vector<MPI_Comm> comms(6);
+  for (size_t i = 0; i < comms.size(); ++i) {
+    MPI_Comm_split(MPI_COMM_WORLD, i % 2 == 0 ? 0 : rank / 2, rank, &comms[i]);
+  }
+  expect_banyan_calls(comms.size(), "communicators that stay", [&] {
+    for (const MPI_Comm comm : comms) {
+      exchange_once(comm);
+    }
+  });
+}
+
+/// Rank 0 comes to the exchange with a message under way that rank 1 waits for first: MPI must get it there.
+void pending_messages() {
+  constexpr int kBytes = 8 << 20;
+  std::vector<char> message(kBytes, 'm');
+  const int rank = rank_of(MPI_COMM_WORLD), last = size_of(MPI_COMM_WORLD) - 1;
+  for (int round = 0; round < 3; ++round) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    if (rank == 0) {
+      MPI_Isend(message.data(), kBytes, MPI_CHAR, last, 5, MPI_COMM_WORLD, &request);
+    } else if (rank == last) {
+      MPI_Recv(message.data(), kBytes, MPI_CHAR, 0, 5, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    }
+    expect_banyan_calls(1, "an exchange beside a message", [] { exchange_once(MPI_COMM_WORLD); });
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+  }
+}
+
+/// Copy functions of the program's attributes are not to be called for communicators that the program did not make.
+void attributes_are_not_copied() {
+  static int copies = 0;
+  const auto count_copies = [](MPI_Comm, int, void*, void*, void*, int* flag) {
+    ++copies;
+    *flag = 0;
+    return MPI_SUCCESS;
+  };
+  int key = MPI_KEYVAL_INVALID;
+  MPI_Comm_create_keyval(count_copies, MPI_COMM_NULL_DELETE_FN, &key, nullptr);
+  for (const MPI_Comm comm : {MPI_COMM_WORLD, MPI_COMM_SELF}) {
+    MPI_Comm_set_attr(comm, key, nullptr);
+  }
+  expect_banyan_calls(1, "an exchange", [] { exchange_once(MPI_COMM_WORLD); });
+  check(copies == 0, "attributes were copied");
+}
+
+/// Started with an environment that Banyan refuses, on all ranks or on one.
+void banyan_cannot_be_made() {
+  MPI_Comm copy = MPI_COMM_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+  expect_banyan_calls(0, "exchanges without Banyan", [&] {
+    exchange_once(MPI_COMM_WORLD);
+    exchange_once(copy);
+    exchange_once(MPI_COMM_WORLD);
+  });
+  MPI_Comm_free(&copy);
+}
+
+int errors_heard = 0;
+
+void hear(MPI_Comm* /*comm*/, int* code, ...) {
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  MPI_Error_string(*code, text, &length);
+  errors_heard += std::string_view(text).starts_with("Banyan: ") ? 1 : 0;
+}
+
+/// Ranks that do not agree on what they send: an error on each, of which the handler hears.
+void errors_reach_the_handler() {
+  MPI_Errhandler handler = MPI_ERRHANDLER_NULL;
+  MPI_Comm copy = MPI_COMM_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+  MPI_Comm_create_errhandler(hear, &handler);
+  MPI_Comm_set_errhandler(copy, handler);
+  const int rank = rank_of(copy), count = rank == 0 ? 3 : 5;
+  std::vector<int> sent(5 * static_cast<size_t>(size_of(copy))), received(sent.size());
+  expect_banyan_calls(0, "an exchange that fails", [&] {
+    for (int i = 1; i <= 2; ++i) {
+      check(MPI_Alltoall(sent.data(), count, MPI_INT, received.data(), count, MPI_INT, copy) != MPI_SUCCESS,
+            "different counts go through");
+      check(errors_heard == i, "the handler does not hear of Banyan's error");
+    }
+  });
+  MPI_Errhandler_free(&handler);
+  MPI_Comm_free(&copy);
+  expect_banyan_calls(1, "another communicator", [] { exchange_once(MPI_COMM_WORLD); });
+}
+
+}  // namespace
+
+const std::vector<Case> kCommunicatorCases = {
+    {"split_and_duplicate", split_and_duplicate},
+    {"one_rank", one_rank},
+    {"inter_communicator", inter_communicator},
+    {"made_and_freed_often", made_and_freed_often},
+    {"never_freed", never_freed},
+    {"pending_messages", pending_messages},
+    {"attributes_are_not_copied", attributes_are_not_copied},
+    {"banyan_cannot_be_made", banyan_cannot_be_made},
+    {"errors_reach_the_handler", errors_reach_the_handler},
+};
+
+}  // namespace preload_test

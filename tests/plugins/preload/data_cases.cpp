@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts and datatypes.
+#include "program.hpp"
+
+namespace preload_test {
+namespace {
+
+constexpr int kRounds = 8;
+
+/// Gives each rank random numbers of its own beside those that all share.
+struct Randoms {
+  std::mt19937 shared{20261128};
+  std::mt19937 own{static_cast<unsigned>(1 + rank_of(MPI_COMM_WORLD))};
+};
+
+MPI_Datatype committed(MPI_Datatype type) {
+  MPI_Type_commit(&type);
+  return type;
+}
+
+MPI_Datatype contiguous(int count, MPI_Datatype of) {
+  MPI_Datatype type = MPI_DATATYPE_NULL;
+  MPI_Type_contiguous(count, of, &type);
+  return committed(type);
+}
+
+MPI_Datatype vector(int count, int stride, MPI_Datatype of) {
+  MPI_Datatype type = MPI_DATATYPE_NULL;
+  MPI_Type_vector(count, 1, stride, of, &type);
+  return committed(type);
+}
+
+MPI_Datatype resized(MPI_Datatype of, MPI_Aint extent) {
+  MPI_Datatype type = MPI_DATATYPE_NULL;
+  MPI_Type_create_resized(of, 0, extent, &type);
+  return committed(type);
+}
+
+/// Two ints, the second in front of the first: as large as its extent, yet not contiguous.
+MPI_Datatype swapped() {
+  const int displacements[2] = {1, 0};
+  MPI_Datatype type = MPI_DATATYPE_NULL;
+  MPI_Type_create_indexed_block(2, 1, displacements, MPI_INT, &type);
+  return committed(type);
+}
+
+MPI_Datatype structure() {
+  const int lengths[3] = {1, 3, 2};
+  const MPI_Aint displacements[3] = {0, 8, 24};
+  const MPI_Datatype parts[3] = {MPI_DOUBLE, MPI_SHORT, MPI_CHAR};
+  MPI_Datatype type = MPI_DATATYPE_NULL;
+  MPI_Type_create_struct(3, lengths, displacements, parts, &type);
+  const MPI_Datatype wide = resized(type, 40);
+  MPI_Type_free(&type);
+  return wide;
+}
+
+void exchange_all_ways(MPI_Datatype sendtype, MPI_Datatype recvtype) {
+  Randoms randoms;
+  const int size = size_of(MPI_COMM_WORLD);
+  for (int round = 0; round < kRounds; ++round) {
+    const int count = static_cast<int>(randoms.shared() % 400);
+    compare_alltoall(MPI_COMM_WORLD, count, sendtype, recvtype, randoms.own);
+    compare_alltoallv(MPI_COMM_WORLD, random_counts(size, 900, randoms.shared), sendtype, recvtype, randoms.own);
+    compare_alltoall_in_place(MPI_COMM_WORLD, count, recvtype, randoms.own);
+    compare_alltoallv_in_place(MPI_COMM_WORLD, random_counts(size, 300, randoms.shared), recvtype, randoms.own);
+  }
+}
+
+void expect_all_taken(MPI_Datatype sendtype, MPI_Datatype recvtype) {
+  expect_banyan_calls(4 * kRounds, "exchanges", [&] { exchange_all_ways(sendtype, recvtype); });
+}
+
+void basic_types() {
+  expect_all_taken(MPI_BYTE, MPI_BYTE);
+  expect_all_taken(MPI_DOUBLE, MPI_DOUBLE);
+}
+
+void contiguous_types() {
+  MPI_Datatype inner = contiguous(3, MPI_INT), outer = contiguous(2, inner), copy = MPI_DATATYPE_NULL;
+  MPI_Type_dup(outer, &copy);
+  expect_all_taken(outer, copy);
+  for (MPI_Datatype* type : {&inner, &outer, &copy}) {
+    MPI_Type_free(type);
+  }
+}
+
+void types_with_gaps() {
+  MPI_Datatype strided = vector(3, 2, MPI_INT), record = structure(), order = swapped();
+  MPI_Datatype wide = resized(MPI_INT, 12), three = contiguous(3, MPI_INT);
+  expect_all_taken(strided, strided);
+  expect_all_taken(record, record);
+  expect_all_taken(wide, wide);
+  expect_all_taken(MPI_DOUBLE_INT, MPI_DOUBLE_INT);
+  expect_all_taken(order, order);
+  expect_all_taken(three, strided);
+  for (MPI_Datatype* type : {&strided, &record, &order, &wide, &three}) {
+    MPI_Type_free(type);
+  }
+}
+
+/// What one rank sees as contiguous another does not; both must come to the same decision.
+void types_that_differ_by_rank() {
+  MPI_Datatype strided = vector(3, 2, MPI_INT), three = contiguous(3, MPI_INT);
+  const bool odd = rank_of(MPI_COMM_WORLD) % 2 == 1;
+  expect_all_taken(odd ? strided : three, odd ? three : strided);
+  MPI_Type_free(&strided);
+  MPI_Type_free(&three);
+}
+
+void nothing_to_exchange() {
+  const auto zeros = static_cast<size_t>(size_of(MPI_COMM_WORLD));
+  const std::vector<int> none(zeros, 0);
+  expect_banyan_calls(2, "empty exchanges", [&] {
+    check(MPI_Alltoall(nullptr, 0, MPI_INT, nullptr, 0, MPI_INT, MPI_COMM_WORLD) == MPI_SUCCESS, "MPI_Alltoall of 0");
+    check(MPI_Alltoallv(nullptr, none.data(), none.data(), MPI_INT, nullptr, none.data(), none.data(), MPI_INT,
+                        MPI_COMM_WORLD) == MPI_SUCCESS,
+          "MPI_Alltoallv of 0");
+  });
+}
+
+void large_blocks() {
+  Randoms randoms;
+  MPI_Datatype strided = vector(3, 2, MPI_INT);
+  expect_banyan_calls(3, "large blocks", [&] {
+    compare_alltoall(MPI_COMM_WORLD, 3 << 20, MPI_BYTE, MPI_BYTE, randoms.own);
+    compare_alltoall(MPI_COMM_WORLD, 1 << 18, strided, strided, randoms.own);
+    compare_alltoallv(MPI_COMM_WORLD, random_counts(size_of(MPI_COMM_WORLD), 1 << 19, randoms.shared), MPI_INT, MPI_INT,
+                      randoms.own);
+  });
+  MPI_Type_free(&strided);
+}
+
+/// Addresses in the datatype and in the displacements, none in the buffer.
+void absolute_addresses() {
+  const auto size = static_cast<size_t>(size_of(MPI_COMM_WORLD));
+  std::vector<int> sent(size, rank_of(MPI_COMM_WORLD)), received(size, -1);
+  MPI_Aint addresses[2] = {};
+  MPI_Get_address(sent.data(), &addresses[0]);
+  MPI_Get_address(received.data(), &addresses[1]);
+  MPI_Datatype types[2] = {};
+  for (int i = 0; i < 2; ++i) {
+    const int length = 1;
+    MPI_Datatype at = MPI_DATATYPE_NULL;
+    MPI_Type_create_hindexed(1, &length, &addresses[i], MPI_INT, &at);
+    types[i] = resized(at, sizeof(int));
+    MPI_Type_free(&at);
+  }
+  expect_banyan_calls(1, "absolute addresses",
+                      [&] { MPI_Alltoall(MPI_BOTTOM, 1, types[0], MPI_BOTTOM, 1, types[1], MPI_COMM_WORLD); });
+  for (size_t i = 0; i < size; ++i) {
+    check(received[i] == static_cast<int>(i), "an element at an absolute address");
+  }
+  MPI_Type_free(&types[0]);
+  MPI_Type_free(&types[1]);
+}
+
+void displacements_before_the_buffer() {
+  const int size = size_of(MPI_COMM_WORLD), rank = rank_of(MPI_COMM_WORLD);
+  std::vector<int> sent(static_cast<size_t>(size)), received(sent.size(), -1), ones(sent.size(), 1),
+      displs(sent.size());
+  for (int i = 0; i < size; ++i) {
+    sent[static_cast<size_t>(i)] = 100 * rank + i;
+    displs[static_cast<size_t>(i)] = i - size;
+  }
+  expect_banyan_calls(1, "negative displacements", [&] {
+    MPI_Alltoallv(sent.data() + size, ones.data(), displs.data(), MPI_INT, received.data() + size, ones.data(),
+                  displs.data(), MPI_INT, MPI_COMM_WORLD);
+  });
+  for (int i = 0; i < size; ++i) {
+    check(received[static_cast<size_t>(i)] == 100 * i + rank, "an element before the buffer");
+  }
+}
+
+void invalid_arguments() {
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  std::vector<int> buffer(64);
+  const auto expect_class = [&](int wanted, int code, const char* what) {
+    int error_class = MPI_SUCCESS;
+    MPI_Error_class(code, &error_class);
+    check(error_class == wanted, what);
+  };
+  expect_banyan_calls(0, "invalid arguments", [&] {
+    expect_class(MPI_ERR_COUNT,
+                 MPI_Alltoall(buffer.data(), -1, MPI_INT, buffer.data() + 32, -1, MPI_INT, MPI_COMM_WORLD),
+                 "a negative count is not MPI's to report");
+    expect_class(
+        MPI_ERR_TYPE,
+        MPI_Alltoall(buffer.data(), 1, MPI_DATATYPE_NULL, buffer.data() + 32, 1, MPI_DATATYPE_NULL, MPI_COMM_WORLD),
+        "no datatype is not MPI's to report");
+  });
+}
+
+void all_left_to_mpi() {
+  expect_banyan_calls(0, "what is left to MPI", [] { exchange_all_ways(MPI_INT, MPI_INT); });
+}
+
+}  // namespace
+
+const std::vector<Case> kDataCases = {
+    {"basic_types", basic_types},
+    {"contiguous_types", contiguous_types},
+    {"types_with_gaps", types_with_gaps},
+    {"types_that_differ_by_rank", types_that_differ_by_rank},
+    {"nothing_to_exchange", nothing_to_exchange},
+    {"large_blocks", large_blocks},
+    {"absolute_addresses", absolute_addresses},
+    {"displacements_before_the_buffer", displacements_before_the_buffer},
+    {"invalid_arguments", invalid_arguments},
+    {"all_left_to_mpi", all_left_to_mpi},
+};
+
+}  // namespace preload_test

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// program CASE: runs one case on all ranks of MPI_COMM_WORLD; exit status 1 if it failed on any.
+#include "program.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+namespace preload_test {
+namespace {
+
+std::atomic<int> failures = 0;
+
+}  // namespace
+
+void check(bool right, const std::string& what) {
+  if (!right) {
+    ++failures;
+    std::fprintf(stderr, "wrong: %s\n", what.c_str());
+  }
+}
+
+int num_failures() { return failures; }
+
+void expect_banyan_calls(uint64_t expected, const std::string& what, const std::function<void()>& body) {
+  const uint64_t before = preload_test_banyan_calls();
+  body();
+  const uint64_t made = preload_test_banyan_calls() - before;
+  check(made == expected,
+        what + ": Banyan made " + std::to_string(made) + " exchanges, not " + std::to_string(expected));
+}
+
+int rank_of(MPI_Comm comm) {
+  int rank = -1;
+  MPI_Comm_rank(comm, &rank);
+  return rank;
+}
+
+int size_of(MPI_Comm comm) {
+  int size = 0;
+  MPI_Comm_size(comm, &size);
+  return size;
+}
+
+std::vector<std::byte> random_bytes(size_t size, std::mt19937& random) {
+  std::vector<std::byte> bytes(size);
+  std::generate(bytes.begin(), bytes.end(), [&] { return static_cast<std::byte>(random()); });
+  return bytes;
+}
+
+}  // namespace preload_test
+
+int main(int argc, char** argv) {
+  int provided = 0;
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided);
+  bool known = false;
+  for (const auto* cases :
+       {&preload_test::kDataCases, &preload_test::kCommunicatorCases, &preload_test::kThreadCases}) {
+    for (const auto& one : *cases) {
+      if (argc == 2 && std::string_view(argv[1]) == one.name) {
+        known = true;
+        one.run();
+      }
+    }
+  }
+  preload_test::check(known, "usage: program CASE, and there is none of this name");
+  int mine = preload_test::num_failures(), all = 0;
+  MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+  MPI_Finalize();
+  return all == 0 ? 0 : 1;
+}

@@ -15,7 +15,8 @@ namespace banyan::preload {
 class Counterpart {
  public:
   /// Collective over `owner`, which must be an intra-communicator: all ranks get a usable counterpart, or none does.
-  explicit Counterpart(MPI_Comm owner);
+  /// `local`: a communicator of this process alone.
+  Counterpart(MPI_Comm owner, MPI_Comm local);
   /// Of a communicator whose calls are MPI's.
   Counterpart() = default;
   Counterpart(const Counterpart&) = delete;
@@ -33,6 +34,9 @@ class Counterpart {
   /// A number that the ranks of this counterpart have alike, and that no other counterpart has.
   [[nodiscard]] int64_t identity() const noexcept { return identity_; }
 
+  /// Lets MPI move on what this process has begun.
+  void let_mpi_progress();
+
   /// Frees the Banyan communicator: collective. Not usable afterwards.
   void retire() noexcept;
 
@@ -42,6 +46,7 @@ class Counterpart {
   int rank_ = 0;
   int size_ = 0;
   int64_t identity_ = 0;
+  MPI_Request never_ = MPI_REQUEST_NULL;  ///< a receive of what nobody sends
   bool yields_ = false;
   Blocks send_, recv_;
 };

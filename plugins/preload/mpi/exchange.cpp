@@ -42,13 +42,8 @@ Request prepare(banyan_comm* comm, const Blocks& send, const Blocks& recv, bool 
 }
 
 /// MPI promises that a rank in a blocking call still serves what it began before: a peer may wait for just that before
-/// it comes to this exchange. A look for a message that nobody sends makes MPI progress.
-void let_mpi_progress(MPI_Comm local) {
-  int found = 0;
-  check_mpi(PMPI_Iprobe(0, 0, local, &found, MPI_STATUS_IGNORE), "MPI_Iprobe");
-}
-
-void run(banyan_request* request, bool yields, MPI_Comm local) {
+/// it comes to this exchange.
+void run(banyan_request* request, Counterpart& counterpart) {
   check(banyan_request_start(request));
   for (unsigned round = 1;; ++round) {
     const banyan_status status = banyan_request_test(request);
@@ -57,9 +52,9 @@ void run(banyan_request* request, bool yields, MPI_Comm local) {
       return;
     }
     if (round % kRoundsBetweenMpi == 0) {
-      let_mpi_progress(local);
+      counterpart.let_mpi_progress();
     }
-    if (yields || round > kRoundsBeforeYield) {
+    if (counterpart.yields() || round > kRoundsBeforeYield) {
       ::sched_yield();
     }
   }
@@ -72,7 +67,7 @@ void exchange_blocks(Counterpart& counterpart, const Call& call, MPI_Comm local)
   recv.lay_out(call.recv, counterpart.size(), false);
   send.pack(local);
   const Request request = prepare(counterpart.comm(), send, recv, call.uniform);
-  run(request.get(), counterpart.yields(), local);
+  run(request.get(), counterpart);
   recv.unpack(local);
   send.clear();
   recv.clear();

@@ -47,6 +47,8 @@ banyan_comm* Agreement::make() {
   if (std::getenv("BANYAN_TIMEOUT_S") == nullptr) {
     config.timeout_s = kNoDeadline_s;
   }
+  // A rank may come long before the others; Banyan's deadline begins when all are here.
+  check_mpi(PMPI_Barrier(comm_), "MPI_Barrier");
   banyan_comm* made = nullptr;
   const bool ok = banyan_comm_create(rank_, size_, allgather, this, &config, &made) == BANYAN_OK;
   const std::string text = ok || over_ ? "" : banyan_last_error();

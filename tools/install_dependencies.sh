@@ -12,7 +12,8 @@ packages=(
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev   # tests
   libsimgrid-dev                                                 # tests/oracle, linked by nothing else
   python3 binutils clang-format
-  libopenmpi-dev openmpi-bin libmpich-dev mpich                  # perf/compare, docs/examples
+  libopenmpi-dev openmpi-bin libmpich-dev mpich                  # perf/compare, docs/examples, plugins/preload
+  gfortran                                                       # tests/plugins/preload
   iproute2 procps util-linux                                     # the lab
 )
 

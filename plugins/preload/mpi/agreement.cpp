@@ -20,13 +20,26 @@ Agreement::Agreement(MPI_Comm comm) : comm_(comm) {
   check_mpi(PMPI_Comm_size(comm, &size_), "MPI_Comm_size");
 }
 
-bool Agreement::all_vote(Vote mine) {
-  const auto vote = static_cast<int64_t>(mine);
-  const int64_t extremes[2] = {vote, -vote};
+Agreement::Range Agreement::range_of(int64_t mine) {
+  const int64_t extremes[2] = {mine, -mine};
   int64_t least[2] = {};
   check_mpi(PMPI_Allreduce(extremes, least, 2, MPI_INT64_T, MPI_MIN, comm_), "MPI_Allreduce");
-  over_ = least[0] != -least[1];
+  return {.least = least[0], .most = -least[1]};
+}
+
+bool Agreement::all_vote(Vote mine) {
+  const Range votes = range_of(static_cast<int64_t>(mine));
+  over_ = votes.least != votes.most;
   return !over_;
+}
+
+Mode Agreement::agree_on_mode(Mode mine) {
+  const Range modes = range_of(static_cast<int64_t>(mine));
+  const auto least = static_cast<Mode>(modes.least);
+  if (modes.least != modes.most) {
+    share_cause(mine == least ? "BANYAN_PRELOAD is not as on other ranks" : "");
+  }
+  return least;
 }
 
 int Agreement::allgather(const void* sendbuf, void* recvbuf, size_t size, void* context) {
@@ -47,8 +60,6 @@ banyan_comm* Agreement::make() {
   if (std::getenv("BANYAN_TIMEOUT_S") == nullptr) {
     config.timeout_s = kNoDeadline_s;
   }
-  // A rank may come long before the others; Banyan's deadline begins when all are here.
-  check_mpi(PMPI_Barrier(comm_), "MPI_Barrier");
   banyan_comm* made = nullptr;
   const bool ok = banyan_comm_create(rank_, size_, allgather, this, &config, &made) == BANYAN_OK;
   const std::string text = ok || over_ ? "" : banyan_last_error();

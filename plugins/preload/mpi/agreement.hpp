@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "mpi/mode.hpp"
+
 namespace banyan::preload {
 
 /// How the ranks of an MPI communicator make a Banyan communicator that all of them have, or none. One thread.
@@ -14,17 +16,26 @@ class Agreement {
  public:
   explicit Agreement(MPI_Comm comm);
 
+  /// Collective. The least of what the ranks ask for. cause() names a rank that asks for it, unless all do.
+  Mode agree_on_mode(Mode mine);
+
   /// Collective. The communicator, or nullptr on every rank; cause() then says why. A rank that fails early still takes
   /// part until all know, so no rank waits for it in another collective operation.
+  /// After agree_on_mode(): Banyan's deadline begins when all ranks are here.
   banyan_comm* make();
 
-  /// Of a failure, with the rank that it began on; the same on every rank.
+  /// Of a failure or of a difference, with the rank that it began on; the same on every rank.
   [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
 
  private:
   enum class Vote : int64_t { kFailed, kGathers, kMade };
 
+  struct Range {
+    int64_t least, most;
+  };
+
   static int allgather(const void* sendbuf, void* recvbuf, size_t size, void* context);
+  Range range_of(int64_t mine);
   bool all_vote(Vote mine);
   void share_cause(const std::string& mine);
 

@@ -62,19 +62,19 @@ void Blocks::clear() noexcept {
 }
 
 void Blocks::pack(MPI_Comm local) {
-  if (copy_ == nullptr) {
-    return;
-  }
-  for (size_t rank = 0; rank < bytes_.size(); ++rank) {
+  for (size_t rank = 0; rank < bytes_.size() && copy_ != nullptr; ++rank) {
+    if (bytes_[rank] == 0) {
+      continue;  // it may have no displacement
+    }
     type_.pack(address_of(rank), count_of(rank), copy_.get() + offsets_[rank], local);
   }
 }
 
 void Blocks::unpack(MPI_Comm local) const {
-  if (copy_ == nullptr) {
-    return;
-  }
-  for (size_t rank = 0; rank < bytes_.size(); ++rank) {
+  for (size_t rank = 0; rank < bytes_.size() && copy_ != nullptr; ++rank) {
+    if (bytes_[rank] == 0) {
+      continue;
+    }
     type_.unpack(copy_.get() + offsets_[rank], address_of(rank), count_of(rank), local);
   }
 }

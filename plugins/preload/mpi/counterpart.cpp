@@ -27,16 +27,18 @@ void say_once(const std::string& text) {
 
 }  // namespace
 
-Counterpart::Counterpart(MPI_Comm owner, MPI_Comm local) : owner_(owner) {
+Counterpart::Counterpart(MPI_Comm owner, Mode wanted, MPI_Comm local) : owner_(owner) {
   check_mpi(PMPI_Comm_rank(owner, &rank_), "MPI_Comm_rank");
   check_mpi(PMPI_Comm_size(owner, &size_), "MPI_Comm_size");
   if (size_ == 1) {
     return;
   }
   Agreement agreement(owner);
-  comm_ = agreement.make();
+  if (agreement.agree_on_mode(wanted) == Mode::kOn) {
+    comm_ = agreement.make();
+  }
   if (comm_ == nullptr) {
-    if (rank_ == 0) {
+    if (rank_ == 0 && !agreement.cause().empty()) {
       say_once("MPI's own all-to-all serves a communicator of " + std::to_string(size_) + " ranks, because Banyan's " +
                "could not be made: " + agreement.cause());
     }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "mpi/blocks.hpp"
+#include "mpi/mode.hpp"
 
 namespace banyan::preload {
 
@@ -15,8 +16,8 @@ namespace banyan::preload {
 class Counterpart {
  public:
   /// Collective over `owner`, which must be an intra-communicator: all ranks get a usable counterpart, or none does.
-  /// `local`: a communicator of this process alone.
-  Counterpart(MPI_Comm owner, MPI_Comm local);
+  /// `wanted`: what this rank asks for. `local`: a communicator of this process alone.
+  Counterpart(MPI_Comm owner, Mode wanted, MPI_Comm local);
   /// Of a communicator whose calls are MPI's.
   Counterpart() = default;
   Counterpart(const Counterpart&) = delete;

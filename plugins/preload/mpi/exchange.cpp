@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <new>
+#include <string>
 
 #include "mpi/failure.hpp"
 
@@ -33,6 +34,10 @@ void check(banyan_status status) {
 Request prepare(banyan_comm* comm, const Blocks& send, const Blocks& recv, bool uniform) {
   banyan_request* request = nullptr;
   if (uniform) {
+    if (send.bytes()[0] != recv.bytes()[0]) {  // Banyan takes one size for both
+      throw Failure("a rank sends " + std::to_string(send.bytes()[0]) + " bytes to each rank and expects " +
+                    std::to_string(recv.bytes()[0]) + " from each");
+    }
     check(banyan_alltoall_init(comm, send.base(), recv.base(), send.bytes()[0], 1, nullptr, &request));
   } else {
     check(banyan_alltoallv_init(comm, send.base(), send.bytes().data(), send.offsets().data(), recv.base(),

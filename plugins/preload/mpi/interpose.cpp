@@ -17,17 +17,24 @@ namespace banyan::preload {
 namespace {
 
 /// Whether a side's arguments are in themselves as MPI wants them; what is not is MPI's to report.
-bool is_sound(const Side& side) {
-  return side.type != MPI_DATATYPE_NULL && (side.counts != nullptr ? side.displs != nullptr : side.count >= 0);
+bool is_sound(const Side& side) { return side.type != MPI_DATATYPE_NULL && side.count >= 0; }
+
+/// MPICH takes displacements that are absent where all counts are 0.
+bool has_sound_counts(const Side& side, int size) {
+  return side.counts == nullptr || std::all_of(side.counts, side.counts + size, [&](int count) {
+           return count == 0 || (count > 0 && side.displs != nullptr);
+         });
 }
 
-bool has_sound_counts(const Side& side, int size) {
-  return side.counts == nullptr || std::all_of(side.counts, side.counts + size, [](int count) { return count >= 0; });
+/// A program may have sessions only, and then has no MPI_COMM_SELF, which the registry needs.
+bool is_world_there() {
+  int initialized = 0;
+  return has_registry() || (PMPI_Initialized(&initialized) == MPI_SUCCESS && initialized != 0);
 }
 
 /// Makes the exchange if it is Banyan's to make; false if it is MPI's.
 bool exchanged(MPI_Comm comm, Call call, int& code) {
-  if (comm == MPI_COMM_NULL || mode() == Mode::kOff) {
+  if (comm == MPI_COMM_NULL || !is_world_there() || mode() == Mode::kOtherMpi) {
     return false;
   }
   if (call.in_place) {

@@ -41,11 +41,13 @@ bool is_own_mpi() {
 Mode read_mode() {
   const char* value = std::getenv("BANYAN_PRELOAD");
   const std::string_view wanted = value != nullptr && *value != '\0' ? value : "on";
-  if (wanted == "off") {
-    return Mode::kOff;
-  }
   if (!is_own_mpi()) {
-    say("off: this is the library for " + std::string(kBuiltFor) + ", and the program uses another MPI");
+    if (wanted != "off") {
+      say("off: this is the library for " + std::string(kBuiltFor) + ", and the program uses another MPI");
+    }
+    return Mode::kOtherMpi;
+  }
+  if (wanted == "off") {
     return Mode::kOff;
   }
   if (wanted != "on") {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "mpi/failure.hpp"
+#include "mpi/mode.hpp"
 
 namespace banyan::preload {
 namespace {
@@ -51,7 +52,8 @@ Counterpart* Registry::find_or_make(MPI_Comm comm) {
     }
     int has_two_groups = 0;
     check_mpi(PMPI_Comm_test_inter(comm, &has_two_groups), "MPI_Comm_test_inter");
-    auto made_now = has_two_groups != 0 ? std::make_unique<Counterpart>() : std::make_unique<Counterpart>(comm, local_);
+    auto made_now =
+        has_two_groups != 0 ? std::make_unique<Counterpart>() : std::make_unique<Counterpart>(comm, mode(), local_);
     check_mpi(PMPI_Comm_set_attr(comm, key_, made_now.get()), "MPI_Comm_set_attr");
     counterpart = made_now.release();
     const std::lock_guard lock(mutex_);

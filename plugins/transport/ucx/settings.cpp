@@ -32,10 +32,12 @@ Settings::Settings(const Library& library, const std::string& interfaces, bool r
   // No shared memory: UCX 1.13 never notices a process that died there while the connection was being made, and the
   // library has its own transport inside a host.
   set_default("TLS", "^sm");
-  // For users who set TLS: endpoints that report failures leave out shared memory unless it says that it can report
-  // too,
-  set_default("MM_ERROR_HANDLING", "y");
-  // and a peer killed there is found only by keepalive, by UCX's own default after 20 s.
+  if (user_set("TLS")) {
+    // Endpoints that report failures leave out shared memory unless it says that it can report too. Not without TLS:
+    // an MPI that has UCX too then warns of a setting that nothing uses.
+    set_default("MM_ERROR_HANDLING", "y");
+  }
+  // A peer killed there is found only by keepalive, by UCX's own default after 20 s.
   set_default("KEEPALIVE_INTERVAL", "1s");
   // Fewer, larger pieces: 1.7 times the bandwidth at 64 KiB.
   set_tcp_default("TX_SEG_SIZE", "128k");

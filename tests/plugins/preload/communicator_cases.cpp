@@ -74,7 +74,7 @@ void inter_communicator() {
 }
 
 void made_and_freed_often() {
-  constexpr int kTimes = 200;
+  constexpr int kTimes = 40;
   int before = 0;
   expect_banyan_calls(kTimes, "communicators made and freed", [&] {
     for (int i = 0; i < kTimes; ++i) {
@@ -163,13 +163,21 @@ void hear(MPI_Comm* /*comm*/, int* code, ...) {
   errors_heard += std::string_view(text).starts_with("Banyan: ") ? 1 : 0;
 }
 
-/// Ranks that do not agree on what they send: an error on each, of which the handler hears.
-void errors_reach_the_handler() {
+/// A duplicate of the world whose errors are heard.
+MPI_Comm heard_copy() {
   MPI_Errhandler handler = MPI_ERRHANDLER_NULL;
   MPI_Comm copy = MPI_COMM_NULL;
   MPI_Comm_dup(MPI_COMM_WORLD, &copy);
   MPI_Comm_create_errhandler(hear, &handler);
   MPI_Comm_set_errhandler(copy, handler);
+  MPI_Errhandler_free(&handler);
+  errors_heard = 0;
+  return copy;
+}
+
+/// Ranks that do not agree on what they send: an error on each, of which the handler hears.
+void errors_reach_the_handler() {
+  MPI_Comm copy = heard_copy();
   const int rank = rank_of(copy), count = rank == 0 ? 3 : 5;
   std::vector<int> sent(5 * static_cast<size_t>(size_of(copy))), received(sent.size());
   expect_banyan_calls(0, "an exchange that fails", [&] {
@@ -179,9 +187,30 @@ void errors_reach_the_handler() {
       check(errors_heard == i, "the handler does not hear of Banyan's error");
     }
   });
-  MPI_Errhandler_free(&handler);
   MPI_Comm_free(&copy);
   expect_banyan_calls(1, "another communicator", [] { exchange_once(MPI_COMM_WORLD); });
+}
+
+/// More is sent than there is room for: an error, and nothing is written behind the room. A program of Open MPI that
+/// expects more than is sent gets the same.
+void more_than_expected() {
+  constexpr size_t kSent = 8, kRoom = 2;
+  for (const bool uniform : {true, false}) {
+    MPI_Comm copy = heard_copy();
+    const auto size = static_cast<size_t>(size_of(copy));
+    const std::vector<int> sent(kSent * size, 1), sendcounts(size, kSent), recvcounts(size, kRoom), displs(size, 0);
+    std::vector<int> received(kSent * size, -1);
+    expect_banyan_calls(0, "an exchange that fails", [&] {
+      const int code = uniform ? MPI_Alltoall(sent.data(), kSent, MPI_INT, received.data(), kRoom, MPI_INT, copy)
+                               : MPI_Alltoallv(sent.data(), sendcounts.data(), displs.data(), MPI_INT, received.data(),
+                                               recvcounts.data(), displs.data(), MPI_INT, copy);
+      check(code != MPI_SUCCESS && errors_heard == 1, "more than expected goes through");
+    });
+    const auto room = static_cast<ptrdiff_t>(uniform ? kRoom * size : kRoom);
+    check(std::all_of(received.begin() + room, received.end(), [](int value) { return value == -1; }),
+          "what lies behind the room is written");
+    MPI_Comm_free(&copy);
+  }
 }
 
 }  // namespace
@@ -196,6 +225,7 @@ const std::vector<Case> kCommunicatorCases = {
     {"attributes_are_not_copied", attributes_are_not_copied},
     {"banyan_cannot_be_made", banyan_cannot_be_made},
     {"errors_reach_the_handler", errors_reach_the_handler},
+    {"more_than_expected", more_than_expected},
 };
 
 }  // namespace preload_test

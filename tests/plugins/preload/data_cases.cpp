@@ -119,6 +119,21 @@ void nothing_to_exchange() {
   });
 }
 
+/// What MPICH takes, and Open MPI refuses: one rank has nothing to say where its nothing is.
+void absent_displacements() {
+  const bool absent = rank_of(MPI_COMM_WORLD) == 1;
+  const std::vector<int> none(static_cast<size_t>(size_of(MPI_COMM_WORLD)), 0);
+  MPI_Datatype strided = vector(3, 2, MPI_INT);
+  expect_banyan_calls(2, "absent displacements", [&] {
+    for (const MPI_Datatype type : {MPI_INT, strided}) {
+      check(MPI_Alltoallv(nullptr, none.data(), absent ? nullptr : none.data(), type, nullptr, none.data(),
+                          absent ? nullptr : none.data(), type, MPI_COMM_WORLD) == MPI_SUCCESS,
+            "MPI_Alltoallv of 0");
+    }
+  });
+  MPI_Type_free(&strided);
+}
+
 void large_blocks() {
   Randoms randoms;
   MPI_Datatype strided = vector(3, 2, MPI_INT);
@@ -203,6 +218,7 @@ const std::vector<Case> kDataCases = {
     {"types_with_gaps", types_with_gaps},
     {"types_that_differ_by_rank", types_that_differ_by_rank},
     {"nothing_to_exchange", nothing_to_exchange},
+    {"absent_displacements", absent_displacements},
     {"large_blocks", large_blocks},
     {"absolute_addresses", absolute_addresses},
     {"displacements_before_the_buffer", displacements_before_the_buffer},

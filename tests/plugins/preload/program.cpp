@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// program CASE: runs one case on all ranks of MPI_COMM_WORLD; exit status 1 if it failed on any.
+// program CASE...: runs the cases one after the other on all ranks of MPI_COMM_WORLD; exit status 1 if any failed on
+// any.
 #include "program.hpp"
 
 #include <algorithm>
@@ -12,13 +13,34 @@ namespace preload_test {
 namespace {
 
 std::atomic<int> failures = 0;
+std::string running;
+
+const Case* find_case(std::string_view name) {
+  for (const auto* cases : {&kDataCases, &kCommunicatorCases, &kThreadCases}) {
+    for (const Case& one : *cases) {
+      if (one.name == name) {
+        return &one;
+      }
+    }
+  }
+  return nullptr;
+}
+
+void run_case(const char* name) {
+  running = name;
+  const Case* one = find_case(name);
+  check(one != nullptr, "there is no such case");
+  if (one != nullptr) {
+    one->run();
+  }
+}
 
 }  // namespace
 
 void check(bool right, const std::string& what) {
   if (!right) {
     ++failures;
-    std::fprintf(stderr, "wrong: %s\n", what.c_str());
+    std::fprintf(stderr, "wrong: %s: %s\n", running.c_str(), what.c_str());
   }
 }
 
@@ -55,17 +77,10 @@ std::vector<std::byte> random_bytes(size_t size, std::mt19937& random) {
 int main(int argc, char** argv) {
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided);
-  bool known = false;
-  for (const auto* cases :
-       {&preload_test::kDataCases, &preload_test::kCommunicatorCases, &preload_test::kThreadCases}) {
-    for (const auto& one : *cases) {
-      if (argc == 2 && std::string_view(argv[1]) == one.name) {
-        known = true;
-        one.run();
-      }
-    }
+  preload_test::check(argc > 1, "usage: program CASE...");
+  for (int i = 1; i < argc; ++i) {
+    preload_test::run_case(argv[i]);
   }
-  preload_test::check(known, "usage: program CASE, and there is none of this name");
   int mine = preload_test::num_failures(), all = 0;
   MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
   MPI_Finalize();

@@ -9,6 +9,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// Exchanges that Banyan made on this rank, as the preloaded library tells; 0 without it.
@@ -42,7 +43,7 @@ void compare_alltoallv(MPI_Comm comm, const Counts& counts, MPI_Datatype sendtyp
 void compare_alltoallv_in_place(MPI_Comm comm, const Counts& counts, MPI_Datatype type, std::mt19937& random);
 
 struct Case {
-  const char* name;
+  std::string_view name;
   void (*run)();
 };
 /// Of the files beside this one.

@@ -8,29 +8,41 @@ namespace banyan::preload {
 void Blocks::lay_out(const Side& side, int size, bool copies) {
   clear();
   side_ = side;
-  type_ = Datatype(side.type);
   bytes_.resize(static_cast<size_t>(size));
   offsets_.resize(static_cast<size_t>(size));
+  read_types(bytes_.size());
+  bool contiguous = true;
   for (size_t rank = 0; rank < bytes_.size(); ++rank) {
-    bytes_[rank] = count_of(rank) * type_.size_bytes();
+    bytes_[rank] = count_of(rank) * type_of(rank).size_bytes();
+    contiguous = contiguous && (bytes_[rank] == 0 || type_of(rank).is_contiguous());
   }
-  if (copies || !type_.is_contiguous()) {
+  if (copies || !contiguous) {
     lay_out_copy();
   } else {
     lay_out_in_place();
   }
 }
 
-size_t Blocks::count_of(size_t rank) const noexcept {
-  return static_cast<size_t>(side_.counts != nullptr ? side_.counts[rank] : side_.count);
+void Blocks::read_types(size_t size) {
+  types_.clear();
+  const size_t num_types = side_.types != nullptr ? size : 1;
+  for (size_t rank = 0; rank < num_types; ++rank) {
+    const MPI_Datatype type = side_.type_of(rank);
+    if (rank > 0 && type == side_.type_of(rank - 1)) {
+      types_.push_back(types_.back());
+    } else {
+      types_.push_back(type == MPI_DATATYPE_NULL ? Datatype() : Datatype(type));
+    }
+  }
 }
 
 std::byte* Blocks::address_of(size_t rank) const noexcept {
   const ptrdiff_t elements =
-      side_.counts != nullptr ? ptrdiff_t{side_.displs[rank]} : static_cast<ptrdiff_t>(rank) * ptrdiff_t{side_.count};
+      side_.counts.absent() ? static_cast<ptrdiff_t>(rank) * ptrdiff_t{side_.count} : ptrdiff_t{side_.displs[rank]};
+  const ptrdiff_t unit = side_.types != nullptr ? 1 : type_of(rank).extent_bytes();
   // As integers: MPI_BOTTOM is no object, and displacements may lead before the buffer.
   return reinterpret_cast<std::byte*>(  // NOLINT(performance-no-int-to-ptr)
-      reinterpret_cast<intptr_t>(side_.buffer) + elements * type_.extent_bytes());
+      reinterpret_cast<intptr_t>(side_.buffer) + elements * unit);
 }
 
 void Blocks::lay_out_copy() {
@@ -66,7 +78,7 @@ void Blocks::pack(MPI_Comm local) {
     if (bytes_[rank] == 0) {
       continue;  // it may have no displacement
     }
-    type_.pack(address_of(rank), count_of(rank), copy_.get() + offsets_[rank], local);
+    type_of(rank).pack(address_of(rank), count_of(rank), copy_.get() + offsets_[rank], local);
   }
 }
 
@@ -75,7 +87,7 @@ void Blocks::unpack(MPI_Comm local) const {
     if (bytes_[rank] == 0) {
       continue;
     }
-    type_.unpack(copy_.get() + offsets_[rank], address_of(rank), count_of(rank), local);
+    type_of(rank).unpack(copy_.get() + offsets_[rank], address_of(rank), count_of(rank), local);
   }
 }
 

@@ -8,20 +8,12 @@
 #include <vector>
 
 #include "mpi/datatype.hpp"
+#include "mpi/side.hpp"
 
 namespace banyan::preload {
 
-/// One side of an all-to-all(-v) as MPI's arguments give it.
-struct Side {
-  void* buffer = nullptr;       ///< of the sending side: never written
-  const int* counts = nullptr;  ///< [size] elements per rank; nullptr: `count` of each, one after the other
-  const int* displs = nullptr;  ///< [size] extents from the buffer; of `counts` only
-  int count = 0;
-  MPI_Datatype type = MPI_DATATYPE_NULL;
-};
-
-/// The same as runs of bytes, which is what Banyan moves: those of the caller where its datatype allows, else a copy.
-/// Serves one call after the other, to save allocations. One thread.
+/// A side of an all-to-all as runs of bytes, which is what Banyan moves: those of the caller where its datatype allows,
+/// else a copy. Serves one call after the other, to save allocations. One thread.
 class Blocks {
  public:
   /// `copies`: a copy in any case.
@@ -40,13 +32,15 @@ class Blocks {
   [[nodiscard]] const std::vector<size_t>& offsets() const noexcept { return offsets_; }
 
  private:
-  [[nodiscard]] size_t count_of(size_t rank) const noexcept;
+  void read_types(size_t size);
+  [[nodiscard]] const Datatype& type_of(size_t rank) const noexcept { return types_[types_.size() > 1 ? rank : 0]; }
+  [[nodiscard]] size_t count_of(size_t rank) const noexcept { return static_cast<size_t>(side_.count_of(rank)); }
   [[nodiscard]] std::byte* address_of(size_t rank) const noexcept;
   void lay_out_copy();
   void lay_out_in_place();
 
   Side side_;
-  Datatype type_{MPI_BYTE};
+  std::vector<Datatype> types_;  ///< one for all ranks, or one each
   std::unique_ptr<std::byte[]> copy_;
   std::byte* base_ = nullptr;
   std::vector<size_t> bytes_, offsets_;

@@ -10,6 +10,8 @@ namespace banyan::preload {
 /// An MPI datatype as this rank lays it out. The other ranks may lay the same elements out differently.
 class Datatype {
  public:
+  /// Of elements that are not there.
+  Datatype() = default;
   explicit Datatype(MPI_Datatype type);
 
   [[nodiscard]] size_t size_bytes() const noexcept { return size_bytes_; }
@@ -23,10 +25,10 @@ class Datatype {
   void unpack(const std::byte* from, void* to, size_t count, MPI_Comm local) const;
 
  private:
-  MPI_Datatype type_;
+  MPI_Datatype type_ = MPI_DATATYPE_NULL;
   size_t size_bytes_ = 0;
   ptrdiff_t extent_bytes_ = 0;
-  bool contiguous_ = false;
+  bool contiguous_ = true;
 };
 
 }  // namespace banyan::preload

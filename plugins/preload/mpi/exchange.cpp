@@ -3,12 +3,12 @@
 
 #include <sched.h>
 
-#include <atomic>
 #include <memory>
 #include <new>
 #include <string>
 
 #include "mpi/failure.hpp"
+#include "mpi/tally.hpp"
 
 namespace banyan::preload {
 namespace {
@@ -17,8 +17,6 @@ namespace {
 constexpr unsigned kRoundsBetweenMpi = 32;
 /// Looks at the exchange before the core is offered to others each time, when there are enough cores.
 constexpr unsigned kRoundsBeforeYield = 2000;
-
-std::atomic<uint64_t> exchanges = 0;
 
 struct FreeRequest {
   void operator()(banyan_request* request) const noexcept { banyan_request_free(request); }
@@ -90,9 +88,7 @@ void exchange(Counterpart& counterpart, const Call& call, MPI_Comm local) {
     banyan_comm_abort(counterpart.comm(), "no memory for a copy of what is exchanged");
     throw Failure("no memory for a copy of what is exchanged");
   }
-  exchanges.fetch_add(1, std::memory_order_relaxed);
+  count(Path::kBanyan);
 }
-
-uint64_t num_exchanges() noexcept { return exchanges.load(std::memory_order_relaxed); }
 
 }  // namespace banyan::preload

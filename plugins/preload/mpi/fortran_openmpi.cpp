@@ -5,6 +5,9 @@
 #include <banyan/banyan.h>
 #include <mpi.h>
 
+#include <algorithm>
+#include <vector>
+
 // MPI_IN_PLACE and MPI_BOTTOM of Fortran are variables, known by their address; of programs in C they are absent.
 extern "C" {
 [[gnu::weak]] extern int mpi_fortran_in_place;
@@ -38,6 +41,16 @@ MPI_Datatype send_type(const void* sendbuf, const MPI_Fint* type) {
   return sendbuf == MPI_IN_PLACE ? MPI_DATATYPE_NULL : PMPI_Type_f2c(*type);
 }
 
+/// One for each rank that takes part: of an inter-communicator those of the other side.
+std::vector<MPI_Datatype> types_of(const MPI_Fint* types, MPI_Comm comm) {
+  int size = 0, has_two_groups = 0;
+  PMPI_Comm_test_inter(comm, &has_two_groups);
+  has_two_groups != 0 ? PMPI_Comm_remote_size(comm, &size) : PMPI_Comm_size(comm, &size);
+  std::vector<MPI_Datatype> converted(static_cast<size_t>(size));
+  std::transform(types, types + size, converted.begin(), [](MPI_Fint type) { return PMPI_Type_f2c(type); });
+  return converted;
+}
+
 void give(MPI_Fint* ierror, int code) {
   if (ierror != nullptr) {
     *ierror = code;
@@ -50,6 +63,7 @@ void give(MPI_Fint* ierror, int code) {
 using banyan::preload::buffer_of;
 using banyan::preload::give;
 using banyan::preload::send_type;
+using banyan::preload::types_of;
 
 extern "C" {
 
@@ -70,8 +84,21 @@ BANYAN_API void mpi_alltoallv_(void* sendbuf, const MPI_Fint* sendcounts, const 
                              rdispls, PMPI_Type_f2c(*recvtype), PMPI_Comm_f2c(*comm)));
 }
 
+BANYAN_API void mpi_alltoallw_(void* sendbuf, const MPI_Fint* sendcounts, const MPI_Fint* sdispls,
+                               const MPI_Fint* sendtypes, void* recvbuf, const MPI_Fint* recvcounts,
+                               const MPI_Fint* rdispls, const MPI_Fint* recvtypes, const MPI_Fint* comm,
+                               MPI_Fint* ierror) {
+  void* const from = buffer_of(sendbuf);
+  const MPI_Comm c_comm = PMPI_Comm_f2c(*comm);
+  const auto sent = from == MPI_IN_PLACE ? std::vector<MPI_Datatype>() : types_of(sendtypes, c_comm);
+  const auto received = types_of(recvtypes, c_comm);
+  give(ierror, MPI_Alltoallw(from, sendcounts, sdispls, sent.data(), buffer_of(recvbuf), recvcounts, rdispls,
+                             received.data(), c_comm));
+}
+
 using AlltoallOfFortran = decltype(mpi_alltoall_);
 using AlltoallvOfFortran = decltype(mpi_alltoallv_);
+using AlltoallwOfFortran = decltype(mpi_alltoallw_);
 
 BANYAN_API extern AlltoallOfFortran mpi_alltoall [[gnu::alias("mpi_alltoall_")]];
 BANYAN_API extern AlltoallOfFortran mpi_alltoall__ [[gnu::alias("mpi_alltoall_")]];
@@ -81,5 +108,9 @@ BANYAN_API extern AlltoallvOfFortran mpi_alltoallv [[gnu::alias("mpi_alltoallv_"
 BANYAN_API extern AlltoallvOfFortran mpi_alltoallv__ [[gnu::alias("mpi_alltoallv_")]];
 BANYAN_API extern AlltoallvOfFortran MPI_ALLTOALLV [[gnu::alias("mpi_alltoallv_")]];
 BANYAN_API extern AlltoallvOfFortran mpi_alltoallv_f08_ [[gnu::alias("mpi_alltoallv_")]];
+BANYAN_API extern AlltoallwOfFortran mpi_alltoallw [[gnu::alias("mpi_alltoallw_")]];
+BANYAN_API extern AlltoallwOfFortran mpi_alltoallw__ [[gnu::alias("mpi_alltoallw_")]];
+BANYAN_API extern AlltoallwOfFortran MPI_ALLTOALLW [[gnu::alias("mpi_alltoallw_")]];
+BANYAN_API extern AlltoallwOfFortran mpi_alltoallw_f08_ [[gnu::alias("mpi_alltoallw_")]];
 
 }  // extern "C"

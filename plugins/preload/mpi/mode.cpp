@@ -22,14 +22,6 @@ constexpr std::string_view kBuiltFor = "MPICH";
 /// MPI_MAX_LIBRARY_VERSION_STRING of the other MPI may be larger than ours: MPICH has 8192, Open MPI 256.
 constexpr size_t kLongestVersion = 1 << 14;
 
-void say_on_rank_0(const std::string& text) {
-  int rank = -1;
-  PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  if (rank == 0) {
-    say(text);
-  }
-}
-
 /// The handles of MPIs differ, so the library can do nothing under another than its own, not even ask for a rank.
 bool is_own_mpi() {
   std::array<char, kLongestVersion> version{};

@@ -3,7 +3,15 @@
 
 #include "program.hpp"
 
-extern "C" uint64_t preload_test_banyan_calls() {
-  const auto calls = reinterpret_cast<uint64_t (*)()>(::dlsym(RTLD_DEFAULT, "banyan_preload_calls"));
-  return calls != nullptr ? calls() : 0;
+namespace {
+
+uint64_t ask(const char* function) {
+  const auto number = reinterpret_cast<uint64_t (*)()>(::dlsym(RTLD_DEFAULT, function));
+  return number != nullptr ? number() : 0;
 }
+
+}  // namespace
+
+extern "C" uint64_t preload_test_banyan_calls() { return ask("banyan_preload_calls"); }
+
+extern "C" uint64_t preload_test_banyan_calls_left() { return ask("banyan_preload_calls_left"); }

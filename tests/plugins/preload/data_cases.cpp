@@ -119,7 +119,7 @@ void nothing_to_exchange() {
   });
 }
 
-/// What MPICH takes, and Open MPI refuses: one rank has nothing to say where its nothing is.
+/// What MPICH takes, and Open MPI refuses: one rank does not say where its nothing is.
 void absent_displacements() {
   const bool absent = rank_of(MPI_COMM_WORLD) == 1;
   const std::vector<int> none(static_cast<size_t>(size_of(MPI_COMM_WORLD)), 0);

@@ -6,11 +6,13 @@ program fortran_program
   use iso_c_binding, only: c_int64_t
   implicit none
   type(MPI_Comm) :: copy
+  type(MPI_Datatype), allocatable :: types(:)
 #else
   use iso_c_binding, only: c_int64_t
   implicit none
   include 'mpif.h'
   integer :: copy
+  integer, allocatable :: types(:)
 #endif
   interface
     function banyan_calls() bind(C, name='preload_test_banyan_calls')
@@ -20,12 +22,12 @@ program fortran_program
   end interface
   integer :: ierror, rank, size, i, all_wrong
   integer :: wrong = 0
-  integer, allocatable :: sent(:), received(:), ones(:), displs(:)
+  integer, allocatable :: sent(:), received(:), ones(:), displs(:), bytes(:)
   call mpi_init(ierror)
   call mpi_comm_dup(MPI_COMM_WORLD, copy, ierror)
   call mpi_comm_rank(copy, rank, ierror)
   call mpi_comm_size(copy, size, ierror)
-  allocate(sent(size), received(size), ones(size), displs(size))
+  allocate(sent(size), received(size), ones(size), displs(size), bytes(size), types(size))
   do i = 1, size
     sent(i) = 100 * rank + i
     ones(i) = 1
@@ -52,7 +54,18 @@ program fortran_program
   do i = 1, size
     if (sent(size - i + 1) /= 100 * (size - rank - 1) + i) wrong = wrong + 1
   end do
-  if (banyan_calls() /= 4) wrong = wrong + 1
+  types = MPI_INTEGER
+  do i = 1, size
+    sent(i) = 100 * rank + i
+    bytes(i) = 4 * (size - i)
+  end do
+  call mpi_alltoallw(sent, ones, bytes, types, received, ones, bytes, types, copy, ierror)
+  do i = 1, size
+    if (ierror /= MPI_SUCCESS .or. received(size - i + 1) /= 100 * (i - 1) + size - rank) wrong = wrong + 1
+  end do
+  call mpi_alltoallw(MPI_IN_PLACE, ones, bytes, types, sent, ones, bytes, types, copy, ierror)
+  if (any(sent /= received)) wrong = wrong + 1
+  if (banyan_calls() /= 6) wrong = wrong + 1
   call mpi_comm_free(copy, ierror)
   call mpi_allreduce(wrong, all_wrong, 1, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD, ierror)
   call mpi_finalize(ierror)

@@ -14,6 +14,8 @@
 
 /// Exchanges that Banyan made on this rank, as the preloaded library tells; 0 without it.
 extern "C" uint64_t preload_test_banyan_calls();
+/// All-to-alls that it left to MPI.
+extern "C" uint64_t preload_test_banyan_calls_left();
 
 namespace preload_test {
 
@@ -47,6 +49,6 @@ struct Case {
   void (*run)();
 };
 /// Of the files beside this one.
-extern const std::vector<Case> kDataCases, kCommunicatorCases, kThreadCases;
+extern const std::vector<Case> kDataCases, kCommunicatorCases, kFormCases, kThreadCases;
 
 }  // namespace preload_test

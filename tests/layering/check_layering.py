@@ -49,7 +49,7 @@ WRAPPED = [
     (re.compile(r"^cuda"), ("plugins/device/cuda/", "plugins/transport/nccl/", "plugins/preload/nccl/")),
     (re.compile(r"^sodium"), ("src/bootstrap/", "tests/unit/bootstrap/")),
     (re.compile(r"^simgrid/"), ("tests/oracle/",)),
-    (re.compile(r"^nlohmann/"), ("src/base/", "tools/", "perf/", "tests/")),
+    (re.compile(r"^nlohmann/"), ("src/base/", "plugins/preload/", "tools/", "perf/", "tests/")),
     (re.compile(r"^boost/"), ("tools/", "perf/")),
     (re.compile(r"^(gtest|gmock)/|^rapidcheck"), ("tests/", "perf/micro/")),
 ]

@@ -2,6 +2,7 @@
 #include "mpi/counterpart.hpp"
 
 #include <atomic>
+#include <exception>
 #include <random>
 #include <string>
 
@@ -34,18 +35,22 @@ Counterpart::Counterpart(MPI_Comm owner, Mode wanted, MPI_Comm local) : owner_(o
     return;
   }
   Agreement agreement(owner);
-  if (agreement.agree_on_mode(wanted) == Mode::kOn) {
+  const Mode mode = agreement.agree_on_mode(wanted);
+  if (mode != Mode::kOff) {
+    identity_ = random_number();
+    check_mpi(PMPI_Bcast(&identity_, 1, MPI_INT64_T, 0, owner), "MPI_Bcast");
     comm_ = agreement.make();
   }
-  if (comm_ == nullptr) {
+  if (mode == Mode::kObserve) {
+    observation_.emplace(size_);  // also without Banyan
+  }
+  if (comm_ == nullptr || mode == Mode::kObserve) {
     if (rank_ == 0 && !agreement.cause().empty()) {
       say_once("MPI's own all-to-all serves a communicator of " + std::to_string(size_) + " ranks, because Banyan's " +
                "could not be made: " + agreement.cause());
     }
     return;
   }
-  identity_ = random_number();
-  check_mpi(PMPI_Bcast(&identity_, 1, MPI_INT64_T, 0, owner), "MPI_Bcast");
   yields_ = outnumber_cores(owner);
   check_mpi(PMPI_Irecv(nullptr, 0, MPI_BYTE, 0, 0, local, &never_), "MPI_Irecv");
 }
@@ -56,17 +61,35 @@ void Counterpart::let_mpi_progress() {
   check_mpi(PMPI_Test(&never_, &done, MPI_STATUS_IGNORE), "MPI_Test");
 }
 
-void Counterpart::retire() noexcept {
+std::optional<ObservedCommunicator> Counterpart::conclude_observation() noexcept {
+  if (!observation_) {
+    return std::nullopt;
+  }
+  std::optional<ObservedCommunicator> observed;
+  try {
+    observed = observation_->conclude(owner_, comm_);
+  } catch (const std::exception& error) {
+    say_once(std::string("what was observed is lost: ") + error.what());
+  }
+  observation_.reset();
+  return observed;
+}
+
+std::optional<ObservedCommunicator> Counterpart::retire() noexcept {
+  auto observed = conclude_observation();
   if (comm_ == nullptr) {
-    return;
+    return observed;
   }
   // A rank that waits for its peers in Banyan does not serve MPI's messages, on which they may still depend: they meet
   // in MPI first.
   PMPI_Barrier(owner_);
   banyan_comm_destroy(comm_);
   comm_ = nullptr;
-  PMPI_Cancel(&never_);
-  PMPI_Wait(&never_, MPI_STATUS_IGNORE);
+  if (never_ != MPI_REQUEST_NULL) {
+    PMPI_Cancel(&never_);
+    PMPI_Wait(&never_, MPI_STATUS_IGNORE);
+  }
+  return observed;
 }
 
 }  // namespace banyan::preload

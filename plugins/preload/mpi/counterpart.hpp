@@ -5,9 +5,11 @@
 #include <mpi.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "mpi/blocks.hpp"
 #include "mpi/mode.hpp"
+#include "mpi/observation.hpp"
 
 namespace banyan::preload {
 
@@ -23,7 +25,10 @@ class Counterpart {
   Counterpart(const Counterpart&) = delete;
   Counterpart& operator=(const Counterpart&) = delete;
 
-  [[nodiscard]] bool usable() const noexcept { return comm_ != nullptr; }
+  /// Whether the calls are Banyan's.
+  [[nodiscard]] bool usable() const noexcept { return comm_ != nullptr && !observation_; }
+  /// Of a communicator whose calls are MPI's and looked at, else nullptr.
+  [[nodiscard]] Observation* observation() noexcept { return observation_ ? &*observation_ : nullptr; }
   [[nodiscard]] banyan_comm* comm() const noexcept { return comm_; }
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }
@@ -38,10 +43,12 @@ class Counterpart {
   /// Lets MPI move on what this process has begun.
   void let_mpi_progress();
 
-  /// Frees the Banyan communicator: collective. Not usable afterwards.
-  void retire() noexcept;
+  /// Frees the Banyan communicator: collective. Neither usable nor observed afterwards. What was observed, on rank 0.
+  std::optional<ObservedCommunicator> retire() noexcept;
 
  private:
+  std::optional<ObservedCommunicator> conclude_observation() noexcept;
+
   MPI_Comm owner_ = MPI_COMM_NULL;
   banyan_comm* comm_ = nullptr;
   int rank_ = 0;
@@ -50,6 +57,7 @@ class Counterpart {
   MPI_Request never_ = MPI_REQUEST_NULL;  ///< a receive of what nobody sends
   bool yields_ = false;
   Blocks send_, recv_;
+  std::optional<Observation> observation_;
 };
 
 }  // namespace banyan::preload

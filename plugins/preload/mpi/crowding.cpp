@@ -5,11 +5,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
-#include <string_view>
 #include <vector>
 
 #include "mpi/failure.hpp"
+#include "mpi/flag.hpp"
 
 namespace banyan::preload {
 namespace {
@@ -45,9 +44,8 @@ bool outnumber_cores(MPI_Comm comm) {
       CPU_OR(&cores, &cores, &place.cores);
     }
   }
-  const std::string_view spin = std::getenv("BANYAN_SPIN") != nullptr ? std::getenv("BANYAN_SPIN") : "";
-  if (!spin.empty()) {
-    return spin == "0" || spin == "no" || spin == "off" || spin == "false";
+  if (const auto spin = flag("BANYAN_SPIN")) {
+    return !*spin;
   }
   return neighbours > CPU_COUNT(&cores);
 }

@@ -3,18 +3,10 @@
 
 #include <mpi.h>
 
-#include "mpi/blocks.hpp"
+#include "mpi/call.hpp"
 #include "mpi/counterpart.hpp"
 
 namespace banyan::preload {
-
-/// What a program asks of MPI_Alltoall and its relatives.
-struct Call {
-  Side send;  ///< of a call in place: the receiving side again
-  Side recv;
-  bool in_place = false;
-  bool uniform = false;  ///< MPI_Alltoall: all blocks of a side are alike
-};
 
 /// Makes the exchange with Banyan, and lets MPI progress meanwhile. Blocks. Throws Failure; the peers then fail too.
 void exchange(Counterpart& counterpart, const Call& call, MPI_Comm local);

@@ -42,8 +42,11 @@ Mode read_mode() {
   if (wanted == "off") {
     return Mode::kOff;
   }
+  if (wanted == "observe") {
+    return Mode::kObserve;
+  }
   if (wanted != "on") {
-    say_on_rank_0("off: BANYAN_PRELOAD is \"" + std::string(wanted) + "\"; known are off and on");
+    say_on_rank_0("off: BANYAN_PRELOAD is \"" + std::string(wanted) + "\"; known are off, observe and on");
     return Mode::kOff;
   }
   return Mode::kOn;

@@ -3,13 +3,22 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "mpi/failure.hpp"
 #include "mpi/mode.hpp"
+#include "mpi/notice.hpp"
+#include "mpi/report.hpp"
+#include "mpi/summary.hpp"
 
 namespace banyan::preload {
 namespace {
+
+/// A program may make and free communicators without end.
+constexpr size_t kObservedKept = 1000;
 
 std::atomic<bool> made = false;
 
@@ -59,19 +68,32 @@ Counterpart* Registry::find_or_make(MPI_Comm comm) {
     const std::lock_guard lock(mutex_);
     counterparts_.push_back(counterpart);
   }
-  return counterpart->usable() ? counterpart : nullptr;
+  return counterpart->usable() || counterpart->observation() != nullptr ? counterpart : nullptr;
 }
 
 void Registry::retire(MPI_Comm comm) {
   if (Counterpart* counterpart = find(comm)) {
-    counterpart->retire();
+    retire(*counterpart);
+  }
+}
+
+void Registry::retire(Counterpart& counterpart) noexcept {
+  auto observed = counterpart.retire();
+  if (!observed) {
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (observed_.size() < kObservedKept) {
+    observed_.push_back(std::move(*observed));
+  } else {
+    ++num_not_kept_;
   }
 }
 
 int Registry::on_comm_delete(MPI_Comm /*comm*/, int /*key*/, void* counterpart, void* registry) {
   auto* mine = static_cast<Counterpart*>(counterpart);
   static_cast<Registry*>(registry)->forget(mine);
-  mine->retire();
+  static_cast<Registry*>(registry)->retire(*mine);
   delete mine;
   return MPI_SUCCESS;
 }
@@ -96,9 +118,24 @@ void Registry::retire_all() noexcept {
   // Retiring waits for the peers, so all take the same order.
   std::sort(left.begin(), left.end(), [](const auto* a, const auto* b) { return a->identity() < b->identity(); });
   for (Counterpart* counterpart : left) {
-    counterpart->retire();
+    retire(*counterpart);
   }
+  report();
   PMPI_Comm_free(&local_);
+}
+
+void Registry::report() noexcept {
+  int rank = 0;
+  PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  try {
+    write_report(observed_, rank);
+    if (num_not_kept_ > 0) {
+      say(std::to_string(num_not_kept_) + " more communicators were observed, which the report leaves out");
+    }
+    say_summary();
+  } catch (const std::exception& error) {
+    say(std::string("no report: ") + error.what());
+  }
 }
 
 }  // namespace banyan::preload

@@ -19,7 +19,7 @@ class Registry {
   Registry& operator=(const Registry&) = delete;
 
   /// The counterpart of `comm`, made at the first call for it, which is collective; nullptr if the all-to-all of `comm`
-  /// is MPI's, which is so on all its ranks or on none.
+  /// is MPI's and not observed, which is so on all its ranks or on none.
   Counterpart* find_or_make(MPI_Comm comm);
   /// Retires the counterpart of `comm`, if it has one, before `comm` is freed.
   void retire(MPI_Comm comm);
@@ -30,12 +30,16 @@ class Registry {
   static int on_comm_delete(MPI_Comm comm, int key, void* counterpart, void* registry);
   static int on_finalize(MPI_Comm self, int key, void* unused, void* registry);
   [[nodiscard]] Counterpart* find(MPI_Comm comm) const;
+  void retire(Counterpart& counterpart) noexcept;
   void retire_all() noexcept;
+  void report() noexcept;
   void forget(Counterpart* counterpart) noexcept;
 
   MPI_Comm local_ = MPI_COMM_NULL;
   int key_ = MPI_KEYVAL_INVALID;
   std::mutex mutex_;
+  std::vector<ObservedCommunicator> observed_;
+  uint64_t num_not_kept_ = 0;               ///< observed communicators beyond what is kept
   std::vector<Counterpart*> counterparts_;  ///< each owned by its communicator, which deletes it
   bool finalized_ = false;
 };

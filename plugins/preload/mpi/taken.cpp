@@ -19,7 +19,7 @@ bool is_world_there() {
   return has_registry() || (PMPI_Initialized(&initialized) == MPI_SUCCESS && initialized != 0);
 }
 
-bool is_taken(MPI_Comm comm, Call& call, int& code) {
+bool is_taken(MPI_Comm comm, Call& call, int& code, Observation*& observation) {
   if (comm == MPI_COMM_NULL || !is_world_there() || mode() == Mode::kOtherMpi) {
     return false;
   }
@@ -32,6 +32,10 @@ bool is_taken(MPI_Comm comm, Call& call, int& code) {
         !is_sound(call.recv, counterpart->size())) {
       return false;
     }
+    observation = counterpart->observation();
+    if (observation != nullptr) {
+      return false;
+    }
     exchange(*counterpart, call, registry().local());
     code = MPI_SUCCESS;
   } catch (const std::exception& error) {
@@ -42,12 +46,23 @@ bool is_taken(MPI_Comm comm, Call& call, int& code) {
 
 }  // namespace
 
-bool taken(MPI_Comm comm, Call call, int& code) {
-  if (is_taken(comm, call, code)) {
+bool taken(MPI_Comm comm, Call& call, int& code, Observation*& observation) {
+  if (is_taken(comm, call, code, observation)) {
     return true;
   }
   count(Path::kMpi);
   return false;
+}
+
+void note(Observation& observation, const Call& call, double seconds) {
+  try {
+    observation.add(call, seconds);
+  } catch (const std::exception& error) {
+    static std::atomic_flag said = ATOMIC_FLAG_INIT;
+    if (!said.test_and_set()) {
+      say(std::string("a call was not observed: ") + error.what());
+    }
+  }
 }
 
 void leave(Path path, const char* name) {

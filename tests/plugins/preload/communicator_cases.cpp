@@ -45,6 +45,36 @@ void split_and_duplicate() {
   check(half == MPI_COMM_NULL && copy == MPI_COMM_NULL, "freed handles stay");
 }
 
+/// What observed.py expects to be reported.
+void observed_halves() {
+  const int rank = rank_of(MPI_COMM_WORLD);
+  MPI_Comm half = MPI_COMM_NULL;
+  MPI_Comm_split(MPI_COMM_WORLD, rank % 2, rank, &half);
+  MPI_Comm_set_name(half, "a half & more");
+  const auto size = static_cast<size_t>(size_of(half));
+  std::vector<int> sent(3 * size, rank), received(3 * size, -1), displs(size), sendcounts(size, rank_of(half) + 1),
+      recvcounts(size);
+  for (size_t i = 0; i < size; ++i) {
+    displs[i] = 3 * static_cast<int>(i);
+    recvcounts[i] = static_cast<int>(i) + 1;
+  }
+  expect_banyan_calls(0, "observed exchanges", [&] {
+    for (int i = 0; i < 5; ++i) {
+      MPI_Alltoall(i == 0 ? MPI_IN_PLACE : sent.data(), 3, MPI_INT, received.data(), 3, MPI_INT, half);
+    }
+    for (int i = 0; i < 4; ++i) {
+      MPI_Alltoallv(sent.data(), sendcounts.data(), displs.data(), MPI_INT, received.data(), recvcounts.data(),
+                    displs.data(), MPI_INT, half);
+    }
+  });
+  for (size_t i = 0; i < size; ++i) {
+    check(received[3 * i] == rank % 2 + 2 * static_cast<int>(i), "an element of the half");
+  }
+  if (rank % 2 == 0) {
+    MPI_Comm_free(&half);  // the others leave theirs to MPI_Finalize
+  }
+}
+
 void one_rank() {
   MPI_Comm alone = MPI_COMM_NULL;
   MPI_Comm_split(MPI_COMM_WORLD, rank_of(MPI_COMM_WORLD), 0, &alone);
@@ -217,6 +247,7 @@ void more_than_expected() {
 
 const std::vector<Case> kCommunicatorCases = {
     {"split_and_duplicate", split_and_duplicate},
+    {"observed_halves", observed_halves},
     {"one_rank", one_rank},
     {"inter_communicator", inter_communicator},
     {"made_and_freed_often", made_and_freed_often},

@@ -13,7 +13,7 @@ packages=(
   libsimgrid-dev                                                 # tests/oracle, linked by nothing else
   python3 binutils clang-format
   libopenmpi-dev openmpi-bin libmpich-dev mpich                  # perf/compare, docs/examples, plugins/preload
-  gfortran                                                       # tests/plugins/preload
+  gfortran libfftw3-dev libfftw3-mpi-dev python3-mpi4py          # tests/plugins/preload
   iproute2 procps util-linux                                     # the lab
 )
 

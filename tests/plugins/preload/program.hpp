@@ -49,6 +49,6 @@ struct Case {
   void (*run)();
 };
 /// Of the files beside this one.
-extern const std::vector<Case> kDataCases, kCommunicatorCases, kFormCases, kThreadCases;
+extern const std::vector<Case> kDataCases, kCommunicatorCases, kFormCases, kStressCases, kThreadCases;
 
 }  // namespace preload_test

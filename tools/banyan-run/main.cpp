@@ -5,6 +5,7 @@
 
 #include "options.hpp"
 #include "placement.hpp"
+#include "preload.hpp"
 #include "supervisor.hpp"
 
 int main(int argc, char** argv) {
@@ -12,6 +13,9 @@ int main(int argc, char** argv) {
     const auto options = banyan_run::parse_options(argc, argv);
     if (!options) {
       return 0;
+    }
+    if (options->preload) {
+      banyan_run::launch_preloaded(*options);
     }
     const banyan_run::Job job(*options);
     return banyan_run::Supervisor(*options, job).run();

@@ -33,6 +33,7 @@ Examples:
   banyan-run -n 8 -- ./my_program --size 1M
   banyan-run -n 4 --tag-output -x BANYAN_LOG=info -- ./my_program
   banyan-run --lab --timeout 60 -- alltoall_perf -b 1K -e 1M         one rank per slot of the lab "banyan"
+  banyan-run -n 4 --preload mpi -- ./mpi_program                     MPI's all-to-alls by Banyan
   banyan-run -n 8 --kill-rank 3 --after 2 -- ./my_program            do the other seven notice?
 )";
 
@@ -44,8 +45,12 @@ po::options_description describe() {
       ("timeout", po::value<double>(), "end the job after this many seconds, exit code 124")                      //
       ("tag-output", "begin every line of output with [rank]")                                                    //
       ("export,x", po::value<std::vector<std::string>>(),
-       "NAME=VALUE: set a variable for the ranks; NAME: pass it "                                //
-       "on (all are)")                                                                           //
+       "NAME=VALUE: set a variable for the ranks; NAME: pass it "  //
+       "on (all are)")                                             //
+      ("preload", po::value<std::string>(),
+       "mpi: PROGRAM knows MPI and not Banyan; start it with its MPI's launcher and the "  //
+       "library that makes its all-to-alls with Banyan (docs/preload.md). openmpi or mpich "
+       "where its libraries do not tell, as of scripts")                                         //
       ("keep-going", "let the other ranks finish when one fails")                                //
       ("kill-rank", po::value<int>(), "kill this rank with SIGKILL, to see what the others do")  //
       ("after", po::value<double>(), "... after this many seconds (default 1)")                  //
@@ -81,7 +86,20 @@ std::optional<double> read_seconds(const po::variables_map& values, const char* 
   return seconds;
 }
 
+/// What an MPI's launcher does in its own way, or not at all.
+void check_preload(const Options& options) {
+  if (*options.preload != "mpi" && *options.preload != "openmpi" && *options.preload != "mpich") {
+    throw std::runtime_error("--preload " + *options.preload + ": expected mpi, openmpi or mpich");
+  }
+  if (options.lab || options.timeout_s || options.tag_output || options.keep_going || options.kill_rank) {
+    throw std::runtime_error("--preload: only -n and -x go with it; the rest is the MPI's launcher's");
+  }
+}
+
 void check(const Options& options) {
+  if (options.preload) {
+    check_preload(options);
+  }
   if (options.command.empty()) {
     throw std::runtime_error("no program to run; it comes after \"--\": banyan-run -n N -- PROGRAM [ARGUMENTS]");
   }
@@ -121,6 +139,9 @@ std::optional<Options> parse_options(int argc, char** argv) {
   Options options;
   if (values.count("ranks") != 0) {
     options.ranks = values["ranks"].as<int>();
+  }
+  if (values.count("preload") != 0) {
+    options.preload = values["preload"].as<std::string>();
   }
   if (values.count("lab") != 0) {
     options.lab = values["lab"].as<std::string>();

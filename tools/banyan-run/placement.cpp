@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,8 @@
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
+
+#include "process_output.hpp"
 
 namespace banyan_run {
 namespace {
@@ -55,39 +56,6 @@ std::string find_lab_script() {
     }
   }
   return "banyan-lab";
-}
-
-/// The output of a program run without a shell.
-std::string output_of(const std::vector<std::string>& command) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    fail("cannot make a pipe");
-  }
-  std::vector<char*> words;
-  for (const std::string& word : command) {
-    words.push_back(const_cast<char*>(word.c_str()));
-  }
-  words.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(ends[1], STDOUT_FILENO);
-    ::execvp(words[0], words.data());
-    std::perror(words[0]);
-    ::_exit(127);
-  }
-  ::close(ends[1]);
-  std::string text;
-  std::array<char, 4096> piece;
-  ssize_t count = 0;
-  while ((count = ::read(ends[0], piece.data(), piece.size())) > 0 || (count < 0 && errno == EINTR)) {
-    text.append(piece.data(), count > 0 ? static_cast<size_t>(count) : 0);
-  }
-  ::close(ends[0]);
-  int status = 0;
-  if (child < 0 || ::waitpid(child, &status, 0) != child || status != 0) {
-    throw std::runtime_error("\"" + command[0] + " " + command.back() + "\" failed; is the lab up? (banyan-lab up)");
-  }
-  return text;
 }
 
 }  // namespace
@@ -149,7 +117,11 @@ void Job::write_secret() {
 }
 
 std::vector<Job::Node> Job::lab_nodes(const std::string& script, const std::string& name) {
-  std::istringstream list(output_of({script, "--name", name, "hosts"}));
+  const auto hosts = output_of({script, "--name", name, "hosts"});
+  if (!hosts) {
+    throw std::runtime_error("\"" + script + " hosts\" failed; is the lab up? (banyan-lab up)");
+  }
+  std::istringstream list(*hosts);
   std::vector<Node> nodes;
   std::string entry;
   while (std::getline(list, entry, ',')) {

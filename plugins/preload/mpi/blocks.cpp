@@ -2,6 +2,7 @@
 #include "mpi/blocks.hpp"
 
 #include <cstdint>
+#include <optional>
 
 namespace banyan::preload {
 
@@ -26,14 +27,27 @@ void Blocks::lay_out(const Side& side, int size, bool copies) {
 void Blocks::read_types(size_t size) {
   types_.clear();
   const size_t num_types = side_.types != nullptr ? size : 1;
+  std::optional<size_t> known;  // whose type was read last
   for (size_t rank = 0; rank < num_types; ++rank) {
     const MPI_Datatype type = side_.type_of(rank);
-    if (rank > 0 && type == side_.type_of(rank - 1)) {
-      types_.push_back(types_.back());
+    if (!any_element(rank, num_types == 1 ? size : rank + 1)) {
+      types_.emplace_back();  // MPIs do not look at it either
+    } else if (known && type == side_.type_of(*known)) {
+      types_.push_back(types_[*known]);
     } else {
-      types_.push_back(type == MPI_DATATYPE_NULL ? Datatype() : Datatype(type));
+      types_.emplace_back(type);
+      known = rank;
     }
   }
+}
+
+bool Blocks::any_element(size_t first, size_t end) const noexcept {
+  for (size_t rank = first; rank < end; ++rank) {
+    if (count_of(rank) > 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::byte* Blocks::address_of(size_t rank) const noexcept {

@@ -33,6 +33,8 @@ class Blocks {
 
  private:
   void read_types(size_t size);
+  /// Whether there is something for one of the ranks from `first` to before `end`.
+  [[nodiscard]] bool any_element(size_t first, size_t end) const noexcept;
   [[nodiscard]] const Datatype& type_of(size_t rank) const noexcept { return types_[types_.size() > 1 ? rank : 0]; }
   [[nodiscard]] size_t count_of(size_t rank) const noexcept { return static_cast<size_t>(side_.count_of(rank)); }
   [[nodiscard]] std::byte* address_of(size_t rank) const noexcept;

@@ -12,30 +12,72 @@
 namespace banyan::preload {
 namespace {
 
-int combiner_of(MPI_Datatype type, int& num_integers) {
-  int num_addresses = 0, num_datatypes = 0, combiner = MPI_COMBINER_NAMED;
-  check_mpi(PMPI_Type_get_envelope(type, &num_integers, &num_addresses, &num_datatypes, &combiner),
+#if MPI_VERSION >= 4
+using Number = MPI_Count;
+#else
+using Number = int;
+#endif
+
+/// How a type was made.
+struct Envelope {
+  Number num_integers = 0;
+  Number num_large_counts = 0;  ///< not 0: by a function with large counts
+  int combiner = MPI_COMBINER_NAMED;
+
+  /// Not the program's to free. Those of Fortran's kinds have no name.
+  [[nodiscard]] bool predefined() const noexcept {
+    return combiner == MPI_COMBINER_NAMED || combiner == MPI_COMBINER_F90_REAL ||
+           combiner == MPI_COMBINER_F90_COMPLEX || combiner == MPI_COMBINER_F90_INTEGER;
+  }
+  /// Whether it is the whole of another type, once or many times in a row. One of large counts may be, but is not
+  /// followed.
+  [[nodiscard]] bool repeats() const noexcept {
+    return (combiner == MPI_COMBINER_DUP || combiner == MPI_COMBINER_CONTIGUOUS) && num_large_counts == 0;
+  }
+};
+
+Envelope envelope_of(MPI_Datatype type) {
+  Envelope found;
+  Number num_addresses = 0, num_datatypes = 0;
+#if MPI_VERSION >= 4
+  // MPI_Type_get_envelope fails for types of large counts.
+  check_mpi(PMPI_Type_get_envelope_c(type, &found.num_integers, &num_addresses, &found.num_large_counts, &num_datatypes,
+                                     &found.combiner),
+            "MPI_Type_get_envelope_c");
+#else
+  check_mpi(PMPI_Type_get_envelope(type, &found.num_integers, &num_addresses, &num_datatypes, &found.combiner),
             "MPI_Type_get_envelope");
-  return combiner;
+#endif
+  return found;
+}
+
+/// The type that another repeats; a handle to be freed, unless it is predefined.
+MPI_Datatype repeated_by(MPI_Datatype type, const Envelope& envelope) {
+  int count = 0;
+  MPI_Aint no_addresses = 0;
+  MPI_Datatype inner = MPI_DATATYPE_NULL;
+#if MPI_VERSION >= 4
+  MPI_Count no_large_counts = 0;
+  check_mpi(
+      PMPI_Type_get_contents_c(type, envelope.num_integers, 0, 0, 1, &count, &no_addresses, &no_large_counts, &inner),
+      "MPI_Type_get_contents_c");
+#else
+  check_mpi(PMPI_Type_get_contents(type, envelope.num_integers, 0, 1, &count, &no_addresses, &inner),
+            "MPI_Type_get_contents");
+#endif
+  return inner;
 }
 
 /// Whether no step of the type's construction reorders or skips. Size and extent do not tell: an indexed type may have
 /// its parts in any order. Only the ways that programs use to name a run of basic elements are followed.
 bool keeps_order(MPI_Datatype type) {
-  int num_integers = 0;
-  const int combiner = combiner_of(type, num_integers);
-  if (combiner == MPI_COMBINER_NAMED) {
-    return true;
+  const Envelope envelope = envelope_of(type);
+  if (!envelope.repeats()) {
+    return envelope.predefined();
   }
-  if (combiner != MPI_COMBINER_DUP && combiner != MPI_COMBINER_CONTIGUOUS) {
-    return false;
-  }
-  int count = 0;
-  MPI_Aint no_addresses = 0;
-  MPI_Datatype inner = MPI_DATATYPE_NULL;
-  check_mpi(PMPI_Type_get_contents(type, num_integers, 0, 1, &count, &no_addresses, &inner), "MPI_Type_get_contents");
+  MPI_Datatype inner = repeated_by(type, envelope);
   const bool kept = keeps_order(inner);
-  if (int unused = 0; combiner_of(inner, unused) != MPI_COMBINER_NAMED) {
+  if (!envelope_of(inner).predefined()) {
     PMPI_Type_free(&inner);
   }
   return kept;

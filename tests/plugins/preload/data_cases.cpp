@@ -85,6 +85,34 @@ void contiguous_types() {
   }
 }
 
+/// Those that Fortran asks for by precision have no name, and are not the program's to free.
+void types_of_fortran_kinds() {
+  MPI_Datatype real = MPI_DATATYPE_NULL, copy = MPI_DATATYPE_NULL;
+  MPI_Type_create_f90_real(6, MPI_UNDEFINED, &real);
+  MPI_Datatype three = contiguous(3, real);
+  MPI_Type_dup(three, &copy);
+  expect_all_taken(real, MPI_FLOAT);
+  expect_all_taken(three, copy);
+  MPI_Type_free(&three);
+  MPI_Type_free(&copy);
+}
+
+#if MPI_VERSION >= 4
+/// Of which MPI_Type_get_envelope knows nothing.
+void types_of_large_counts() {
+  MPI_Datatype inner = MPI_DATATYPE_NULL, strided = MPI_DATATYPE_NULL;
+  MPI_Type_contiguous_c(3, MPI_INT, &inner);
+  MPI_Type_vector_c(3, 1, 2, MPI_INT, &strided);
+  MPI_Datatype three = committed(inner), gaps = committed(strided), outer = contiguous(2, three);
+  expect_all_taken(three, three);
+  expect_all_taken(outer, outer);
+  expect_all_taken(three, gaps);
+  for (MPI_Datatype* type : {&three, &gaps, &outer}) {
+    MPI_Type_free(type);
+  }
+}
+#endif
+
 void types_with_gaps() {
   MPI_Datatype strided = vector(3, 2, MPI_INT), record = structure(), order = swapped();
   MPI_Datatype wide = resized(MPI_INT, 12), three = contiguous(3, MPI_INT);
@@ -215,6 +243,10 @@ void all_left_to_mpi() {
 const std::vector<Case> kDataCases = {
     {"basic_types", basic_types},
     {"contiguous_types", contiguous_types},
+    {"types_of_fortran_kinds", types_of_fortran_kinds},
+#if MPI_VERSION >= 4
+    {"types_of_large_counts", types_of_large_counts},
+#endif
     {"types_with_gaps", types_with_gaps},
     {"types_that_differ_by_rank", types_that_differ_by_rank},
     {"nothing_to_exchange", nothing_to_exchange},

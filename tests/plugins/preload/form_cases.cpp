@@ -92,6 +92,32 @@ void contiguous_types_by_pair() {
   check(e.through_mpi == e.through_pmpi, "MPI_Alltoallw differs");
 }
 
+#ifdef MPICH
+/// What MPICH takes, and Open MPI refuses: where nothing goes, the types are no types at all.
+void no_types_of_nothing() {
+  const Kinds kinds;
+  Exchange e(kinds.of);
+  const auto displs = e.byte_displs();
+  auto types = e.types;
+  for (size_t peer = 0; peer < types.size(); ++peer) {
+    if (e.counts[peer] == 0) {
+      types[peer] = static_cast<MPI_Datatype>(0x4c7fffff);
+    }
+  }
+  const std::vector<int> none(types.size(), 0);
+  const std::vector<MPI_Datatype> no_types(types.size(), static_cast<MPI_Datatype>(0x4c7fffff));
+  expect_banyan_calls(2, "MPI_Alltoallw", [&] {
+    MPI_Alltoallw(e.sent.data(), e.counts.data(), displs.data(), types.data(), e.through_mpi.data(), e.counts.data(),
+                  displs.data(), types.data(), MPI_COMM_WORLD);
+    MPI_Alltoallw(e.sent.data(), none.data(), displs.data(), no_types.data(), e.through_mpi.data(), none.data(),
+                  displs.data(), no_types.data(), MPI_COMM_WORLD);
+  });
+  PMPI_Alltoallw(e.sent.data(), e.counts.data(), displs.data(), e.types.data(), e.through_pmpi.data(), e.counts.data(),
+                 displs.data(), e.types.data(), MPI_COMM_WORLD);
+  check(e.through_mpi == e.through_pmpi, "MPI_Alltoallw differs");
+}
+#endif
+
 #if MPI_VERSION >= 4
 /// Counts of MPI_Count, displacements of MPI_Aint.
 void large_counts() {
@@ -196,11 +222,16 @@ void persistent() {
 }  // namespace
 
 const std::vector<Case> kFormCases = {
-    {"types_by_pair", types_by_pair}, {"contiguous_types_by_pair", contiguous_types_by_pair},
+    {"types_by_pair", types_by_pair},
+    {"contiguous_types_by_pair", contiguous_types_by_pair},
+#ifdef MPICH
+    {"no_types_of_nothing", no_types_of_nothing},
+#endif
 #if MPI_VERSION >= 4
     {"large_counts", large_counts},
 #endif
-    {"nonblocking", nonblocking},     {"blocking_beside_nonblocking", blocking_beside_nonblocking},
+    {"nonblocking", nonblocking},
+    {"blocking_beside_nonblocking", blocking_beside_nonblocking},
 #if MPI_VERSION >= 4 || defined OMPI_HAVE_MPI_EXT_PCOLLREQ
     {"persistent", persistent},
 #endif

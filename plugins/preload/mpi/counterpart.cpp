@@ -8,6 +8,7 @@
 
 #include "mpi/agreement.hpp"
 #include "mpi/crowding.hpp"
+#include "mpi/departure.hpp"
 #include "mpi/failure.hpp"
 #include "mpi/notice.hpp"
 
@@ -80,10 +81,7 @@ std::optional<ObservedCommunicator> Counterpart::retire() noexcept {
   if (comm_ == nullptr) {
     return observed;
   }
-  // A rank that waits for its peers in Banyan does not serve MPI's messages, on which they may still depend: they meet
-  // in MPI first.
-  PMPI_Barrier(owner_);
-  banyan_comm_destroy(comm_);
+  depart(comm_);
   comm_ = nullptr;
   if (never_ != MPI_REQUEST_NULL) {
     PMPI_Cancel(&never_);

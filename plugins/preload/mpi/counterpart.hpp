@@ -43,7 +43,8 @@ class Counterpart {
   /// Lets MPI move on what this process has begun.
   void let_mpi_progress();
 
-  /// Frees the Banyan communicator: collective. Neither usable nor observed afterwards. What was observed, on rank 0.
+  /// Frees the Banyan communicator, and does not wait until the other ranks do. Neither usable nor observed afterwards.
+  /// What was observed, on rank 0: that is collective.
   std::optional<ObservedCommunicator> retire() noexcept;
 
  private:

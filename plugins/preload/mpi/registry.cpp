@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "mpi/departure.hpp"
 #include "mpi/failure.hpp"
 #include "mpi/mode.hpp"
 #include "mpi/notice.hpp"
@@ -115,13 +116,28 @@ void Registry::retire_all() noexcept {
     finalized_ = true;
     left.swap(counterparts_);
   }
-  // Retiring waits for the peers, so all take the same order.
+  // To conclude an observation waits for the peers, so all take the same order.
   std::sort(left.begin(), left.end(), [](const auto* a, const auto* b) { return a->identity() < b->identity(); });
   for (Counterpart* counterpart : left) {
     retire(*counterpart);
   }
+  await_departures();
   report();
   PMPI_Comm_free(&local_);
+}
+
+/// MPI goes on meanwhile: peers that are not yet here may still depend on its messages.
+void Registry::await_departures() noexcept {
+  MPI_Request never = MPI_REQUEST_NULL;
+  PMPI_Irecv(nullptr, 0, MPI_BYTE, 0, 0, local_, &never);
+  while (!all_departed()) {
+    int done = 0;
+    PMPI_Test(&never, &done, MPI_STATUS_IGNORE);
+  }
+  if (never != MPI_REQUEST_NULL) {
+    PMPI_Cancel(&never);
+    PMPI_Wait(&never, MPI_STATUS_IGNORE);
+  }
 }
 
 void Registry::report() noexcept {

@@ -32,6 +32,7 @@ class Registry {
   [[nodiscard]] Counterpart* find(MPI_Comm comm) const;
   void retire(Counterpart& counterpart) noexcept;
   void retire_all() noexcept;
+  void await_departures() noexcept;
   void report() noexcept;
   void forget(Counterpart* counterpart) noexcept;
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -22,6 +23,23 @@ namespace {
 constexpr size_t kObservedKept = 1000;
 
 std::atomic<bool> made = false;
+
+/// Whether all ranks of `comm` were started together. Others, of MPI_Comm_spawn or MPI_Comm_connect, may not have the
+/// library. Every rank comes to the same: ranks of two worlds see each other from both.
+bool lies_in_world(MPI_Comm comm) {
+  MPI_Group world = MPI_GROUP_NULL, group = MPI_GROUP_NULL;
+  int size = 0;
+  check_mpi(PMPI_Comm_size(comm, &size), "MPI_Comm_size");
+  check_mpi(PMPI_Comm_group(MPI_COMM_WORLD, &world), "MPI_Comm_group");
+  check_mpi(PMPI_Comm_group(comm, &group), "MPI_Comm_group");
+  std::vector<int> ranks(static_cast<size_t>(size)), in_world(ranks.size(), MPI_UNDEFINED);
+  std::iota(ranks.begin(), ranks.end(), 0);
+  const int code = PMPI_Group_translate_ranks(group, size, ranks.data(), world, in_world.data());
+  PMPI_Group_free(&group);
+  PMPI_Group_free(&world);
+  check_mpi(code, "MPI_Group_translate_ranks");
+  return std::find(in_world.begin(), in_world.end(), MPI_UNDEFINED) == in_world.end();
+}
 
 }  // namespace
 
@@ -62,8 +80,8 @@ Counterpart* Registry::find_or_make(MPI_Comm comm) {
     }
     int has_two_groups = 0;
     check_mpi(PMPI_Comm_test_inter(comm, &has_two_groups), "MPI_Comm_test_inter");
-    auto made_now =
-        has_two_groups != 0 ? std::make_unique<Counterpart>() : std::make_unique<Counterpart>(comm, mode(), local_);
+    auto made_now = has_two_groups != 0 || !lies_in_world(comm) ? std::make_unique<Counterpart>()
+                                                                : std::make_unique<Counterpart>(comm, mode(), local_);
     check_mpi(PMPI_Comm_set_attr(comm, key_, made_now.get()), "MPI_Comm_set_attr");
     counterpart = made_now.release();
     const std::lock_guard lock(mutex_);

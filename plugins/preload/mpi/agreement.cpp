@@ -3,6 +3,7 @@
 
 #include <climits>
 #include <cstdlib>
+#include <vector>
 
 #include "mpi/failure.hpp"
 
@@ -12,6 +13,19 @@ namespace {
 /// An MPI program may keep a rank waiting for as long as it likes.
 constexpr double kNoDeadline_s = 1e9;
 constexpr int kCauseBytes = 512;
+/// All ranks are here, and it is a byte for each.
+constexpr double kTrialDeadline_s = 30;
+
+/// That a communicator was made does not say that data pass: a firewall or a wrong interface shows only then, and MPI
+/// cannot take over any more when an exchange of the program is under way.
+bool passes_data(banyan_comm* comm, int size) {
+  banyan_alltoall_options options = BANYAN_ALLTOALL_OPTIONS_INIT;
+  options.algorithm = "direct";  // between all pairs
+  options.timeout_s = kTrialDeadline_s;
+  const std::vector<char> sent(static_cast<size_t>(size));
+  std::vector<char> received(sent.size());
+  return banyan_alltoall(comm, sent.data(), received.data(), 1, 1, &options) == BANYAN_OK;
+}
 
 }  // namespace
 
@@ -61,14 +75,17 @@ banyan_comm* Agreement::make() {
     config.timeout_s = kNoDeadline_s;
   }
   banyan_comm* made = nullptr;
-  const bool ok = banyan_comm_create(rank_, size_, allgather, this, &config, &made) == BANYAN_OK;
-  const std::string text = ok || over_ ? "" : banyan_last_error();
-  const bool all_made = !over_ && all_vote(ok ? Vote::kMade : Vote::kFailed) && ok;
-  if (all_made) {
-    return made;
+  bool ok = banyan_comm_create(rank_, size_, allgather, this, &config, &made) == BANYAN_OK;
+  std::string text = ok || over_ ? "" : banyan_last_error();
+  if (all_reach(Vote::kMade, ok)) {
+    ok = passes_data(made, size_);
+    text = ok ? "" : std::string("a first exchange failed: ") + banyan_last_error();
+    if (all_reach(Vote::kTried, ok)) {
+      return made;
+    }
   }
   share_cause(text);
-  if (ok) {
+  if (made != nullptr) {
     banyan_comm_abort(made, cause_.c_str());  // so that destroying it waits for nobody
     banyan_comm_destroy(made);
   }

@@ -20,7 +20,8 @@ class Agreement {
   Mode agree_on_mode(Mode mine);
 
   /// Collective. The communicator, or nullptr on every rank; cause() then says why. A rank that fails early still takes
-  /// part until all know, so no rank waits for it in another collective operation.
+  /// part until all know, so no rank waits for it in another collective operation. A communicator over which no data
+  /// pass does not count.
   /// After agree_on_mode(): Banyan's deadline begins when all ranks are here.
   banyan_comm* make();
 
@@ -28,7 +29,7 @@ class Agreement {
   [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
 
  private:
-  enum class Vote : int64_t { kFailed, kGathers, kMade };
+  enum class Vote : int64_t { kFailed, kGathers, kMade, kTried };
 
   struct Range {
     int64_t least, most;
@@ -37,6 +38,8 @@ class Agreement {
   static int allgather(const void* sendbuf, void* recvbuf, size_t size, void* context);
   Range range_of(int64_t mine);
   bool all_vote(Vote mine);
+  /// Whether all ranks come as far as `stage`; `mine`: this one does.
+  bool all_reach(Vote stage, bool mine) { return !over_ && all_vote(mine ? stage : Vote::kFailed) && mine; }
   void share_cause(const std::string& mine);
 
   MPI_Comm comm_;

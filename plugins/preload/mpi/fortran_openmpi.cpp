@@ -8,7 +8,8 @@
 #include <algorithm>
 #include <vector>
 
-// MPI_IN_PLACE and MPI_BOTTOM of Fortran are variables, known by their address; of programs in C they are absent.
+// MPI_IN_PLACE and MPI_BOTTOM of Fortran are variables, known by their address. One name of each is there when this
+// library is loaded, see CMakeLists.txt; those of other compilers are absent.
 extern "C" {
 [[gnu::weak]] extern int mpi_fortran_in_place;
 [[gnu::weak]] extern int mpi_fortran_in_place_;

@@ -52,13 +52,19 @@ class SignalActionsGuard {
   bool has_stack_ = false;
 };
 
+thread_local bool is_own_call = false;
 thread_local bool warnings_are_quiet = false;
+/// Of a process where nobody had loaded UCX before: what its own threads say is about us.
+bool was_first_user = false;
 
 /// UCX's messages, one line each, to stderr instead of stdout. Left out: that a setting of ours (see settings.cpp)
-/// means nothing to the transports in use.
+/// means nothing to the transports in use. Of a process that uses UCX besides, only what our calls say.
 ucs_log_func_rc_t log_to_stderr(const char* file, unsigned line, const char* /*function*/, ucs_log_level_t level,
                                 const ucs_log_component_config_t* /*component*/, const char* message,
                                 va_list arguments) {
+  if (!was_first_user && !is_own_call) {
+    return UCS_LOG_FUNC_RC_CONTINUE;
+  }
   const bool about_our_settings = std::strncmp(message, "invalid configuration", 21) == 0;
   if (about_our_settings || (warnings_are_quiet && level > UCS_LOG_LEVEL_ERROR)) {
     return UCS_LOG_FUNC_RC_STOP;
@@ -85,8 +91,8 @@ void resolve(void* library, const char* symbol, Function& function) {
 }
 
 void* open_libucp() {
-  // A program that already uses UCX (Open MPI does) chose its own handlers and log: leave them.
-  const bool first_user = dlopen("libucs.so.0", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD) == nullptr;
+  // A program that already uses UCX (MPIs do) chose its own handlers and log: leave them to it.
+  was_first_user = dlopen("libucs.so.0", RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD) == nullptr;
   void* library = nullptr;
   {
     const SignalActionsGuard guard;
@@ -97,7 +103,7 @@ void* open_libucp() {
     throw Failure{BANYAN_ERR_NOT_FOUND, std::string("cannot open libucp.so.0: ") + (cause ? cause : "unknown cause") +
                                             "; install UCX 1.13 or newer or choose another transport"};
   }
-  if (first_user && std::getenv("UCX_LOG_FILE") == nullptr) {
+  if (std::getenv("UCX_LOG_FILE") == nullptr) {
     decltype(&::ucs_log_push_handler) push_handler = nullptr;
     resolve(library, "ucs_log_push_handler", push_handler);
     push_handler(log_to_stderr);
@@ -139,6 +145,10 @@ const Library& Library::load() {
   static const Library functions = open_library();
   return functions;
 }
+
+OwnCall::OwnCall() noexcept { is_own_call = true; }
+
+OwnCall::~OwnCall() { is_own_call = false; }
 
 QuietWarnings::QuietWarnings() noexcept { warnings_are_quiet = true; }
 

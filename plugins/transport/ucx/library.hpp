@@ -36,6 +36,15 @@ struct Library {
   [[nodiscard]] static const Library& load();
 };
 
+/// While it lives, what UCX logs on this thread is the plugin's to say. Not inside another.
+class OwnCall {
+ public:
+  OwnCall() noexcept;
+  ~OwnCall();
+  OwnCall(const OwnCall&) = delete;
+  OwnCall& operator=(const OwnCall&) = delete;
+};
+
 /// While it lives, UCX's warnings on this thread are dropped: for the end of a worker, which lists what was never
 /// received.
 class QuietWarnings {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "banyan/transport_plugin.h"
+#include "ucx/library.hpp"
 #include "ucx/status.hpp"
 #include "ucx/transport.hpp"
 
@@ -18,6 +19,7 @@ thread_local std::string open_error;
 /// Runs a control-path operation; every exception becomes a status, its text goes to `keep_text`.
 template <typename Keep, typename Body>
 banyan_status boundary(Keep keep_text, Body body) noexcept {
+  const OwnCall own;
   try {
     body();
     return BANYAN_OK;
@@ -57,7 +59,10 @@ banyan_status open(const banyan_transport_config* config, void** transport) noex
   });
 }
 
-void close(void* transport) noexcept { delete static_cast<Transport*>(transport); }
+void close(void* transport) noexcept {
+  const OwnCall own;
+  delete static_cast<Transport*>(transport);
+}
 
 banyan_status get_address(void* transport, void* address, size_t* size) noexcept {
   return boundary(keep_in(transport), [&] {
@@ -77,19 +82,28 @@ banyan_status connect(void* transport, int peer, const void* address, size_t siz
 
 banyan_status post_send(void* transport, int peer, const void* buffer, size_t size, uint64_t tag,
                         banyan_transport_request* request) noexcept {
+  const OwnCall own;
   return object(transport).post_send(peer, buffer, size, tag, request);
 }
 
 banyan_status post_recv(void* transport, int peer, void* buffer, size_t size, uint64_t tag,
                         banyan_transport_request* request) noexcept {
+  const OwnCall own;
   return object(transport).post_recv(peer, buffer, size, tag, request);
 }
 
-banyan_status progress(void* transport, int* events) noexcept { return object(transport).progress(events); }
+banyan_status progress(void* transport, int* events) noexcept {
+  const OwnCall own;
+  return object(transport).progress(events);
+}
 
-banyan_status flush(void* transport) noexcept { return object(transport).flush(); }
+banyan_status flush(void* transport) noexcept {
+  const OwnCall own;
+  return object(transport).flush();
+}
 
 banyan_status cancel(void* transport, banyan_transport_request* request) noexcept {
+  const OwnCall own;
   return object(transport).cancel(request);
 }
 

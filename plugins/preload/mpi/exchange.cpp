@@ -70,10 +70,22 @@ void exchange_blocks(Counterpart& counterpart, const Call& call, MPI_Comm local)
   recv.lay_out(call.recv, counterpart.size(), false);
   send.pack(local);
   const Request request = prepare(counterpart.comm(), send, recv, call.uniform);
-  run(request.get(), counterpart);
+  try {
+    run(request.get(), counterpart);
+  } catch (const Failure& failure) {
+    banyan_comm_abort(counterpart.comm(), failure.what());  // a request that goes on cannot be freed
+    throw;
+  }
   recv.unpack(local);
   send.clear();
   recv.clear();
+}
+
+/// The peers fail too, and no later call of the counterpart will use its copies.
+void give_up(Counterpart& counterpart, const char* cause) noexcept {
+  banyan_comm_abort(counterpart.comm(), cause);
+  counterpart.send().clear();
+  counterpart.recv().clear();
 }
 
 }  // namespace
@@ -82,10 +94,10 @@ void exchange(Counterpart& counterpart, const Call& call, MPI_Comm local) {
   try {
     exchange_blocks(counterpart, call, local);
   } catch (const Failure& failure) {
-    banyan_comm_abort(counterpart.comm(), failure.what());
+    give_up(counterpart, failure.what());
     throw;
   } catch (const std::bad_alloc&) {
-    banyan_comm_abort(counterpart.comm(), "no memory for a copy of what is exchanged");
+    give_up(counterpart, "no memory for a copy of what is exchanged");
     throw Failure("no memory for a copy of what is exchanged");
   }
   count(Path::kBanyan);

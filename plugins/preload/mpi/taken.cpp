@@ -13,10 +13,12 @@
 namespace banyan::preload {
 namespace {
 
-/// A program may have sessions only, and then has no MPI_COMM_SELF, which the registry needs.
+/// A program may have sessions only, and then has no MPI_COMM_SELF, which the registry needs; and what it calls after
+/// MPI_Finalize is MPI's to report.
 bool is_world_there() {
-  int initialized = 0;
-  return has_registry() || (PMPI_Initialized(&initialized) == MPI_SUCCESS && initialized != 0);
+  int initialized = 0, finalized = 0;
+  return (has_registry() || (PMPI_Initialized(&initialized) == MPI_SUCCESS && initialized != 0)) &&
+         PMPI_Finalized(&finalized) == MPI_SUCCESS && finalized == 0;
 }
 
 bool is_taken(MPI_Comm comm, Call& call, int& code, Observation*& observation) {
@@ -74,7 +76,7 @@ void leave(Path path, const char* name) {
 }
 
 void retire(const MPI_Comm* comm) {
-  if (!has_registry() || comm == nullptr || *comm == MPI_COMM_NULL) {
+  if (!has_registry() || !is_world_there() || comm == nullptr || *comm == MPI_COMM_NULL) {
     return;
   }
   try {

@@ -12,6 +12,8 @@ uint64_t ask(const char* function) {
 
 }  // namespace
 
+extern "C" bool preload_test_is_loaded() { return ::dlsym(RTLD_DEFAULT, "banyan_preload_calls") != nullptr; }
+
 extern "C" uint64_t preload_test_banyan_calls() { return ask("banyan_preload_calls"); }
 
 extern "C" uint64_t preload_test_banyan_calls_left() { return ask("banyan_preload_calls_left"); }

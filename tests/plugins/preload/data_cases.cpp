@@ -234,6 +234,9 @@ void invalid_arguments() {
   });
 }
 
+/// That nothing is Banyan's says nothing where there is no library.
+void library_is_loaded() { check(preload_test_is_loaded(), "the library is not loaded"); }
+
 void all_left_to_mpi() {
   expect_banyan_calls(0, "what is left to MPI", [] { exchange_all_ways(MPI_INT, MPI_INT); });
 }
@@ -255,6 +258,7 @@ const std::vector<Case> kDataCases = {
     {"absolute_addresses", absolute_addresses},
     {"displacements_before_the_buffer", displacements_before_the_buffer},
     {"invalid_arguments", invalid_arguments},
+    {"library_is_loaded", library_is_loaded},
     {"all_left_to_mpi", all_left_to_mpi},
 };
 

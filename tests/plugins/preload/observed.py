@@ -16,7 +16,8 @@ def run(report):
     environment = dict(os.environ, BANYAN_PRELOAD="observe", BANYAN_PRELOAD_SUMMARY="1")
     if report:
         environment["BANYAN_PRELOAD_REPORT"] = report
-    done = subprocess.run(sys.argv[1:], env=environment, capture_output=True, text=True, check=False)
+    command = ["timeout", "-k", "5", "240", *sys.argv[1:]]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "banyan" not in done.stdout, done.stdout
     assert "all-to-alls of rank 0: 0 by Banyan, 9 by MPI, 0 nonblocking" in done.stderr, done.stderr

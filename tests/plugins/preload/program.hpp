@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+/// Whether the preloaded library is there at all.
+extern "C" bool preload_test_is_loaded();
 /// Exchanges that Banyan made on this rank, as the preloaded library tells; 0 without it.
 extern "C" uint64_t preload_test_banyan_calls();
 /// All-to-alls that it left to MPI.

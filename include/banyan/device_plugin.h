@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What a device plugin fills: memory of accelerators, and exchanges between ranks that can load and store each other's.
+ * A plugin is a shared library `libbanyan_device_<name>.so` that exports `banyan_device_query`. Users of the library do
+ * not need this header.
+ *
+ * Rules for every operation: it never throws, never prints to stdout, and is called by one thread at a time per device
+ * object. `enqueue` never blocks and never synchronises with the device. On an error an operation stores a text for
+ * `last_error`. Streams are the caller's, as opaque pointers (a cudaStream_t); the plugin never destroys one.
+ * docs/device-cuda.md explains the protocols.
+ */
+#ifndef BANYAN_DEVICE_PLUGIN_H
+#define BANYAN_DEVICE_PLUGIN_H
+
+#include "banyan/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BANYAN_DEVICE_ABI_VERSION 1
+#define BANYAN_DEVICE_QUERY_SYMBOL "banyan_device_query"
+
+/** A window's handle is at most this long. */
+#define BANYAN_DEVICE_MAX_HANDLE 256
+/** Ranks of a group whose memories are mapped. */
+#define BANYAN_DEVICE_MAX_RANKS 72
+
+/** Where a pointer points. */
+typedef enum banyan_memory_kind {
+  BANYAN_MEMORY_HOST = 0,    /**< of the process, pinned or not, or unknown to the device's library */
+  BANYAN_MEMORY_DEVICE = 1,  /**< of one device */
+  BANYAN_MEMORY_MANAGED = 2, /**< moves between host and devices */
+} banyan_memory_kind;
+
+typedef struct banyan_device_pointer {
+  size_t struct_size;
+  banyan_memory_kind kind;
+  int device; /**< -1 for host memory */
+  void* base; /**< of the allocation; NULL where that is not known */
+  size_t size;
+} banyan_device_pointer;
+
+typedef struct banyan_device_config {
+  size_t struct_size;
+  int device;       /**< ordinal in this process */
+  double timeout_s; /**< of every wait inside an exchange */
+} banyan_device_config;
+
+/** One rank's part of a mapped group; arrays of `size` entries, borrowed for the call. */
+typedef struct banyan_device_group_config {
+  size_t struct_size;
+  int rank;
+  int size;             /**< 1 to BANYAN_DEVICE_MAX_RANKS */
+  size_t eager_bytes;   /**< pairs up to this size pass through the inbox; equal on all ranks */
+  void* const* inboxes; /**< by rank: its inbox, as mapped here; the own one first made by inbox_bytes, zeroed */
+} banyan_device_group_config;
+
+/** Bytes that this rank sends to a peer and receives from it. Counts of a pair are equal at both its ends. */
+typedef struct banyan_device_move {
+  const void* send;  /**< any alignment; NULL if send_bytes is 0 */
+  size_t send_bytes;
+  void* recv;        /**< likewise; not overlapping other memory of the exchange */
+  size_t recv_bytes;
+  int window;        /**< which of the registered windows `recv` lies in; -1: none, so what is not eager is refused */
+} banyan_device_move;
+
+/** Why exchanges of a group ended. */
+typedef struct banyan_device_failure {
+  size_t struct_size;
+  banyan_status status; /**< BANYAN_OK, BANYAN_ERR_TIMEOUT or BANYAN_ERR_ABORTED */
+  int peer;             /**< the rank that was waited for */
+  uint64_t call;        /**< the exchange, counted from 1 */
+} banyan_device_failure;
+
+/** The operations of a device. `version` and `struct_size` first; later versions add at the end. */
+typedef struct banyan_device_ops {
+  uint32_t version;   /**< BANYAN_DEVICE_ABI_VERSION of the header it was compiled with */
+  uint32_t reserved;  /**< 0 */
+  size_t struct_size; /**< sizeof(banyan_device_ops) there */
+  const char* name;   /**< "cuda"; static storage */
+
+  /* Without an object. */
+  /** Devices of this process; NOT_SUPPORTED, with a text, where there are none or no driver. */
+  banyan_status (*count)(int* devices);
+  /** Fills `pointer`; any pointer that the library does not know is the host's. */
+  banyan_status (*inspect)(const void* address, banyan_device_pointer* pointer);
+  /** The device that a stream belongs to; NULL is the default stream of the thread's current device. */
+  banyan_status (*stream_device)(void* stream, int* device);
+
+  /* A device. */
+  banyan_status (*open)(const banyan_device_config* config, void** device);
+  /** Waits for nothing; groups and windows must have been freed. */
+  void (*close)(void* device);
+  /** Text of the last error on this thread; never NULL. */
+  const char* (*last_error)(void);
+
+  /* Windows: memory of this device that other processes, or other devices of this one, load and store. */
+  /** Allocates `size` bytes, zeroed. */
+  banyan_status (*window_create)(void* device, size_t size, void** base);
+  banyan_status (*window_free)(void* device, void* base);
+  /** What a peer needs to map `address`, in an allocation of this device, at most BANYAN_DEVICE_MAX_HANDLE bytes. */
+  banyan_status (*window_export)(void* device, const void* address, void* handle, size_t* handle_size);
+  /** Maps it, also where it is of this process; `*address` is what the exporter gave. */
+  banyan_status (*window_map)(void* device, const void* handle, size_t handle_size, void** address, void** mapping);
+  banyan_status (*window_unmap)(void* device, void* mapping);
+
+  /* Exchanges. */
+  /** Bytes of an inbox for these sizes. */
+  size_t (*inbox_bytes)(int num_ranks, size_t eager_bytes);
+  banyan_status (*group_create)(void* device, const banyan_device_group_config* config, void** group);
+  /** The caller has synchronised with what was enqueued. */
+  void (*group_free)(void* group);
+  /** Makes a window known under the next number, from 0 on: by rank, where each rank's part is mapped here. */
+  banyan_status (*group_add_window)(void* group, void* const* bases);
+  /**
+   * Enqueues all-to-all-v number n of the group on `stream`: `moves` by rank, the own among them. All ranks enqueue
+   * equal exchanges in equal order; those of one rank run one after the other, whatever their streams.
+   */
+  banyan_status (*exchange)(void* group, const banyan_device_move* moves, void* stream);
+  /** What the device has reported so far. Any thread. */
+  banyan_status (*group_failure)(void* group, banyan_device_failure* failure);
+  /** Ends all waits of the group's exchanges, now and from now on, with ABORTED. Any thread. */
+  void (*group_abort)(void* group);
+} banyan_device_ops;
+
+/** The plugin's only export: its newest table with version <= max_version, or NULL. Static storage. */
+typedef const banyan_device_ops* (*banyan_device_query_fn)(uint32_t max_version);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

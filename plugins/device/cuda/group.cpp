@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/group.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "cuda/failure.hpp"
+
+namespace banyan::cuda {
+namespace {
+
+size_t pointers_bytes(int count) { return sizeof(char*) * static_cast<size_t>(count); }
+
+}  // namespace
+
+Group::Group(const Device& device, const banyan_device_group_config& config) : device_(device) {
+  if (config.size < 1 || config.size > BANYAN_DEVICE_MAX_RANKS || config.rank < 0 || config.rank >= config.size) {
+    throw Failure{BANYAN_ERR_LIMIT, "rank " + std::to_string(config.rank) + " of " + std::to_string(config.size) +
+                                        " in a mapped group; at most " + std::to_string(BANYAN_DEVICE_MAX_RANKS)};
+  }
+  const CurrentDevice current(device.ordinal());
+  const size_t state_bytes = 256;
+  const size_t inboxes_bytes = pointers_bytes(config.size);
+  try {
+    check(cudaMalloc(&memory_, state_bytes + inboxes_bytes + pointers_bytes(config.size * kMaxWindows)),
+          "allocating a group's state");
+    check(cudaMemset(memory_, 0, state_bytes), "clearing a group's state");
+    check(cudaHostAlloc(reinterpret_cast<void**>(&words_), sizeof(HostWords), cudaHostAllocMapped),
+          "allocating a group's words");
+    *words_ = {};
+    check(cudaEventCreateWithFlags(&last_, cudaEventDisableTiming), "making an event");
+    auto* const memory = static_cast<char*>(memory_);
+    next_.rank = config.rank;
+    next_.layout = {config.size, lines_of(config.eager_bytes)};
+    next_.eager_bytes = config.eager_bytes;
+    next_.timeout_ns = static_cast<uint64_t>(device.timeout_s() * 1e9);
+    next_.state = reinterpret_cast<GroupState*>(memory);
+    next_.inboxes = reinterpret_cast<char* const*>(memory + state_bytes);
+    next_.windows = reinterpret_cast<char* const*>(memory + state_bytes + inboxes_bytes);
+    check(cudaHostGetDevicePointer(reinterpret_cast<void**>(&next_.words), words_, 0), "mapping a group's words");
+    check(cudaMemcpy(memory + state_bytes, config.inboxes, inboxes_bytes, cudaMemcpyHostToDevice),
+          "writing a group's inboxes");
+  } catch (...) {
+    this->~Group();
+    throw;
+  }
+}
+
+Group::~Group() {
+  if (last_ != nullptr) {
+    static_cast<void>(cudaEventDestroy(last_));
+  }
+  if (words_ != nullptr) {
+    static_cast<void>(cudaFreeHost(words_));
+  }
+  if (memory_ != nullptr) {
+    static_cast<void>(cudaFree(memory_));
+  }
+}
+
+void Group::add_window(void* const* bases) {
+  const CurrentDevice current(device_.ordinal());
+  if (own_bases_.size() == kMaxWindows) {
+    throw Failure{BANYAN_ERR_LIMIT, "a group has " + std::to_string(kMaxWindows) + " windows at most"};
+  }
+  const int num_ranks = next_.layout.num_ranks;
+  const size_t first = own_bases_.size() * static_cast<size_t>(num_ranks);
+  check(cudaMemcpy(const_cast<char**>(next_.windows) + first, bases, pointers_bytes(num_ranks), cudaMemcpyHostToDevice),
+        "writing a window's addresses");
+  own_bases_.push_back(static_cast<char*>(bases[next_.rank]));
+}
+
+uint64_t Group::grant_of(const banyan_device_move& move, int peer) const {
+  if (move.recv_bytes <= next_.eager_bytes || peer == next_.rank) {
+    return 0;
+  }
+  if (move.window < 0 || static_cast<size_t>(move.window) >= own_bases_.size()) {
+    throw Failure{BANYAN_ERR_NOT_SUPPORTED, std::to_string(move.recv_bytes) + " bytes from rank " +
+                                                std::to_string(peer) + " need a registered window to arrive in"};
+  }
+  const auto window = static_cast<size_t>(move.window);
+  const auto offset = static_cast<uint64_t>(static_cast<char*>(move.recv) - own_bases_[window]);
+  if (offset >> kOffsetBits != 0) {
+    throw Failure{BANYAN_ERR_INVALID_ARGUMENT, "what comes from rank " + std::to_string(peer) + " lies before window " +
+                                                   std::to_string(window)};
+  }
+  return window << kOffsetBits | offset;
+}
+
+/// Of the next exchange; sets how many of them only copy.
+int Group::choose_blocks() {
+  size_t lines = 1;
+  bool pushes = false;
+  const int num_ranks = next_.layout.num_ranks;
+  for (int peer = 0; peer < num_ranks; ++peer) {
+    const Move& move = next_.moves[peer];
+    const uint64_t most = std::max(move.send_bytes, move.recv_bytes);
+    const bool eager = peer == next_.rank || most <= next_.eager_bytes;
+    pushes = pushes || !eager;
+    lines = std::max(lines, lines_of(eager ? most : 0));
+  }
+  if (pushes) {
+    const bool copies = next_.moves[next_.rank].send_bytes > 0;
+    next_.copying_blocks = copies ? kCopyBlocks : 0;
+    return std::min(kPushBlocks + next_.copying_blocks, device_.num_sms());
+  }
+  next_.copying_blocks = 0;
+  constexpr size_t kLinesAtOnce = kThreads / 8;
+  return static_cast<int>(std::clamp<size_t>((lines + kLinesAtOnce - 1) / kLinesAtOnce, 1, kLinesBlocks));
+}
+
+/// Puts the stream behind the last exchange.
+void Group::follow(cudaStream_t stream) {
+  if (any_ && stream != last_stream_) {
+    check(cudaStreamWaitEvent(stream, last_, 0), "waiting for the exchange before");
+  }
+}
+
+void Group::exchange(const banyan_device_move* moves, cudaStream_t stream) {
+  const CurrentDevice current(device_.ordinal());
+  for (int peer = 0; peer < next_.layout.num_ranks; ++peer) {
+    const banyan_device_move& move = moves[peer];
+    next_.moves[peer] = {static_cast<const char*>(move.send), move.send_bytes, static_cast<char*>(move.recv),
+                         move.recv_bytes, grant_of(move, peer)};
+  }
+  const int num_blocks = choose_blocks();
+  cudaStreamCaptureStatus capturing{};
+  check(cudaStreamIsCapturing(stream, &capturing), "asking whether the stream is captured");
+  const bool in_graph = capturing != cudaStreamCaptureStatusNone;
+  if (!in_graph) {
+    follow(stream);
+  }
+  check(launch_exchange(next_, num_blocks, stream), "launching an exchange");
+  if (!in_graph) {
+    check(cudaEventRecord(last_, stream), "recording the end of an exchange");
+    last_stream_ = stream;
+    any_ = true;
+  }
+}
+
+banyan_device_failure Group::failure() const noexcept {
+  banyan_device_failure failure{};
+  failure.struct_size = sizeof(failure);
+  failure.peer = -1;
+  if (__atomic_load_n(&words_->valid, __ATOMIC_ACQUIRE) != 0) {
+    failure.status = static_cast<banyan_status>(words_->status);
+    failure.peer = words_->peer;
+    failure.call = words_->call;
+  }
+  return failure;
+}
+
+void Group::abort() noexcept { __atomic_store_n(&words_->abort, 1U, __ATOMIC_RELEASE); }
+
+}  // namespace banyan::cuda

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "banyan/device_plugin.h"
+
+/// Ranks as processes of this host, each with a device, in one mapped group: what a communicator would make of them.
+namespace banyan::gpu_test {
+
+/// What the ranks of a job share: an anonymous mapping made before they were forked.
+struct SharedPage;
+
+/// One rank. Any failed call of the plugin throws std::runtime_error.
+class MappedRank {
+ public:
+  MappedRank(const banyan_device_ops& ops, SharedPage& page, int rank, int size, size_t eager_bytes, double timeout_s);
+  ~MappedRank();
+  MappedRank(const MappedRank&) = delete;
+  MappedRank& operator=(const MappedRank&) = delete;
+
+  [[nodiscard]] int rank() const noexcept { return rank_; }
+  [[nodiscard]] int size() const noexcept { return size_; }
+  [[nodiscard]] int device() const noexcept { return device_; }
+  /// Collective: memory that peers map too. Freed with the rank.
+  [[nodiscard]] char* make_window(size_t bytes);
+  /// Where a peer's part of the window is mapped here.
+  [[nodiscard]] char* peer_window(int window, int peer) const;
+  /// Enqueues; windows of receive buffers are found.
+  void exchange(std::vector<banyan_device_move> moves, void* stream);
+  [[nodiscard]] banyan_device_failure failure() const;
+  void abort() { ops_.group_abort(group_); }
+  /// Of all ranks' processes. Throws after a minute, or when another rank gave up.
+  void barrier();
+  /// Collective: the largest of all ranks' values.
+  [[nodiscard]] double max(double value);
+
+ private:
+  struct Window {
+    char* base;
+    size_t bytes;
+    std::vector<void*> mapped, tokens;
+  };
+
+  void check(banyan_status status, const char* what) const;
+  [[nodiscard]] std::vector<void*> share(const void* address, std::vector<void*>& tokens);
+
+  const banyan_device_ops& ops_;
+  SharedPage& page_;
+  int rank_, size_, device_ = 0;
+  void* object_ = nullptr;
+  void* inbox_ = nullptr;
+  std::vector<void*> inbox_tokens_;
+  void* group_ = nullptr;
+  std::vector<Window> windows_;
+};
+
+/// The plugin's table, from BANYAN_PLUGIN_PATH or the folder given. Throws.
+[[nodiscard]] const banyan_device_ops& load_plugin(const std::string& folder);
+
+/// Forks `size` ranks and waits for them; how many failed. Nothing may have used CUDA before. `body` may throw.
+[[nodiscard]] int run_ranks(const banyan_device_ops& ops, int size, size_t eager_bytes, double timeout_s,
+                            const std::function<void(MappedRank&)>& body);
+
+}  // namespace banyan::gpu_test

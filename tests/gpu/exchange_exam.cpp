@@ -14,9 +14,14 @@
 #include <string>
 #include <vector>
 
-#include "mapped_job.hpp"
+#include "gpu/mapped_job.hpp"
 
 namespace banyan::gpu_test {
+
+using perf::load_plugin;
+using perf::MappedRank;
+using perf::run_ranks;
+
 namespace {
 
 constexpr size_t kEager = 4096;
@@ -53,7 +58,7 @@ class Buffers {
   explicit Buffers(MappedRank& rank) : rank_(rank) {
     bytes_ = static_cast<size_t>(rank.size()) * (1000003 + 16 + 2 * kGuard) + 64;
     check(cudaSetDevice(rank.device()), "cudaSetDevice");
-    check(cudaMalloc(&send_, bytes_), "cudaMalloc");
+    check(cudaMalloc(reinterpret_cast<void**>(&send_), bytes_), "cudaMalloc");
     recv_ = rank.make_window(bytes_);
     host_.resize(bytes_);
   }

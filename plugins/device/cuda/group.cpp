@@ -41,12 +41,14 @@ Group::Group(const Device& device, const banyan_device_group_config& config) : d
     check(cudaMemcpy(memory + state_bytes, config.inboxes, inboxes_bytes, cudaMemcpyHostToDevice),
           "writing a group's inboxes");
   } catch (...) {
-    this->~Group();
+    release();
     throw;
   }
 }
 
-Group::~Group() {
+Group::~Group() { release(); }
+
+void Group::release() noexcept {
   if (last_ != nullptr) {
     static_cast<void>(cudaEventDestroy(last_));
   }

@@ -33,6 +33,7 @@ class Group {
 
   [[nodiscard]] uint64_t grant_of(const banyan_device_move& move, int peer) const;
   [[nodiscard]] int choose_blocks();
+  void release() noexcept;
   void follow(cudaStream_t stream);
 
   const Device& device_;

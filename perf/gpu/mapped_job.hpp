@@ -9,7 +9,7 @@
 #include "banyan/device_plugin.h"
 
 /// Ranks as processes of this host, each with a device, in one mapped group: what a communicator would make of them.
-namespace banyan::gpu_test {
+namespace banyan::perf {
 
 /// What the ranks of a job share: an anonymous mapping made before they were forked.
 struct SharedPage;
@@ -37,6 +37,8 @@ class MappedRank {
   void barrier();
   /// Collective: the largest of all ranks' values.
   [[nodiscard]] double max(double value);
+  /// Collective: rank 0's bytes, at most BANYAN_DEVICE_MAX_HANDLE.
+  void broadcast(void* bytes, size_t size);
 
  private:
   struct Window {
@@ -65,4 +67,4 @@ class MappedRank {
 [[nodiscard]] int run_ranks(const banyan_device_ops& ops, int size, size_t eager_bytes, double timeout_s,
                             const std::function<void(MappedRank&)>& body);
 
-}  // namespace banyan::gpu_test
+}  // namespace banyan::perf

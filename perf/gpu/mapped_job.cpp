@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mapped_job.hpp"
+#include "gpu/mapped_job.hpp"
 
 #include <dlfcn.h>
 #include <sched.h>
@@ -15,7 +15,7 @@
 #include <cstring>
 #include <stdexcept>
 
-namespace banyan::gpu_test {
+namespace banyan::perf {
 
 struct SharedPage {
   std::atomic<uint64_t> arrived;
@@ -146,6 +146,15 @@ double MappedRank::max(double value) {
   return most;
 }
 
+void MappedRank::broadcast(void* bytes, size_t size) {
+  if (rank_ == 0) {
+    std::memcpy(page_.slots[0].handle, bytes, size);
+  }
+  barrier();
+  std::memcpy(bytes, page_.slots[0].handle, size);
+  barrier();
+}
+
 const banyan_device_ops& load_plugin(const std::string& folder) {
   const std::string path = folder + "/libbanyan_device_cuda.so";
   void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -203,4 +212,4 @@ int run_ranks(const banyan_device_ops& ops, int size, size_t eager_bytes, double
   return failed;
 }
 
-}  // namespace banyan::gpu_test
+}  // namespace banyan::perf

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// All-to-alls of device memory between the GPUs of this host: Banyan's mapped exchange, NCCL's forms of ncclAlltoAll,
+// and the limit, which is what the copy engines move to the peers. Interleaved round by round; the slowest rank counts.
+#include <cuda_runtime_api.h>
+#include <nccl.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "gpu/mapped_job.hpp"
+
+namespace banyan::perf {
+namespace {
+
+constexpr int kRounds = 15;
+constexpr double kRound_s = 4e-3;  ///< a round repeats the exchange for about that long
+constexpr int kMostRepeats = 200;
+
+void check(cudaError_t error, const char* what) {
+  if (error != cudaSuccess) {
+    throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
+  }
+}
+
+void check(ncclResult_t result, const char* what) {
+  if (result != ncclSuccess) {
+    throw std::runtime_error(std::string(what) + ": " + ncclGetErrorString(result) + "; " + ncclGetLastError(nullptr));
+  }
+}
+
+/// One way to make the exchange, and what its rounds took.
+struct Candidate {
+  std::string name;
+  std::function<void()> enqueue;
+  const char* result = nullptr;  ///< device memory where rank i's block is at i * bytes; null: not checked
+  std::vector<double> rounds_s{};
+};
+
+class Compare {
+ public:
+  Compare(MappedRank& rank, size_t most_bytes) : rank_(rank), most_bytes_(most_bytes) {
+    check(cudaSetDevice(rank.device()), "cudaSetDevice");
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+    check(cudaEventCreate(&begin_), "cudaEventCreate");
+    check(cudaEventCreate(&end_), "cudaEventCreate");
+    const size_t all = most_bytes * static_cast<size_t>(rank.size());
+    send_ = allocate(all);
+    recv_ = allocate(all);
+    window_ = rank.make_window(all);
+    limit_ = rank.make_window(all);
+    make_nccl(all);
+  }
+
+  void run(size_t bytes) {
+    fill(bytes);
+    auto candidates = candidates_of(bytes);
+    std::vector<int> repeats;
+    for (Candidate& one : candidates) {
+      time(one, 3);
+      repeats.push_back(static_cast<int>(
+          std::clamp<double>(kRound_s / rank_.max(time(one, 5)), 5, kMostRepeats)));
+    }
+    for (int round = 0; round < kRounds; ++round) {
+      for (size_t i = 0; i < candidates.size(); ++i) {
+        Candidate& one = candidates[(i + static_cast<size_t>(round)) % candidates.size()];
+        one.rounds_s.push_back(rank_.max(time(one, repeats[(i + static_cast<size_t>(round)) % candidates.size()])));
+      }
+    }
+    print(bytes, candidates);
+  }
+
+ private:
+  static char* allocate(size_t bytes) {
+    void* memory = nullptr;
+    check(cudaMalloc(&memory, bytes), "cudaMalloc");
+    return static_cast<char*>(memory);
+  }
+
+  void make_nccl(size_t all) {
+    ncclUniqueId ids[2];
+    for (ncclUniqueId& id : ids) {
+      if (rank_.rank() == 0) {
+        check(ncclGetUniqueId(&id), "ncclGetUniqueId");
+      }
+      rank_.broadcast(&id, sizeof(id));
+    }
+    ncclConfig_t plain = NCCL_CONFIG_INITIALIZER;
+    check(ncclCommInitRankConfig(&nccl_, rank_.size(), ids[0], rank_.rank(), &plain), "ncclCommInitRankConfig");
+    ncclConfig_t engines = NCCL_CONFIG_INITIALIZER;
+    engines.CTAPolicy = NCCL_CTA_POLICY_ZERO;
+    check(ncclCommInitRankConfig(&nccl_engines_, rank_.size(), ids[1], rank_.rank(), &engines), "ncclCommInitRankConfig");
+    check(ncclMemAlloc(reinterpret_cast<void**>(&sym_send_), all), "ncclMemAlloc");
+    check(ncclMemAlloc(reinterpret_cast<void**>(&sym_recv_), all), "ncclMemAlloc");
+    ncclWindow_t window{};
+    for (const ncclComm_t comm : {nccl_, nccl_engines_}) {
+      for (char* const memory : {sym_send_, sym_recv_}) {
+        check(ncclCommWindowRegister(comm, memory, all, &window, NCCL_WIN_COLL_SYMMETRIC), "ncclCommWindowRegister");
+      }
+    }
+  }
+
+  static char value(int source, int target, size_t byte) {
+    return static_cast<char>((static_cast<uint64_t>(source * 131 + target * 31) + byte * 0x9E3779B97F4A7C15U) >> 56);
+  }
+
+  void fill(size_t bytes) {
+    std::vector<char> host(bytes * static_cast<size_t>(rank_.size()));
+    for (size_t i = 0; i < host.size(); ++i) {
+      host[i] = value(rank_.rank(), static_cast<int>(i / bytes), i % bytes);
+    }
+    check(cudaMemcpy(send_, host.data(), host.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    check(cudaMemcpy(sym_send_, host.data(), host.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    for (char* const memory : {recv_, sym_recv_, window_}) {
+      check(cudaMemset(memory, 0x5a, host.size()), "cudaMemset");
+    }
+  }
+
+  [[nodiscard]] std::vector<Candidate> candidates_of(size_t bytes) {
+    const auto size = static_cast<size_t>(rank_.size());
+    std::vector<banyan_device_move> moves;
+    for (size_t peer = 0; peer < size; ++peer) {
+      moves.push_back({send_ + peer * bytes, bytes, window_ + peer * bytes, bytes, -1});
+    }
+    const auto limit = [this, bytes] {
+      for (int step = 1; step < rank_.size(); ++step) {
+        const int peer = (rank_.rank() + step) % rank_.size();
+        check(cudaMemcpyAsync(rank_.peer_window(1, peer) + static_cast<size_t>(rank_.rank()) * bytes,
+                              send_ + static_cast<size_t>(peer) * bytes, bytes, cudaMemcpyDeviceToDevice, stream_),
+              "cudaMemcpyAsync");
+      }
+    };
+    const auto nccl = [this, bytes](ncclComm_t comm, char* send, char* recv) {
+      check(ncclAlltoAll(send, recv, bytes, ncclInt8, comm, stream_), "ncclAlltoAll");
+    };
+    std::vector<Candidate> candidates;
+    candidates.push_back({.name = "memcpyPeer", .enqueue = limit});
+    candidates.push_back({.name = "banyan", .enqueue = [this, moves] { rank_.exchange(moves, stream_); }, .result = window_});
+    candidates.push_back({.name = "nccl", .enqueue = [=, this] { nccl(nccl_, send_, recv_); }, .result = recv_});
+    candidates.push_back({.name = "nccl+sym", .enqueue = [=, this] { nccl(nccl_, sym_send_, sym_recv_); }, .result = sym_recv_});
+    candidates.push_back({.name = "nccl+CE", .enqueue = [=, this] { nccl(nccl_engines_, sym_send_, sym_recv_); }, .result = sym_recv_});
+    return candidates;
+  }
+
+  /// Seconds of one exchange, of so many in a row.
+  double time(Candidate& one, int repeats) {
+    check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    rank_.barrier();
+    check(cudaEventRecord(begin_, stream_), "cudaEventRecord");
+    for (int i = 0; i < repeats; ++i) {
+      one.enqueue();
+    }
+    check(cudaEventRecord(end_, stream_), "cudaEventRecord");
+    check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
+    return 1e-3 * static_cast<double>(milliseconds) / repeats;
+  }
+
+  [[nodiscard]] double count_wrong(const Candidate& one, size_t bytes) const {
+    std::vector<char> host(bytes * static_cast<size_t>(rank_.size()));
+    check(cudaMemcpy(host.data(), one.result, host.size(), cudaMemcpyDeviceToHost), "cudaMemcpy");
+    double wrong = 0;
+    for (size_t i = 0; i < host.size(); ++i) {
+      wrong += host[i] != value(static_cast<int>(i / bytes), rank_.rank(), i % bytes) ? 1 : 0;
+    }
+    return wrong;
+  }
+
+  void print(size_t bytes, std::vector<Candidate>& candidates) {
+    double limit_s = 0;
+    std::string line;
+    for (Candidate& one : candidates) {
+      const double wrong = one.result == nullptr ? 0 : rank_.max(count_wrong(one, bytes));
+      std::sort(one.rounds_s.begin(), one.rounds_s.end());
+      const double median_s = one.rounds_s[one.rounds_s.size() / 2];
+      limit_s = limit_s == 0 ? median_s : limit_s;
+      const double sent = static_cast<double>(bytes) * (rank_.size() - 1);
+      char text[160];
+      std::snprintf(text, sizeof text, " | %-10s %9.2f us %7.1f GB/s %5.1f %% p99 %9.2f #wrong %.0f", one.name.c_str(),
+                    1e6 * median_s, 1e-9 * sent / median_s, 100 * limit_s / median_s, 1e6 * one.rounds_s.back(), wrong);
+      line += text;
+    }
+    if (rank_.rank() == 0) {
+      std::printf("%10zu%s\n", bytes, line.c_str());
+      std::fflush(stdout);
+    }
+  }
+
+  MappedRank& rank_;
+  size_t most_bytes_;
+  cudaStream_t stream_{};
+  cudaEvent_t begin_{}, end_{};
+  char *send_ = nullptr, *recv_ = nullptr, *window_ = nullptr, *limit_ = nullptr;
+  char *sym_send_ = nullptr, *sym_recv_ = nullptr;
+  ncclComm_t nccl_{}, nccl_engines_{};
+};
+
+constexpr const char* kUsage =
+    "usage: gpu_compare PLUGIN_FOLDER [RANKS=2] [EAGER_BYTES=262144] [MOST_BYTES=268435456]\n"
+    "All-to-alls between the GPUs of this host, of 1 KiB to MOST_BYTES a pair: Banyan's mapped exchange, NCCL's plain,\n"
+    "symmetric and copy-engine forms, and beside them what the copy engines move to the peers (the limit).\n"
+    "Ranks are processes; the slowest counts; median of 15 rounds, interleaved; bytes are checked.\n"
+    "\nExample:\n  NCCL_NVLS_ENABLE=0 gpu_compare build/cuda/lib\n";
+
+}  // namespace
+}  // namespace banyan::perf
+
+int main(int argc, char** argv) {
+  if (argc < 2 || std::strcmp(argv[1], "--help") == 0) {
+    std::fputs(banyan::perf::kUsage, argc < 2 ? stderr : stdout);
+    return argc < 2 ? 2 : 0;
+  }
+  const int ranks = argc > 2 ? std::atoi(argv[2]) : 2;
+  const size_t eager = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : size_t{256} << 10;
+  const size_t most = argc > 4 ? std::strtoull(argv[4], nullptr, 10) : size_t{256} << 20;
+  try {
+    const auto& ops = banyan::perf::load_plugin(argv[1]);
+    return banyan::perf::run_ranks(ops, ranks, eager, 20, [&](banyan::perf::MappedRank& rank) {
+      banyan::perf::Compare compare(rank, most);
+      for (size_t bytes = 1024; bytes <= most; bytes *= 4) {
+        compare.run(bytes);
+      }
+    });
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gpu_compare: %s\n", error.what());
+    return 1;
+  }
+}

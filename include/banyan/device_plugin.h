@@ -53,16 +53,18 @@ typedef struct banyan_device_group_config {
   int rank;
   int size;             /**< 1 to BANYAN_DEVICE_MAX_RANKS */
   size_t eager_bytes;   /**< pairs up to this size pass through the inbox; equal on all ranks */
+  int max_blocks;       /**< of an exchange, at most; those of all ranks of a device must fit on it at once, or they
+                             wait for each other until the deadline. 0: as many as the device has multiprocessors */
   void* const* inboxes; /**< by rank: its inbox, as mapped here; the own one first made by inbox_bytes, zeroed */
 } banyan_device_group_config;
 
 /** Bytes that this rank sends to a peer and receives from it. Counts of a pair are equal at both its ends. */
 typedef struct banyan_device_move {
-  const void* send;  /**< any alignment; NULL if send_bytes is 0 */
+  const void* send; /**< any alignment; NULL if send_bytes is 0 */
   size_t send_bytes;
-  void* recv;        /**< likewise; not overlapping other memory of the exchange */
+  void* recv; /**< likewise; not overlapping other memory of the exchange */
   size_t recv_bytes;
-  int window;        /**< which of the registered windows `recv` lies in; -1: none, so what is not eager is refused */
+  int window; /**< which of the registered windows `recv` lies in; -1: none, so what is not eager is refused */
 } banyan_device_move;
 
 /** Why exchanges of a group ended. */

@@ -64,8 +64,7 @@ class Compare {
     std::vector<int> repeats;
     for (Candidate& one : candidates) {
       time(one, 3);
-      repeats.push_back(static_cast<int>(
-          std::clamp<double>(kRound_s / rank_.max(time(one, 5)), 5, kMostRepeats)));
+      repeats.push_back(static_cast<int>(std::clamp<double>(kRound_s / rank_.max(time(one, 5)), 5, kMostRepeats)));
     }
     for (int round = 0; round < kRounds; ++round) {
       for (size_t i = 0; i < candidates.size(); ++i) {
@@ -95,7 +94,8 @@ class Compare {
     check(ncclCommInitRankConfig(&nccl_, rank_.size(), ids[0], rank_.rank(), &plain), "ncclCommInitRankConfig");
     ncclConfig_t engines = NCCL_CONFIG_INITIALIZER;
     engines.CTAPolicy = NCCL_CTA_POLICY_ZERO;
-    check(ncclCommInitRankConfig(&nccl_engines_, rank_.size(), ids[1], rank_.rank(), &engines), "ncclCommInitRankConfig");
+    check(ncclCommInitRankConfig(&nccl_engines_, rank_.size(), ids[1], rank_.rank(), &engines),
+          "ncclCommInitRankConfig");
     check(ncclMemAlloc(reinterpret_cast<void**>(&sym_send_), all), "ncclMemAlloc");
     check(ncclMemAlloc(reinterpret_cast<void**>(&sym_recv_), all), "ncclMemAlloc");
     ncclWindow_t window{};
@@ -141,10 +141,13 @@ class Compare {
     };
     std::vector<Candidate> candidates;
     candidates.push_back({.name = "memcpyPeer", .enqueue = limit});
-    candidates.push_back({.name = "banyan", .enqueue = [this, moves] { rank_.exchange(moves, stream_); }, .result = window_});
+    candidates.push_back(
+        {.name = "banyan", .enqueue = [this, moves] { rank_.exchange(moves, stream_); }, .result = window_});
     candidates.push_back({.name = "nccl", .enqueue = [=, this] { nccl(nccl_, send_, recv_); }, .result = recv_});
-    candidates.push_back({.name = "nccl+sym", .enqueue = [=, this] { nccl(nccl_, sym_send_, sym_recv_); }, .result = sym_recv_});
-    candidates.push_back({.name = "nccl+CE", .enqueue = [=, this] { nccl(nccl_engines_, sym_send_, sym_recv_); }, .result = sym_recv_});
+    candidates.push_back(
+        {.name = "nccl+sym", .enqueue = [=, this] { nccl(nccl_, sym_send_, sym_recv_); }, .result = sym_recv_});
+    candidates.push_back(
+        {.name = "nccl+CE", .enqueue = [=, this] { nccl(nccl_engines_, sym_send_, sym_recv_); }, .result = sym_recv_});
     return candidates;
   }
 
@@ -204,7 +207,8 @@ class Compare {
 
 constexpr const char* kUsage =
     "usage: gpu_compare PLUGIN_FOLDER [RANKS=2] [EAGER_BYTES=262144] [MOST_BYTES=268435456]\n"
-    "All-to-alls between the GPUs of this host, of 1 KiB to MOST_BYTES a pair: Banyan's mapped exchange, NCCL's plain,\n"
+    "All-to-alls between the GPUs of this host, of 1 KiB to MOST_BYTES a pair: Banyan's mapped exchange, NCCL's "
+    "plain,\n"
     "symmetric and copy-engine forms, and beside them what the copy engines move to the peers (the limit).\n"
     "Ranks are processes; the slowest counts; median of 15 rounds, interleaved; bytes are checked.\n"
     "\nExample:\n  NCCL_NVLS_ENABLE=0 gpu_compare build/cuda/lib\n";

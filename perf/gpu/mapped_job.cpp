@@ -17,6 +17,13 @@
 
 namespace banyan::perf {
 
+namespace {
+
+/// At most, where ranks share it; each of its multiprocessors has room for two.
+constexpr int kBlocksOfADevice = 128;
+
+}  // namespace
+
 struct SharedPage {
   std::atomic<uint64_t> arrived;
   std::atomic<int> gave_up;
@@ -38,7 +45,9 @@ MappedRank::MappedRank(const banyan_device_ops& ops, SharedPage& page, int rank,
   check(ops_.open(&config, &object_), "open");
   check(ops_.window_create(object_, ops_.inbox_bytes(size, eager_bytes), &inbox_), "window_create");
   const auto inboxes = share(inbox_, inbox_tokens_);
-  const banyan_device_group_config group{sizeof(group), rank, size, eager_bytes, inboxes.data()};
+  const int sharing = (size + devices - 1) / devices;
+  const banyan_device_group_config group{
+      sizeof(group), rank, size, eager_bytes, sharing > 1 ? kBlocksOfADevice / sharing : 0, inboxes.data()};
   check(ops_.group_create(object_, &group, &group_), "group_create");
 }
 
@@ -171,8 +180,7 @@ const banyan_device_ops& load_plugin(const std::string& folder) {
 
 int run_ranks(const banyan_device_ops& ops, int size, size_t eager_bytes, double timeout_s,
               const std::function<void(MappedRank&)>& body) {
-  void* const memory =
-      ::mmap(nullptr, sizeof(SharedPage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const memory = ::mmap(nullptr, sizeof(SharedPage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
     throw std::runtime_error("mmap of the page that ranks share failed");
   }

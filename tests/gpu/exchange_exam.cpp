@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The exam of a device plugin's exchanges: every byte arrives once and nothing else changes, for sizes and alignments at
-// the protocols' limits; captured graphs; streams; and waits that end. Exit status 77: there is no device.
+// The exam of a device plugin's exchanges: every byte arrives once and nothing else changes, for sizes and alignments
+// at the protocols' limits; captured graphs; streams; and waits that end. Exit status 77: there is no device.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -42,8 +42,8 @@ char value_of(int source, int target, size_t byte, int round) {
 /// Sizes of all pairs of a round, the same on all ranks.
 std::vector<size_t> sizes_of(int num_ranks, int round) {
   std::mt19937_64 random(static_cast<uint64_t>(round) * 977 + 5);
-  const std::vector<size_t> edges = {0,           1,           7,         8,          119,        120,    121, 128,
-                                     kEager - 1, kEager, kEager + 1, kEager + 13, 65536, 1000003};
+  const std::vector<size_t> edges = {0,   1,          7,      8,          119,         120,   121,
+                                     128, kEager - 1, kEager, kEager + 1, kEager + 13, 65536, 1000003};
   std::vector<size_t> sizes;
   for (int pair = 0; pair < num_ranks * num_ranks; ++pair) {
     const bool uniform = round % 4 == 3;

@@ -69,7 +69,8 @@ __device__ bool receive_lines(const Exchange& exchange, const Patience& patience
 __device__ bool is_eager(const Exchange& exchange, uint64_t bytes) { return bytes <= exchange.eager_bytes; }
 
 __device__ void grant_places(const Exchange& exchange, uint64_t call) {
-  for (int peer = static_cast<int>(threadIdx.x); peer < exchange.layout.num_ranks; peer += static_cast<int>(blockDim.x)) {
+  for (int peer = static_cast<int>(threadIdx.x); peer < exchange.layout.num_ranks;
+       peer += static_cast<int>(blockDim.x)) {
     const Move& move = exchange.moves[peer];
     if (peer != exchange.rank && !is_eager(exchange, move.recv_bytes)) {
       post(exchange.inboxes[peer] + exchange.layout.grant(exchange.rank), {move.grant, call});
@@ -87,7 +88,9 @@ __device__ char* await_grant(const Exchange& exchange, const Patience& patience,
     if (await(exchange, patience, exchange.inboxes[exchange.rank] + exchange.layout.grant(peer), call, peer, note)) {
       const uint64_t window = note.value >> kOffsetBits;
       const uint64_t offset = note.value & ((uint64_t{1} << kOffsetBits) - 1);
-      place = exchange.windows[window * static_cast<uint64_t>(exchange.layout.num_ranks) + static_cast<uint64_t>(peer)] + offset;
+      place =
+          exchange.windows[window * static_cast<uint64_t>(exchange.layout.num_ranks) + static_cast<uint64_t>(peer)] +
+          offset;
     }
   }
   __syncthreads();
@@ -109,13 +112,15 @@ __device__ bool is_last_block(GroupState& state) {
 
 /// Tells receivers that their data has arrived, and waits for what was pushed here.
 __device__ void end_pushes(const Exchange& exchange, const Patience& patience, uint64_t call, bool failed) {
-  for (int peer = static_cast<int>(threadIdx.x); peer < exchange.layout.num_ranks; peer += static_cast<int>(blockDim.x)) {
+  for (int peer = static_cast<int>(threadIdx.x); peer < exchange.layout.num_ranks;
+       peer += static_cast<int>(blockDim.x)) {
     const Move& move = exchange.moves[peer];
     if (peer != exchange.rank && !failed && !is_eager(exchange, move.send_bytes)) {
       post(exchange.inboxes[peer] + exchange.layout.arrival(exchange.rank), {0, call});
     }
   }
-  for (int peer = static_cast<int>(threadIdx.x); peer < exchange.layout.num_ranks; peer += static_cast<int>(blockDim.x)) {
+  for (int peer = static_cast<int>(threadIdx.x); peer < exchange.layout.num_ranks;
+       peer += static_cast<int>(blockDim.x)) {
     const Move& move = exchange.moves[peer];
     Note note;
     if (peer != exchange.rank && !failed && !is_eager(exchange, move.recv_bytes)) {

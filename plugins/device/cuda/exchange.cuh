@@ -50,7 +50,9 @@ struct InboxLayout {
     const size_t index = (call % 2) * static_cast<size_t>(num_ranks) + static_cast<size_t>(peer);
     return first + index * eager_lines * kLineBytes;
   }
-  [[nodiscard]] __host__ __device__ size_t bytes() const { return lines(0, 0) + 2 * static_cast<size_t>(num_ranks) * eager_lines * kLineBytes; }
+  [[nodiscard]] __host__ __device__ size_t bytes() const {
+    return lines(0, 0) + 2 * static_cast<size_t>(num_ranks) * eager_lines * kLineBytes;
+  }
 };
 
 /// Device memory of a group, read and written by its kernels alone.

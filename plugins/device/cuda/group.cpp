@@ -13,7 +13,8 @@ size_t pointers_bytes(int count) { return sizeof(char*) * static_cast<size_t>(co
 
 }  // namespace
 
-Group::Group(const Device& device, const banyan_device_group_config& config) : device_(device) {
+Group::Group(const Device& device, const banyan_device_group_config& config)
+    : device_(device), max_blocks_(config.max_blocks > 0 ? config.max_blocks : device.num_sms()) {
   if (config.size < 1 || config.size > BANYAN_DEVICE_MAX_RANKS || config.rank < 0 || config.rank >= config.size) {
     throw Failure{BANYAN_ERR_LIMIT, "rank " + std::to_string(config.rank) + " of " + std::to_string(config.size) +
                                         " in a mapped group; at most " + std::to_string(BANYAN_DEVICE_MAX_RANKS)};
@@ -83,8 +84,8 @@ uint64_t Group::grant_of(const banyan_device_move& move, int peer) const {
   const auto window = static_cast<size_t>(move.window);
   const auto offset = static_cast<uint64_t>(static_cast<char*>(move.recv) - own_bases_[window]);
   if (offset >> kOffsetBits != 0) {
-    throw Failure{BANYAN_ERR_INVALID_ARGUMENT, "what comes from rank " + std::to_string(peer) + " lies before window " +
-                                                   std::to_string(window)};
+    throw Failure{BANYAN_ERR_INVALID_ARGUMENT,
+                  "what comes from rank " + std::to_string(peer) + " lies before window " + std::to_string(window)};
   }
   return window << kOffsetBits | offset;
 }
@@ -103,12 +104,14 @@ int Group::choose_blocks() {
   }
   if (pushes) {
     const bool copies = next_.moves[next_.rank].send_bytes > 0;
-    next_.copying_blocks = copies ? kCopyBlocks : 0;
-    return std::min(kPushBlocks + next_.copying_blocks, device_.num_sms());
+    const int all = std::min(kPushBlocks + (copies ? kCopyBlocks : 0), max_blocks_);
+    next_.copying_blocks = copies && all >= kFewestToDivide ? all * kCopyBlocks / (kPushBlocks + kCopyBlocks) : 0;
+    return all;
   }
   next_.copying_blocks = 0;
   constexpr size_t kLinesAtOnce = kThreads / 8;
-  return static_cast<int>(std::clamp<size_t>((lines + kLinesAtOnce - 1) / kLinesAtOnce, 1, kLinesBlocks));
+  const auto most = static_cast<size_t>(std::min(kLinesBlocks, max_blocks_));
+  return static_cast<int>(std::clamp<size_t>((lines + kLinesAtOnce - 1) / kLinesAtOnce, 1, most));
 }
 
 /// Puts the stream behind the last exchange.

@@ -29,7 +29,8 @@ class Group {
   static constexpr int kMaxWindows = 64;
   static constexpr int kLinesBlocks = 32;  ///< at most, while nothing is pushed
   static constexpr int kPushBlocks = 64;
-  static constexpr int kCopyBlocks = 24;  ///< besides, for what stays
+  static constexpr int kCopyBlocks = 24;      ///< besides, for what stays
+  static constexpr int kFewestToDivide = 16;  ///< of fewer blocks all do both
 
   [[nodiscard]] uint64_t grant_of(const banyan_device_move& move, int peer) const;
   [[nodiscard]] int choose_blocks();
@@ -37,7 +38,8 @@ class Group {
   void follow(cudaStream_t stream);
 
   const Device& device_;
-  Exchange next_{};  ///< all but the moves stays
+  int max_blocks_;
+  Exchange next_{};               ///< all but the moves stays
   std::vector<char*> own_bases_;  ///< of windows
   void* memory_ = nullptr;        ///< of the device: state, inboxes, windows
   HostWords* words_ = nullptr;

@@ -60,9 +60,8 @@ banyan_status inspect_pointer(const void* address, banyan_device_pointer* pointe
 }
 
 banyan_status stream_device(void* stream, int* device) noexcept {
-  return boundary([&] {
-    check(cudaStreamGetDevice(static_cast<cudaStream_t>(stream), device), "asking for a stream's device");
-  });
+  return boundary(
+      [&] { check(cudaStreamGetDevice(static_cast<cudaStream_t>(stream), device), "asking for a stream's device"); });
 }
 
 banyan_status open(const banyan_device_config* config, void** device) noexcept {

@@ -113,11 +113,15 @@ typedef struct banyan_device_ops {
   banyan_status (*group_create)(void* device, const banyan_device_group_config* config, void** group);
   /** The caller has synchronised with what was enqueued. */
   void (*group_free)(void* group);
-  /** Makes a window known under the next number, from 0 on: by rank, where each rank's part is mapped here. */
-  banyan_status (*group_add_window)(void* group, void* const* bases);
+  /** Makes a window known under the next number, from 0 on: by rank, where each rank's part is mapped here; and the
+     size of the own part. */
+  banyan_status (*group_add_window)(void* group, void* const* bases, size_t own_bytes);
   /**
    * Enqueues all-to-all-v number n of the group on `stream`: `moves` by rank, the own among them. All ranks enqueue
-   * equal exchanges in equal order; those of one rank run one after the other, whatever their streams.
+   * equal exchanges in equal order; those of one rank run one after the other, whatever their streams. Captured ones
+   * are for the caller to order: those of a graph on one stream, launches of graphs among each other and with other
+   * exchanges. After a failure what a peer pushes may still arrive: memory that was to receive may be used again, or
+   * freed, when all ranks have freed the group.
    */
   banyan_status (*exchange)(void* group, const banyan_device_move* moves, void* stream);
   /** What the device has reported so far. Any thread. */

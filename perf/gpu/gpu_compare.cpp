@@ -39,7 +39,7 @@ void check(ncclResult_t result, const char* what) {
 struct Candidate {
   std::string name;
   std::function<void()> enqueue;
-  const char* result = nullptr;  ///< device memory where rank i's block is at i * bytes; null: not checked
+  char* result = nullptr;  ///< device memory where rank i's block is at i * bytes; null: not checked
   std::vector<double> rounds_s{};
 };
 
@@ -106,20 +106,24 @@ class Compare {
     }
   }
 
-  static char value(int source, int target, size_t byte) {
-    return static_cast<char>((static_cast<uint64_t>(source * 131 + target * 31) + byte * 0x9E3779B97F4A7C15U) >> 56);
+  /// What `source` sends `target`: no two blocks alike.
+  static void write(char* to, size_t bytes, int source, int target) {
+    uint64_t state = static_cast<uint64_t>(source * 1009 + target + 1) * 0x9E3779B97F4A7C15U;
+    for (size_t at = 0; at < bytes; at += 8) {
+      state ^= state << 13;
+      state ^= state >> 7;
+      state ^= state << 17;
+      std::memcpy(to + at, &state, std::min<size_t>(8, bytes - at));
+    }
   }
 
   void fill(size_t bytes) {
     std::vector<char> host(bytes * static_cast<size_t>(rank_.size()));
-    for (size_t i = 0; i < host.size(); ++i) {
-      host[i] = value(rank_.rank(), static_cast<int>(i / bytes), i % bytes);
+    for (int peer = 0; peer < rank_.size(); ++peer) {
+      write(host.data() + static_cast<size_t>(peer) * bytes, bytes, rank_.rank(), peer);
     }
     check(cudaMemcpy(send_, host.data(), host.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
     check(cudaMemcpy(sym_send_, host.data(), host.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
-    for (char* const memory : {recv_, sym_recv_, window_}) {
-      check(cudaMemset(memory, 0x5a, host.size()), "cudaMemset");
-    }
   }
 
   [[nodiscard]] std::vector<Candidate> candidates_of(size_t bytes) {
@@ -161,17 +165,33 @@ class Compare {
     }
     check(cudaEventRecord(end_, stream_), "cudaEventRecord");
     check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    const auto failure = rank_.failure();
+    if (failure.status != BANYAN_OK) {
+      throw std::runtime_error("exchange " + std::to_string(failure.call) + " waited for rank " +
+                               std::to_string(failure.peer) + " in vain");
+    }
     float milliseconds = 0;
     check(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
     return 1e-3 * static_cast<double>(milliseconds) / repeats;
   }
 
-  [[nodiscard]] double count_wrong(const Candidate& one, size_t bytes) const {
-    std::vector<char> host(bytes * static_cast<size_t>(rank_.size()));
-    check(cudaMemcpy(host.data(), one.result, host.size(), cudaMemcpyDeviceToHost), "cudaMemcpy");
+  /// Of one more exchange into memory that was cleared.
+  [[nodiscard]] double count_wrong(Candidate& one, char* result, size_t bytes) {
+    const size_t all = bytes * static_cast<size_t>(rank_.size());
+    check(cudaMemset(result, 0x5a, all), "cudaMemset");
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    rank_.barrier();
+    static_cast<void>(time(one, 1));
+    std::vector<char> host(all), expected(bytes);
+    check(cudaMemcpy(host.data(), result, all, cudaMemcpyDeviceToHost), "cudaMemcpy");
     double wrong = 0;
-    for (size_t i = 0; i < host.size(); ++i) {
-      wrong += host[i] != value(static_cast<int>(i / bytes), rank_.rank(), i % bytes) ? 1 : 0;
+    for (int peer = 0; peer < rank_.size(); ++peer) {
+      const char* const block = host.data() + static_cast<size_t>(peer) * bytes;
+      write(expected.data(), bytes, peer, rank_.rank());
+      const bool differs = std::memcmp(block, expected.data(), bytes) != 0;
+      for (size_t i = 0; differs && i < bytes; ++i) {
+        wrong += block[i] != expected[i] ? 1 : 0;
+      }
     }
     return wrong;
   }
@@ -180,13 +200,13 @@ class Compare {
     double limit_s = 0;
     std::string line;
     for (Candidate& one : candidates) {
-      const double wrong = one.result == nullptr ? 0 : rank_.max(count_wrong(one, bytes));
+      const double wrong = one.result == nullptr ? 0 : rank_.max(count_wrong(one, one.result, bytes));
       std::sort(one.rounds_s.begin(), one.rounds_s.end());
       const double median_s = one.rounds_s[one.rounds_s.size() / 2];
       limit_s = limit_s == 0 ? median_s : limit_s;
       const double sent = static_cast<double>(bytes) * (rank_.size() - 1);
       char text[160];
-      std::snprintf(text, sizeof text, " | %-10s %9.2f us %7.1f GB/s %5.1f %% p99 %9.2f #wrong %.0f", one.name.c_str(),
+      std::snprintf(text, sizeof text, " | %-10s %9.2f us %7.1f GB/s %5.1f %% most %9.2f #wrong %.0f", one.name.c_str(),
                     1e6 * median_s, 1e-9 * sent / median_s, 100 * limit_s / median_s, 1e6 * one.rounds_s.back(), wrong);
       line += text;
     }
@@ -226,7 +246,7 @@ int main(int argc, char** argv) {
   const size_t most = argc > 4 ? std::strtoull(argv[4], nullptr, 10) : size_t{256} << 20;
   try {
     const auto& ops = banyan::perf::load_plugin(argv[1]);
-    return banyan::perf::run_ranks(ops, ranks, eager, 20, [&](banyan::perf::MappedRank& rank) {
+    return banyan::perf::run_ranks(ops, ranks, {.eager_bytes = eager}, [&](banyan::perf::MappedRank& rank) {
       banyan::perf::Compare compare(rank, most);
       for (size_t bytes = 1024; bytes <= most; bytes *= 4) {
         compare.run(bytes);

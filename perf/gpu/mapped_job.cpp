@@ -35,19 +35,20 @@ struct SharedPage {
   Slot slots[BANYAN_DEVICE_MAX_RANKS];
 };
 
-MappedRank::MappedRank(const banyan_device_ops& ops, SharedPage& page, int rank, int size, size_t eager_bytes,
-                       double timeout_s)
+MappedRank::MappedRank(const banyan_device_ops& ops, SharedPage& page, int rank, int size, const JobOptions& options)
     : ops_(ops), page_(page), rank_(rank), size_(size) {
   int devices = 0;
   check(ops_.count(&devices), "count");
   device_ = rank % devices;
-  const banyan_device_config config{sizeof(config), device_, timeout_s};
+  const banyan_device_config config{sizeof(config), device_, options.timeout_s};
   check(ops_.open(&config, &object_), "open");
-  check(ops_.window_create(object_, ops_.inbox_bytes(size, eager_bytes), &inbox_), "window_create");
+  check(ops_.window_create(object_, ops_.inbox_bytes(size, options.eager_bytes), &inbox_), "window_create");
   const auto inboxes = share(inbox_, inbox_tokens_);
   const int sharing = (size + devices - 1) / devices;
+  const int most = sharing > 1 ? kBlocksOfADevice / sharing : 0;
   const banyan_device_group_config group{
-      sizeof(group), rank, size, eager_bytes, sharing > 1 ? kBlocksOfADevice / sharing : 0, inboxes.data()};
+      sizeof(group), rank, size, options.eager_bytes, options.max_blocks > 0 ? options.max_blocks : most,
+      inboxes.data()};
   check(ops_.group_create(object_, &group, &group_), "group_create");
 }
 
@@ -103,7 +104,7 @@ char* MappedRank::make_window(size_t bytes) {
   check(ops_.window_create(object_, bytes, &base), "window_create");
   Window window{static_cast<char*>(base), bytes, {}, {}};
   window.mapped = share(base, window.tokens);
-  check(ops_.group_add_window(group_, window.mapped.data()), "group_add_window");
+  check(ops_.group_add_window(group_, window.mapped.data(), bytes), "group_add_window");
   windows_.push_back(std::move(window));
   return static_cast<char*>(base);
 }
@@ -178,46 +179,76 @@ const banyan_device_ops& load_plugin(const std::string& folder) {
   return *ops;
 }
 
-int run_ranks(const banyan_device_ops& ops, int size, size_t eager_bytes, double timeout_s,
+namespace {
+
+/// A rank's process: its exit status.
+int be_rank(const banyan_device_ops& ops, SharedPage& page, int rank, int size, const JobOptions& options,
+            const std::function<void(MappedRank&)>& body) {
+  try {
+    MappedRank one(ops, page, rank, size, options);
+    try {
+      body(one);
+    } catch (const std::exception& error) {
+      page.gave_up.store(1);
+      std::fprintf(stderr, "rank %d: %s\n", rank, error.what());
+      std::fflush(nullptr);
+      ::_exit(1);  // nothing is freed: peers may still store there
+    }
+  } catch (const std::exception& error) {
+    page.gave_up.store(1);
+    std::fprintf(stderr, "rank %d: %s\n", rank, error.what());
+    return 1;
+  }
+  return 0;
+}
+
+bool ended_well(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 0; }
+
+}  // namespace
+
+int run_ranks(const banyan_device_ops& ops, int size, const JobOptions& options,
               const std::function<void(MappedRank&)>& body) {
   void* const memory = ::mmap(nullptr, sizeof(SharedPage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
     throw std::runtime_error("mmap of the page that ranks share failed");
   }
   auto& page = *new (memory) SharedPage{};
-  std::vector<pid_t> children;
   for (int rank = 0; rank < size; ++rank) {
     std::fflush(nullptr);
     const pid_t child = ::fork();
     if (child == 0) {
-      int code = 0;
-      try {
-        MappedRank one(ops, page, rank, size, eager_bytes, timeout_s);
-        try {
-          body(one);
-        } catch (const std::exception& error) {
-          page.gave_up.store(1);
-          std::fprintf(stderr, "rank %d: %s\n", rank, error.what());
-          code = 1;
-        }
-      } catch (const std::exception& error) {
-        page.gave_up.store(1);
-        std::fprintf(stderr, "rank %d: %s\n", rank, error.what());
-        code = 1;
-      }
+      const int code = be_rank(ops, page, rank, size, options, body);
       std::fflush(nullptr);
       ::_exit(code);
     }
-    children.push_back(child);
+    page.gave_up.store(child < 0 ? 1 : page.gave_up.load());
   }
   int failed = 0;
-  for (const pid_t child : children) {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    failed += WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+  int status = 0;
+  while (::wait(&status) > 0) {
+    if (!ended_well(status)) {
+      page.gave_up.store(1);
+      ++failed;
+    }
   }
+  failed += page.gave_up.load() != 0 && failed == 0 ? 1 : 0;
   ::munmap(memory, sizeof(SharedPage));
   return failed;
+}
+
+int count_devices(const banyan_device_ops& ops) {
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int devices = 0;
+    if (ops.count(&devices) != BANYAN_OK) {
+      std::fprintf(stderr, "%s\n", ops.last_error());
+      devices = 0;
+    }
+    ::_exit(devices);
+  }
+  int status = 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
 }  // namespace banyan::perf

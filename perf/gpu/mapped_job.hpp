@@ -14,10 +14,16 @@ namespace banyan::perf {
 /// What the ranks of a job share: an anonymous mapping made before they were forked.
 struct SharedPage;
 
+struct JobOptions {
+  size_t eager_bytes = 0;
+  double timeout_s = 20;  ///< of waits on the device
+  int max_blocks = 0;     ///< of an exchange; 0: as the plugin chooses, or what fits where ranks share a device
+};
+
 /// One rank. Any failed call of the plugin throws std::runtime_error.
 class MappedRank {
  public:
-  MappedRank(const banyan_device_ops& ops, SharedPage& page, int rank, int size, size_t eager_bytes, double timeout_s);
+  MappedRank(const banyan_device_ops& ops, SharedPage& page, int rank, int size, const JobOptions& options);
   ~MappedRank();
   MappedRank(const MappedRank&) = delete;
   MappedRank& operator=(const MappedRank&) = delete;
@@ -63,8 +69,12 @@ class MappedRank {
 /// The plugin's table, from BANYAN_PLUGIN_PATH or the folder given. Throws.
 [[nodiscard]] const banyan_device_ops& load_plugin(const std::string& folder);
 
-/// Forks `size` ranks and waits for them; how many failed. Nothing may have used CUDA before. `body` may throw.
-[[nodiscard]] int run_ranks(const banyan_device_ops& ops, int size, size_t eager_bytes, double timeout_s,
+/// Forks `size` ranks and waits for them; how many failed. Nothing may have used CUDA before. `body` may throw; then
+/// its process ends without freeing anything, since peers may still use it, and the others hear of it.
+[[nodiscard]] int run_ranks(const banyan_device_ops& ops, int size, const JobOptions& options,
                             const std::function<void(MappedRank&)>& body);
+
+/// Devices, counted by a process of its own, which says on stderr why there are none.
+[[nodiscard]] int count_devices(const banyan_device_ops& ops);
 
 }  // namespace banyan::perf

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The exam of a device plugin's exchanges: every byte arrives once and nothing else changes, for sizes and alignments
-// at the protocols' limits; captured graphs; streams; and waits that end. Exit status 77: there is no device.
+// The exam of a device plugin's exchanges: every byte arrives once, in time, and nothing else changes, for sizes and
+// alignments at the protocols' limits; back to back, with other data each time; captured graphs; streams; few blocks;
+// and waits that end. Exit status 77: there is no device.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <random>
 #include <stdexcept>
@@ -18,6 +20,7 @@
 
 namespace banyan::gpu_test {
 
+using perf::JobOptions;
 using perf::load_plugin;
 using perf::MappedRank;
 using perf::run_ranks;
@@ -27,6 +30,7 @@ namespace {
 constexpr size_t kEager = 4096;
 constexpr size_t kGuard = 32;  ///< bytes beside each block that must stay as they are
 constexpr char kUntouched = 0x5a;
+constexpr int kWindows = 2;
 
 void check(cudaError_t error, const char* what) {
   if (error != cudaSuccess) {
@@ -34,16 +38,37 @@ void check(cudaError_t error, const char* what) {
   }
 }
 
-char value_of(int source, int target, size_t byte, int round) {
-  const auto mixed = static_cast<uint64_t>(source * 131 + target * 31 + round * 7) + byte * 0x9E3779B97F4A7C15U;
-  return static_cast<char>(mixed >> 56 ^ mixed >> 20);
+void expect(bool condition, const std::string& what) {
+  if (!condition) {
+    throw std::runtime_error(what);
+  }
+}
+
+/// A permutation of 64 bits without a pattern (splitmix64).
+uint64_t mixed(uint64_t x) {
+  x += 0x9E3779B97F4A7C15U;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+  return x ^ (x >> 31);
+}
+
+/// What `source` sends `target` in an exchange: no two blocks alike.
+void fill(char* to, size_t bytes, int source, int target, int round) {
+  const uint64_t seed =
+      mixed(static_cast<uint64_t>(round) << 32 | static_cast<uint64_t>(source) << 16 | static_cast<uint64_t>(target));
+  for (size_t at = 0; at < bytes; at += 8) {
+    const uint64_t word = mixed(seed ^ at);
+    std::memcpy(to + at, &word, std::min<size_t>(8, bytes - at));
+  }
 }
 
 /// Sizes of all pairs of a round, the same on all ranks.
 std::vector<size_t> sizes_of(int num_ranks, int round) {
   std::mt19937_64 random(static_cast<uint64_t>(round) * 977 + 5);
-  const std::vector<size_t> edges = {0,   1,          7,      8,          119,         120,   121,
-                                     128, kEager - 1, kEager, kEager + 1, kEager + 13, 65536, 1000003};
+  const std::vector<size_t> edges = {0,     1,      7,          8,
+                                     119,   120,    121,        128,
+                                     4000,  kEager, kEager + 1, 5 * kEager + 13,
+                                     65536, 300001, 1000003,    (8U << 20) + 5};
   std::vector<size_t> sizes;
   for (int pair = 0; pair < num_ranks * num_ranks; ++pair) {
     const bool uniform = round % 4 == 3;
@@ -52,141 +77,219 @@ std::vector<size_t> sizes_of(int num_ranks, int round) {
   return sizes;
 }
 
-/// One rank's buffers for rounds of any sizes of sizes_of.
-class Buffers {
+/// Several exchanges in a row, each with its own sizes, places and data. After each the stream copies what was received
+/// so far, so that what comes too early or too late is seen.
+class Sequence {
  public:
-  explicit Buffers(MappedRank& rank) : rank_(rank) {
-    bytes_ = static_cast<size_t>(rank.size()) * (1000003 + 16 + 2 * kGuard) + 64;
+  Sequence(MappedRank& rank, int first_round, int count) : rank_(rank), first_round_(first_round) {
     check(cudaSetDevice(rank.device()), "cudaSetDevice");
-    check(cudaMalloc(reinterpret_cast<void**>(&send_), bytes_), "cudaMalloc");
-    recv_ = rank.make_window(bytes_);
-    host_.resize(bytes_);
+    for (int i = 0; i < count; ++i) {
+      steps_.push_back(lay_out(first_round + i));
+    }
+    const auto largest = static_cast<size_t>(rank.max(static_cast<double>(bytes_)));
+    bytes_ = (largest + 4095) / 4096 * 4096;
+    for (char*& window : windows_) {
+      window = rank.make_window(bytes_);
+    }
+    for (Step& step : steps_) {
+      check(cudaMalloc(reinterpret_cast<void**>(&step.send), bytes_), "cudaMalloc");
+      check(cudaMalloc(reinterpret_cast<void**>(&step.seen), kWindows * bytes_), "cudaMalloc");
+    }
+    image_.assign(kWindows * bytes_, kUntouched);
   }
-  ~Buffers() { static_cast<void>(cudaFree(send_)); }
-  Buffers(const Buffers&) = delete;
-  Buffers& operator=(const Buffers&) = delete;
+  ~Sequence() {
+    for (const Step& step : steps_) {
+      static_cast<void>(cudaFree(step.send));
+      static_cast<void>(cudaFree(step.seen));
+    }
+  }
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
 
-  /// Lays the round's blocks out, at odd places in odd rounds, and fills them.
-  void prepare(int round) {
+  [[nodiscard]] size_t count() const { return steps_.size(); }
+
+  /// Fresh data for all exchanges; `repeat` makes them differ from those before. Collective.
+  void prepare(int repeat) {
+    repeat_ = repeat;
+    std::vector<char> host(bytes_);
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      for (int peer = 0; peer < rank_.size(); ++peer) {
+        const Block& block = steps_[i].blocks[static_cast<size_t>(peer)];
+        fill(host.data() + block.send_at, block.sent, rank_.rank(), peer, number(i));
+      }
+      check(cudaMemcpy(steps_[i].send, host.data(), bytes_, cudaMemcpyHostToDevice), "cudaMemcpy");
+    }
+    for (char* const window : windows_) {
+      check(cudaMemset(window, kUntouched, bytes_), "cudaMemset");
+    }
+    std::fill(image_.begin(), image_.end(), kUntouched);
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    rank_.barrier();  // nobody clears what a peer writes already
+  }
+
+  void enqueue(size_t i, cudaStream_t stream) {
+    const Step& step = steps_[i];
+    std::vector<banyan_device_move> moves;
+    for (const Block& block : step.blocks) {
+      moves.push_back(
+          {step.send + block.send_at, block.sent, windows_[block.window] + block.recv_at, block.received, -1});
+    }
+    rank_.exchange(moves, stream);
+    for (int w = 0; w < kWindows; ++w) {
+      check(cudaMemcpyAsync(step.seen + static_cast<size_t>(w) * bytes_, windows_[w], bytes_, cudaMemcpyDeviceToDevice,
+                            stream),
+            "cudaMemcpyAsync");
+    }
+  }
+
+  /// Waits, and compares what the stream saw after each exchange with what it should have.
+  void expect_right() {
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    const auto failure = rank_.failure();
+    expect(failure.status == BANYAN_OK, "the device reports a failure of exchange " + std::to_string(failure.call) +
+                                            " with rank " + std::to_string(failure.peer));
+    std::vector<char> seen(kWindows * bytes_);
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      for (int peer = 0; peer < rank_.size(); ++peer) {
+        const Block& block = steps_[i].blocks[static_cast<size_t>(peer)];
+        fill(image_.data() + static_cast<size_t>(block.window) * bytes_ + block.recv_at, block.received, peer,
+             rank_.rank(), number(i));
+      }
+      check(cudaMemcpy(seen.data(), steps_[i].seen, seen.size(), cudaMemcpyDeviceToHost), "cudaMemcpy");
+      if (std::memcmp(seen.data(), image_.data(), seen.size()) != 0) {
+        throw std::runtime_error(describe(seen, i));
+      }
+    }
+  }
+
+ private:
+  struct Block {
+    size_t send_at, sent, recv_at, received;
+    int window;
+  };
+  struct Step {
+    std::vector<Block> blocks;  ///< by peer
+    char* send = nullptr;
+    char* seen = nullptr;  ///< [window][bytes]
+  };
+
+  [[nodiscard]] int number(size_t i) const { return first_round_ + static_cast<int>(i) + 100000 * repeat_; }
+
+  /// Blocks at odd places in odd rounds, the received ones in both windows.
+  Step lay_out(int round) {
     const auto sizes = sizes_of(rank_.size(), round);
-    moves_.clear();
-    std::vector<char> send(bytes_, 0);
-    size_t send_at = 0, recv_at = 0;
+    Step step;
+    size_t send_at = 0;
+    size_t recv_at[kWindows] = {4096, 4096};
     for (int peer = 0; peer < rank_.size(); ++peer) {
       const size_t sent = sizes[static_cast<size_t>(rank_.rank() * rank_.size() + peer)];
       const size_t received = sizes[static_cast<size_t>(peer * rank_.size() + rank_.rank())];
       const auto odd = static_cast<size_t>(round % 2 == 0 ? 0 : 1 + (peer + round) % 15);
+      const int window = (peer + round) % kWindows;
       send_at = (send_at + 15) / 16 * 16 + odd;
-      recv_at = (recv_at + kGuard + 15) / 16 * 16 + (round % 3 == 0 ? 0 : odd);
-      for (size_t i = 0; i < sent; ++i) {
-        send[send_at + i] = value_of(rank_.rank(), peer, i, round);
-      }
-      moves_.push_back({send_ + send_at, sent, recv_ + recv_at, received, -1});
+      recv_at[window] = (recv_at[window] + kGuard + 15) / 16 * 16 + (round % 3 == 0 ? 0 : odd);
+      step.blocks.push_back({send_at, sent, recv_at[window], received, window});
       send_at += sent;
-      recv_at += received + kGuard;
+      recv_at[window] += received + kGuard;
+      bytes_ = std::max({bytes_, send_at, recv_at[window]});
     }
-    check(cudaMemcpy(send_, send.data(), bytes_, cudaMemcpyHostToDevice), "cudaMemcpy");
-    clear();
+    return step;
   }
-  void clear() { check(cudaMemset(recv_, kUntouched, bytes_), "cudaMemset"); }
-  [[nodiscard]] const std::vector<banyan_device_move>& moves() const { return moves_; }
 
-  /// Of all bytes, those that are not what they should be.
-  [[nodiscard]] size_t count_wrong(int round) {
-    check(cudaMemcpy(host_.data(), recv_, bytes_, cudaMemcpyDeviceToHost), "cudaMemcpy");
-    std::vector<char> expected(bytes_, kUntouched);
-    for (int peer = 0; peer < rank_.size(); ++peer) {
-      const banyan_device_move& move = moves_[static_cast<size_t>(peer)];
-      const auto at = static_cast<size_t>(static_cast<char*>(move.recv) - recv_);
-      for (size_t i = 0; i < move.recv_bytes; ++i) {
-        expected[at + i] = value_of(peer, rank_.rank(), i, round);
+  [[nodiscard]] std::string describe(const std::vector<char>& seen, size_t i) const {
+    size_t wrong = 0, first = seen.size();
+    for (size_t at = 0; at < seen.size(); ++at) {
+      if (seen[at] != image_[at]) {
+        first = std::min(first, at);
+        ++wrong;
       }
     }
-    size_t wrong = 0;
-    for (size_t i = 0; i < bytes_; ++i) {
-      wrong += host_[i] != expected[i] ? 1 : 0;
+    std::string text = "exchange " + std::to_string(i) + " of the sequence from round " + std::to_string(first_round_) +
+                       ": " + std::to_string(wrong) + " wrong bytes, the first at " + std::to_string(first % bytes_) +
+                       " of window " + std::to_string(first / bytes_) + "; blocks";
+    for (const Block& block : steps_[i].blocks) {
+      text += " " + std::to_string(block.received) + "@" + std::to_string(block.window) + ":" +
+              std::to_string(block.recv_at);
     }
-    return wrong;
+    return text;
   }
 
- private:
   MappedRank& rank_;
+  int first_round_;
+  int repeat_ = 0;
   size_t bytes_ = 0;
-  char* send_ = nullptr;
-  char* recv_ = nullptr;
-  std::vector<char> host_;
-  std::vector<banyan_device_move> moves_;
+  char* windows_[kWindows] = {};
+  std::vector<Step> steps_;
+  std::vector<char> image_;  ///< [window][bytes]: what should have been received
 };
 
-void expect(bool condition, const std::string& what) {
-  if (!condition) {
-    throw std::runtime_error(what);
-  }
-}
+class Stream {
+ public:
+  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
+  ~Stream() { static_cast<void>(cudaStreamDestroy(stream_)); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  [[nodiscard]] cudaStream_t get() const { return stream_; }
 
-void expect_round(Buffers& buffers, const MappedRank& rank, int round) {
-  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-  expect(rank.failure().status == BANYAN_OK, "round " + std::to_string(round) + ": the device reports a failure");
-  const size_t wrong = buffers.count_wrong(round);
-  expect(wrong == 0, "round " + std::to_string(round) + ": " + std::to_string(wrong) + " wrong bytes");
-}
+ private:
+  cudaStream_t stream_{};
+};
 
+/// One exchange at a time.
 void places_every_byte(MappedRank& rank) {
-  Buffers buffers(rank);
-  for (int round = 0; round < 64; ++round) {
-    buffers.prepare(round);
-    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-    rank.barrier();  // nobody clears what a peer writes already
-    rank.exchange(buffers.moves(), nullptr);
-    expect_round(buffers, rank, round);
+  for (int round = 0; round < 64; round += 8) {
+    Sequence sequence(rank, round, 8);
+    sequence.prepare(0);
+    for (size_t i = 0; i < sequence.count(); ++i) {
+      sequence.enqueue(i, nullptr);
+      check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    }
+    sequence.expect_right();
+    rank.barrier();
   }
 }
 
-/// Exchanges that nothing separates but the stream: an inbox is used again only when it has been read.
+/// Exchanges that nothing separates but the stream, which changes: an inbox is used again only when it has been read.
 void runs_back_to_back(MappedRank& rank) {
-  Buffers buffers(rank);
-  cudaStream_t streams[2];
-  for (auto& stream : streams) {
-    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
-  }
-  for (int round = 0; round < 12; ++round) {
-    buffers.prepare(round);
-    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-    rank.barrier();
-    for (int i = 0; i < 40; ++i) {
-      rank.exchange(buffers.moves(), streams[i / 3 % 2]);
+  for (int round = 100; round < 148; round += 16) {
+    Sequence sequence(rank, round, 16);
+    Stream streams[2];
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      sequence.prepare(repeat);
+      for (size_t i = 0; i < sequence.count(); ++i) {
+        sequence.enqueue(i, streams[i / 3 % 2].get());
+      }
+      sequence.expect_right();
+      rank.barrier();
     }
-    expect_round(buffers, rank, round);
-  }
-  for (auto& stream : streams) {
-    check(cudaStreamDestroy(stream), "cudaStreamDestroy");
   }
 }
 
 void replays_graphs(MappedRank& rank) {
-  Buffers buffers(rank);
-  cudaStream_t stream{};
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
-  constexpr int kRound = 5;
-  buffers.prepare(kRound);
-  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-  for (int i = 0; i < 3; ++i) {
-    rank.exchange(buffers.moves(), stream);
+  Sequence sequence(rank, 200, 6);
+  Stream stream;
+  check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  for (size_t i = 0; i < sequence.count(); ++i) {
+    sequence.enqueue(i, stream.get());
   }
   cudaGraph_t graph{};
   cudaGraphExec_t ready{};
-  check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+  check(cudaStreamEndCapture(stream.get(), &graph), "cudaStreamEndCapture");
   check(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
-  for (int i = 0; i < 10; ++i) {
-    buffers.clear();
-    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  for (int repeat = 0; repeat < 6; ++repeat) {
+    sequence.prepare(repeat);
+    if (repeat % 2 == 0) {
+      check(cudaGraphLaunch(ready, stream.get()), "cudaGraphLaunch");
+    } else {  // the same without the graph, between its launches
+      for (size_t i = 0; i < sequence.count(); ++i) {
+        sequence.enqueue(i, stream.get());
+      }
+    }
+    sequence.expect_right();
     rank.barrier();
-    check(cudaGraphLaunch(ready, stream), "cudaGraphLaunch");
-    expect_round(buffers, rank, kRound);
   }
   check(cudaGraphExecDestroy(ready), "cudaGraphExecDestroy");
   check(cudaGraphDestroy(graph), "cudaGraphDestroy");
-  check(cudaStreamDestroy(stream), "cudaStreamDestroy");
 }
 
 double seconds_until_over() {
@@ -195,68 +298,77 @@ double seconds_until_over() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// The last rank does not call. Rounds 0 (eager and pushed) and 3 (all empty).
-void names_who_is_missing(MappedRank& rank) {
-  Buffers buffers(rank);
-  for (int round : {0, 3}) {
-    buffers.prepare(round);
-    rank.barrier();
-    if (rank.rank() + 1 == rank.size()) {
-      continue;
-    }
-    rank.exchange(buffers.moves(), nullptr);
+/// The last rank does not call. Later exchanges are refused.
+void names_who_is_missing(MappedRank& rank, int round) {
+  Sequence sequence(rank, round, 1);
+  sequence.prepare(0);
+  if (rank.rank() + 1 < rank.size()) {
+    sequence.enqueue(0, nullptr);
     const double seconds = seconds_until_over();
     expect(seconds < 5, "a wait of 1 s lasted " + std::to_string(seconds));
     const auto failure = rank.failure();
     expect(failure.status == BANYAN_ERR_TIMEOUT, "no timeout");
     expect(failure.peer >= 0 && failure.peer < rank.size() && failure.call == 1, "whom, and in which exchange?");
     expect(rank.size() > 2 || failure.peer == rank.size() - 1, "rank 1 was missing");
+    bool refused = false;
+    try {
+      sequence.enqueue(0, nullptr);
+    } catch (const std::exception&) {
+      refused = true;
+    }
+    expect(refused, "an exchange after the failure was not refused");
   }
+  rank.barrier();
 }
 
 void ends_when_told(MappedRank& rank) {
-  Buffers buffers(rank);
-  buffers.prepare(0);
-  rank.barrier();
+  Sequence sequence(rank, 0, 1);
+  sequence.prepare(0);
   if (rank.rank() + 1 < rank.size()) {
-    rank.exchange(buffers.moves(), nullptr);
+    sequence.enqueue(0, nullptr);
     rank.abort();
-    expect(seconds_until_over() < 5, "an abort took 5 s");
+    expect(seconds_until_over() < 4, "an abort took 4 s");
     expect(rank.failure().status == BANYAN_ERR_ABORTED, "not aborted");
   }
+  rank.barrier();
 }
 
 struct Case {
   const char* name;
   std::function<void(MappedRank&)> body;
-  double timeout_s;
+  int fewest_ranks;
+  JobOptions options;
 };
 
 int run(const std::string& folder, int most_ranks) {
   const banyan_device_ops& ops = load_plugin(folder);
-  const std::vector<Case> cases = {{"places_every_byte", places_every_byte, 60},
-                                   {"runs_back_to_back", runs_back_to_back, 60},
-                                   {"replays_graphs", replays_graphs, 60},
-                                   {"names_who_is_missing", names_who_is_missing, 1},
-                                   {"ends_when_told", ends_when_told, 60}};
+  const JobOptions usual{.eager_bytes = kEager, .timeout_s = 5, .max_blocks = 0};
+  JobOptions few = usual, brief = usual;
+  few.max_blocks = 1;
+  brief.timeout_s = 1;
+  const auto missing = [](int round) { return [round](MappedRank& rank) { names_who_is_missing(rank, round); }; };
+  const std::vector<Case> cases = {{"places_every_byte", places_every_byte, 1, usual},
+                                   {"runs_back_to_back", runs_back_to_back, 2, usual},
+                                   {"runs_back_to_back, one block", runs_back_to_back, 2, few},
+                                   {"replays_graphs", replays_graphs, 1, usual},
+                                   {"names_who_is_missing, any sizes", missing(0), 2, brief},
+                                   {"names_who_is_missing, no bytes", missing(3), 2, brief},
+                                   {"ends_when_told", ends_when_told, 2, usual}};
   int failed = 0;
-  for (const Case& one : cases) {
-    for (int size = one.timeout_s < 60 ? 2 : 1; size <= most_ranks; ++size) {
+  for (int size = 1; size <= most_ranks; ++size) {
+    for (const Case& one : cases) {
+      if (size < one.fewest_ranks) {
+        continue;
+      }
       const auto start = std::chrono::steady_clock::now();
-      const int ranks = run_ranks(ops, size, kEager, one.timeout_s, one.body);
+      const int ranks = run_ranks(ops, size, one.options, one.body);
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      std::printf("%s %s of %d ranks (%.1f s)\n", ranks == 0 ? "ok    " : "FAILED", one.name, size, seconds);
+      std::printf("%s %d ranks: %s (%.1f s)\n", ranks == 0 ? "ok    " : "FAILED", size, one.name, seconds);
       std::fflush(stdout);
       failed += ranks == 0 ? 0 : 1;
     }
   }
   return failed == 0 ? 0 : 1;
-}
-
-/// In a process of its own: the driver must not be up when ranks are forked.
-bool has_device(const std::string& folder) {
-  const int failed = run_ranks(load_plugin(folder), 1, kEager, 1, [](MappedRank&) {});
-  return failed == 0;
 }
 
 }  // namespace
@@ -267,8 +379,9 @@ int main(int argc, char** argv) {
   const std::string folder = argc > 1 ? argv[1] : ".";
   const int most_ranks = argc > 2 ? std::atoi(argv[2]) : 4;
   try {
-    if (!banyan::gpu_test::has_device(folder)) {
-      std::printf("skipped: no device (see above)\n");
+    // In a process of its own: the driver must not be up when ranks are forked.
+    if (banyan::perf::count_devices(banyan::gpu_test::load_plugin(folder)) == 0) {
+      std::printf("skipped: there is no device (see above)\n");
       return kSkipped;
     }
     return banyan::gpu_test::run(folder, most_ranks);

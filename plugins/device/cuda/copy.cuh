@@ -72,10 +72,10 @@ __device__ void copy_units(char* to, const char* from, size_t count, Share share
   }
 }
 
-/// The calling block's share of `bytes`. In units of 16 bytes where both ends can be aligned, else of 4 or 1.
+/// The calling block's share of `bytes`. In units of 16 bytes where both ends can be aligned, else of 4, 2 or 1.
 __device__ inline void copy_share(char* to, const char* from, size_t bytes, Share share) {
   const auto difference = reinterpret_cast<uintptr_t>(to) - reinterpret_cast<uintptr_t>(from);
-  const size_t unit = difference % 16 == 0 ? 16 : difference % 4 == 0 ? 4 : 1;
+  const size_t unit = difference % 16 == 0 ? 16 : difference % 4 == 0 ? 4 : difference % 2 == 0 ? 2 : 1;
   const size_t before = (unit - reinterpret_cast<uintptr_t>(to) % unit) % unit;
   const size_t head = before < bytes ? before : bytes;
   const size_t count = (bytes - head) / unit;
@@ -84,6 +84,8 @@ __device__ inline void copy_share(char* to, const char* from, size_t bytes, Shar
     copy_units<uint4>(to + head, from + head, count, share);
   } else if (unit == 4) {
     copy_units<uint32_t>(to + head, from + head, count, share);
+  } else if (unit == 2) {
+    copy_units<uint16_t>(to + head, from + head, count, share);
   } else {
     copy_units<char>(to + head, from + head, count, share);
   }

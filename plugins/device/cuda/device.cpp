@@ -2,7 +2,7 @@
 #include "cuda/device.hpp"
 
 #include <cuda.h>
-#include <unistd.h>
+#include <sys/random.h>
 
 #include <cstdint>
 #include <cstring>
@@ -15,13 +15,29 @@ namespace {
 
 /// What export_address writes.
 struct Exported {
-  int64_t process;
-  uint64_t address;  ///< in that process
-  uint64_t offset;   ///< from the allocation's start
-  int32_t device;    ///< ordinal in that process
+  uint64_t process[2];  ///< its nonce: process ids may be equal in two containers
+  uint64_t address;     ///< in that process
+  uint64_t offset;      ///< from the allocation's start
+  int32_t device;       ///< ordinal in that process
   cudaIpcMemHandle_t allocation;
 };
 static_assert(sizeof(Exported) <= BANYAN_DEVICE_MAX_HANDLE);
+
+struct Nonce {
+  uint64_t words[2];
+};
+
+/// Of this process.
+const Nonce& nonce() {
+  static const Nonce own = [] {
+    Nonce fresh{};
+    if (::getrandom(&fresh, sizeof(fresh), 0) != static_cast<ssize_t>(sizeof(fresh))) {
+      throw Failure{BANYAN_ERR_IO, "getrandom gave no bytes"};
+    }
+    return fresh;
+  }();
+  return own;
+}
 
 /// Start and size of the allocation that holds an address of a device.
 std::pair<void*, size_t> allocation_of(const void* address) {
@@ -66,6 +82,12 @@ Device::Device(const banyan_device_config& config) : ordinal_(config.device), ti
   check(cudaDeviceGetAttribute(&num_sms_, cudaDevAttrMultiProcessorCount, ordinal_), "counting multiprocessors");
 }
 
+Device::~Device() {
+  for (const auto& [handle, allocation] : allocations_) {
+    static_cast<void>(cudaIpcCloseMemHandle(allocation.base));
+  }
+}
+
 void* Device::create_window(size_t bytes) const {
   const CurrentDevice current(ordinal_);
   void* base = nullptr;
@@ -92,7 +114,7 @@ std::string Device::export_address(const void* address) const {
     throw Failure{BANYAN_ERR_INVALID_ARGUMENT, "the address to export is in no allocation of a device"};
   }
   Exported exported{};
-  exported.process = ::getpid();
+  std::memcpy(exported.process, nonce().words, sizeof(exported.process));
   exported.address = reinterpret_cast<uint64_t>(address);
   exported.offset = exported.address - reinterpret_cast<uint64_t>(base);
   exported.device = ordinal_;
@@ -128,7 +150,7 @@ Device::Mapping Device::map(const std::string& handle) {
   }
   std::memcpy(&exported, handle.data(), sizeof(exported));
   const CurrentDevice current(ordinal_);
-  if (exported.process == ::getpid()) {
+  if (std::memcmp(exported.process, nonce().words, sizeof(exported.process)) == 0) {
     enable_peer(exported.device);
     return {reinterpret_cast<void*>(exported.address), nullptr};
   }
@@ -136,8 +158,7 @@ Device::Mapping Device::map(const std::string& handle) {
   auto known = allocations_.find(key);
   if (known == allocations_.end()) {
     void* base = nullptr;
-    check(cudaIpcOpenMemHandle(&base, exported.allocation, cudaIpcMemLazyEnablePeerAccess),
-          "mapping memory of process " + std::to_string(exported.process));
+    check(cudaIpcOpenMemHandle(&base, exported.allocation, cudaIpcMemLazyEnablePeerAccess), "mapping a peer's memory");
     known = allocations_.emplace(key, Allocation{base, 0}).first;
   }
   ++known->second.users;

@@ -14,6 +14,9 @@ namespace banyan::cuda {
 class Device {
  public:
   explicit Device(const banyan_device_config& config);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
 
   [[nodiscard]] int ordinal() const noexcept { return ordinal_; }
   [[nodiscard]] double timeout_s() const noexcept { return timeout_s_; }

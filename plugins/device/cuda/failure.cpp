@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/failure.hpp"
 
+#include <cuda.h>
+
 namespace banyan::cuda {
 namespace {
 
@@ -24,6 +26,21 @@ banyan_status status_of(cudaError_t error) {
   }
 }
 
+/// Whether the process uses the device already: making it current would make a context on it otherwise.
+bool has_context(int device) {
+  using GetState = CUresult (*)(CUdevice, unsigned*, int*);
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult found{};
+  if (cudaGetDriverEntryPointByVersion("cuDevicePrimaryCtxGetState", &function, 12000, cudaEnableDefault, &found) !=
+          cudaSuccess ||
+      function == nullptr) {
+    return true;
+  }
+  unsigned flags = 0;
+  int active = 0;
+  return reinterpret_cast<GetState>(function)(device, &flags, &active) != CUDA_SUCCESS || active != 0;
+}
+
 }  // namespace
 
 void check(cudaError_t error, const std::string& what) {
@@ -33,15 +50,17 @@ void check(cudaError_t error, const std::string& what) {
   }
 }
 
-CurrentDevice::CurrentDevice(int device) : now_(device) {
-  check(cudaGetDevice(&before_), "asking for the current device");
-  if (before_ != now_) {
-    check(cudaSetDevice(now_), "using device " + std::to_string(now_));
+CurrentDevice::CurrentDevice(int device) {
+  int before = 0;
+  check(cudaGetDevice(&before), "asking for the current device");
+  if (before != device) {
+    check(cudaSetDevice(device), "using device " + std::to_string(device));
+    before_ = has_context(before) ? before : -1;
   }
 }
 
 CurrentDevice::~CurrentDevice() {
-  if (before_ != now_) {
+  if (before_ >= 0) {
     static_cast<void>(cudaSetDevice(before_));
   }
 }

@@ -18,7 +18,7 @@ struct Failure {
 /// Throws unless `error` is success; `what` says what was tried, as in "mapping rank 3's window".
 void check(cudaError_t error, const std::string& what);
 
-/// Makes a device the thread's current one for a while.
+/// Makes a device the thread's current one for a while; the one before again, where the process used it.
 class CurrentDevice {
  public:
   explicit CurrentDevice(int device);
@@ -27,8 +27,7 @@ class CurrentDevice {
   CurrentDevice& operator=(const CurrentDevice&) = delete;
 
  private:
-  int before_ = 0;
-  int now_;
+  int before_ = -1;  ///< to be current again; negative: none
 };
 
 }  // namespace banyan::cuda

@@ -9,6 +9,8 @@
 namespace banyan::cuda {
 namespace {
 
+constexpr double kLongest_s = 1e9;
+
 size_t pointers_bytes(int count) { return sizeof(char*) * static_cast<size_t>(count); }
 
 }  // namespace
@@ -20,12 +22,14 @@ Group::Group(const Device& device, const banyan_device_group_config& config)
                                         " in a mapped group; at most " + std::to_string(BANYAN_DEVICE_MAX_RANKS)};
   }
   const CurrentDevice current(device.ordinal());
-  const size_t state_bytes = 256;
-  const size_t inboxes_bytes = pointers_bytes(config.size);
+  int of_sm = 0;
+  check(most_exchange_blocks_of_sm(&of_sm), "asking how many blocks fit");
+  max_blocks_ = std::clamp(max_blocks_, 1, std::max(1, of_sm * device.num_sms()));
+  constexpr size_t kStateBytes = 256;
   try {
-    check(cudaMalloc(&memory_, state_bytes + inboxes_bytes + pointers_bytes(config.size * kMaxWindows)),
-          "allocating a group's state");
-    check(cudaMemset(memory_, 0, state_bytes), "clearing a group's state");
+    check(cudaMalloc(&memory_, kStateBytes + pointers_bytes(config.size * kMaxWindows)), "allocating a group's state");
+    check(cudaMemset(memory_, 0, kStateBytes), "clearing a group's state");
+    check(cudaStreamSynchronize(nullptr), "clearing a group's state");  // non-blocking streams do not wait for it
     check(cudaHostAlloc(reinterpret_cast<void**>(&words_), sizeof(HostWords), cudaHostAllocMapped),
           "allocating a group's words");
     *words_ = {};
@@ -34,13 +38,13 @@ Group::Group(const Device& device, const banyan_device_group_config& config)
     next_.rank = config.rank;
     next_.layout = {config.size, lines_of(config.eager_bytes)};
     next_.eager_bytes = config.eager_bytes;
-    next_.timeout_ns = static_cast<uint64_t>(device.timeout_s() * 1e9);
-    next_.state = reinterpret_cast<GroupState*>(memory);
-    next_.inboxes = reinterpret_cast<char* const*>(memory + state_bytes);
-    next_.windows = reinterpret_cast<char* const*>(memory + state_bytes + inboxes_bytes);
-    check(cudaHostGetDevicePointer(reinterpret_cast<void**>(&next_.words), words_, 0), "mapping a group's words");
-    check(cudaMemcpy(memory + state_bytes, config.inboxes, inboxes_bytes, cudaMemcpyHostToDevice),
-          "writing a group's inboxes");
+    next_.watch.timeout_ns = static_cast<uint64_t>(std::min(device.timeout_s(), kLongest_s) * 1e9);
+    next_.watch.state = reinterpret_cast<GroupState*>(memory);
+    next_.windows = reinterpret_cast<char* const*>(memory + kStateBytes);
+    for (int peer = 0; peer < config.size; ++peer) {
+      next_.inboxes[peer] = static_cast<char*>(config.inboxes[peer]);
+    }
+    check(cudaHostGetDevicePointer(reinterpret_cast<void**>(&next_.watch.words), words_, 0), "mapping a group's words");
   } catch (...) {
     release();
     throw;
@@ -61,33 +65,36 @@ void Group::release() noexcept {
   }
 }
 
-void Group::add_window(void* const* bases) {
+void Group::add_window(void* const* bases, size_t own_bytes) {
   const CurrentDevice current(device_.ordinal());
-  if (own_bases_.size() == kMaxWindows) {
+  if (windows_.size() == kMaxWindows) {
     throw Failure{BANYAN_ERR_LIMIT, "a group has " + std::to_string(kMaxWindows) + " windows at most"};
   }
   const int num_ranks = next_.layout.num_ranks;
-  const size_t first = own_bases_.size() * static_cast<size_t>(num_ranks);
+  const size_t first = windows_.size() * static_cast<size_t>(num_ranks);
   check(cudaMemcpy(const_cast<char**>(next_.windows) + first, bases, pointers_bytes(num_ranks), cudaMemcpyHostToDevice),
         "writing a window's addresses");
-  own_bases_.push_back(static_cast<char*>(bases[next_.rank]));
+  check(cudaStreamSynchronize(nullptr), "writing a window's addresses");  // non-blocking streams do not wait for it
+  windows_.push_back({static_cast<char*>(bases[next_.rank]), own_bytes});
 }
 
 uint64_t Group::grant_of(const banyan_device_move& move, int peer) const {
   if (move.recv_bytes <= next_.eager_bytes || peer == next_.rank) {
     return 0;
   }
-  if (move.window < 0 || static_cast<size_t>(move.window) >= own_bases_.size()) {
+  if (move.window < 0 || static_cast<size_t>(move.window) >= windows_.size()) {
     throw Failure{BANYAN_ERR_NOT_SUPPORTED, std::to_string(move.recv_bytes) + " bytes from rank " +
                                                 std::to_string(peer) + " need a registered window to arrive in"};
   }
-  const auto window = static_cast<size_t>(move.window);
-  const auto offset = static_cast<uint64_t>(static_cast<char*>(move.recv) - own_bases_[window]);
-  if (offset >> kOffsetBits != 0) {
-    throw Failure{BANYAN_ERR_INVALID_ARGUMENT,
-                  "what comes from rank " + std::to_string(peer) + " lies before window " + std::to_string(window)};
+  const auto number = static_cast<size_t>(move.window);
+  const Window& window = windows_[number];
+  const auto offset = static_cast<uint64_t>(static_cast<char*>(move.recv) - window.base);
+  if (offset > window.bytes || move.recv_bytes > window.bytes - offset) {
+    throw Failure{BANYAN_ERR_INVALID_ARGUMENT, "what comes from rank " + std::to_string(peer) +
+                                                   " does not lie in window " + std::to_string(number) + " of " +
+                                                   std::to_string(window.bytes) + " bytes"};
   }
-  return window << kOffsetBits | offset;
+  return number << kOffsetBits | offset;
 }
 
 /// Of the next exchange; sets how many of them only copy.
@@ -102,10 +109,11 @@ int Group::choose_blocks() {
     pushes = pushes || !eager;
     lines = std::max(lines, lines_of(eager ? most : 0));
   }
+  next_.pushes = pushes ? 1 : 0;
   if (pushes) {
     const bool copies = next_.moves[next_.rank].send_bytes > 0;
-    const int all = std::min(kPushBlocks + (copies ? kCopyBlocks : 0), max_blocks_);
-    next_.copying_blocks = copies && all >= kFewestToDivide ? all * kCopyBlocks / (kPushBlocks + kCopyBlocks) : 0;
+    const int all = std::min(kMostPushers, max_blocks_);
+    next_.copying_blocks = copies && all >= kFewestToDivide ? all * kCopyShare / 100 : 0;
     return all;
   }
   next_.copying_blocks = 0;
@@ -114,14 +122,19 @@ int Group::choose_blocks() {
   return static_cast<int>(std::clamp<size_t>((lines + kLinesAtOnce - 1) / kLinesAtOnce, 1, most));
 }
 
-/// Puts the stream behind the last exchange.
-void Group::follow(cudaStream_t stream) {
-  if (any_ && stream != last_stream_) {
+/// Puts the stream behind the last exchange. Streams are told apart by their ids: a handle may come again.
+void Group::follow(cudaStream_t stream, unsigned long long id) {
+  if (any_ && id != last_stream_) {
     check(cudaStreamWaitEvent(stream, last_, 0), "waiting for the exchange before");
   }
 }
 
 void Group::exchange(const banyan_device_move* moves, cudaStream_t stream) {
+  const banyan_device_failure before = failure();
+  if (before.status != BANYAN_OK) {
+    throw Failure{before.status, "exchange " + std::to_string(before.call) + " of the group ended while rank " +
+                                     std::to_string(before.peer) + " was waited for; no other begins"};
+  }
   const CurrentDevice current(device_.ordinal());
   for (int peer = 0; peer < next_.layout.num_ranks; ++peer) {
     const banyan_device_move& move = moves[peer];
@@ -132,13 +145,15 @@ void Group::exchange(const banyan_device_move* moves, cudaStream_t stream) {
   cudaStreamCaptureStatus capturing{};
   check(cudaStreamIsCapturing(stream, &capturing), "asking whether the stream is captured");
   const bool in_graph = capturing != cudaStreamCaptureStatusNone;
+  unsigned long long id = 0;
   if (!in_graph) {
-    follow(stream);
+    check(cudaStreamGetId(stream, &id), "asking for a stream's id");
+    follow(stream, id);
   }
   check(launch_exchange(next_, num_blocks, stream), "launching an exchange");
   if (!in_graph) {
     check(cudaEventRecord(last_, stream), "recording the end of an exchange");
-    last_stream_ = stream;
+    last_stream_ = id;
     any_ = true;
   }
 }

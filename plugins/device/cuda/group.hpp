@@ -20,31 +20,36 @@ class Group {
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
 
-  void add_window(void* const* bases);
+  void add_window(void* const* bases, size_t own_bytes);
   void exchange(const banyan_device_move* moves, cudaStream_t stream);
   [[nodiscard]] banyan_device_failure failure() const noexcept;
   void abort() noexcept;
 
  private:
   static constexpr int kMaxWindows = 64;
-  static constexpr int kLinesBlocks = 32;  ///< at most, while nothing is pushed
-  static constexpr int kPushBlocks = 64;
-  static constexpr int kCopyBlocks = 24;      ///< besides, for what stays
+  static constexpr int kLinesBlocks = 64;     ///< at most, while nothing is pushed
+  static constexpr int kCopyShare = 20;       ///< percent of the blocks of a push, for what stays
   static constexpr int kFewestToDivide = 16;  ///< of fewer blocks all do both
+
+  /// This rank's part.
+  struct Window {
+    char* base;
+    size_t bytes;
+  };
 
   [[nodiscard]] uint64_t grant_of(const banyan_device_move& move, int peer) const;
   [[nodiscard]] int choose_blocks();
   void release() noexcept;
-  void follow(cudaStream_t stream);
+  void follow(cudaStream_t stream, unsigned long long id);
 
   const Device& device_;
   int max_blocks_;
-  Exchange next_{};               ///< all but the moves stays
-  std::vector<char*> own_bases_;  ///< of windows
-  void* memory_ = nullptr;        ///< of the device: state, inboxes, windows
+  Exchange next_{};  ///< all but the moves stays
+  std::vector<Window> windows_;
+  void* memory_ = nullptr;  ///< of the device: state, windows
   HostWords* words_ = nullptr;
-  cudaEvent_t last_ = nullptr;  ///< after the last exchange
-  cudaStream_t last_stream_ = nullptr;
+  cudaEvent_t last_ = nullptr;          ///< after the last exchange
+  unsigned long long last_stream_ = 0;  ///< its id
   bool any_ = false;
 };
 

@@ -121,8 +121,8 @@ banyan_status group_create(void* device, const banyan_device_group_config* confi
 
 void group_free(void* group) noexcept { delete static_cast<Group*>(group); }
 
-banyan_status group_add_window(void* group, void* const* bases) noexcept {
-  return boundary([&] { group_of(group).add_window(bases); });
+banyan_status group_add_window(void* group, void* const* bases, size_t own_bytes) noexcept {
+  return boundary([&] { group_of(group).add_window(bases, own_bytes); });
 }
 
 banyan_status exchange(void* group, const banyan_device_move* moves, void* stream) noexcept {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "cuda/exchange.cuh"
+#include "banyan/device_plugin.h"
+#include "cuda/group_state.cuh"
 
 /// Words between ranks, and waits that end: with a deadline, and when the host or another wait gave up.
 namespace banyan::cuda {
@@ -24,11 +25,14 @@ __device__ inline ulonglong2 load_pair(const char* address) {
   return pair;
 }
 
-/// Writes a note; who sees its call sees its value, and what this thread stored or knew of before.
-__device__ inline void post(char* address, Note note) {
-  asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(address), "l"(note.value) : "memory");
-  __threadfence_system();
-  asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(address + 8), "l"(note.call) : "memory");
+/// Who sees it with an acquire sees what this thread stored, or knew of, before.
+__device__ inline void store_release(char* address, uint64_t word) {
+  asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(address), "l"(word) : "memory");
+}
+__device__ inline uint64_t load_acquire(const char* address) {
+  uint64_t word;
+  asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(word) : "l"(address) : "memory");
+  return word;
 }
 
 __device__ inline uint64_t now_ns() {
@@ -40,25 +44,25 @@ __device__ inline uint64_t now_ns() {
 /// How long an exchange's waits may last.
 class Patience {
  public:
-  __device__ explicit Patience(uint64_t timeout_ns) : deadline_ns_(now_ns() + timeout_ns) {}
+  __device__ explicit Patience(const Watch& watch) : watch_(watch), deadline_ns_(now_ns() + watch.timeout_ns) {}
 
   /// Whether a wait for `peer` must end; reports it if it is the first.
-  __device__ bool is_over(const Exchange& exchange, int peer, uint64_t call) const {
-    if (load_word(&exchange.state->failed) != 0) {
+  __device__ bool is_over(int peer, uint64_t call) const {
+    if (load_word(&watch_.state->failed) != 0) {
       return true;
     }
-    const bool aborted = load_word(&exchange.words->abort) != 0;
+    const bool aborted = load_word(&watch_.words->abort) != 0;
     if (!aborted && now_ns() < deadline_ns_) {
       return false;
     }
-    report(exchange, aborted ? BANYAN_ERR_ABORTED : BANYAN_ERR_TIMEOUT, peer, call);
+    report(aborted ? BANYAN_ERR_ABORTED : BANYAN_ERR_TIMEOUT, peer, call);
     return true;
   }
 
  private:
-  __device__ static void report(const Exchange& exchange, banyan_status status, int peer, uint64_t call) {
-    if (atomicExch(&exchange.state->failed, 1U) == 0) {
-      HostWords& words = *exchange.words;
+  __device__ void report(banyan_status status, int peer, uint64_t call) const {
+    if (atomicExch(&watch_.state->failed, 1U) == 0) {
+      HostWords& words = *watch_.words;
       words.status = status;
       words.peer = peer;
       words.call = call;
@@ -67,21 +71,49 @@ class Patience {
     }
   }
 
+  const Watch& watch_;
   uint64_t deadline_ns_;
 };
 
-/// Waits for the peer's note about this call. One thread.
-__device__ inline bool await(const Exchange& exchange, const Patience& patience, const char* address, uint64_t call,
-                             int peer, Note& note) {
+/// Waits for a peer's word about this call, and all that it knew of before. One thread.
+__device__ inline bool await(const Patience& patience, const char* address, uint64_t call, int peer, uint64_t& word) {
   for (unsigned polls = 1;; ++polls) {
-    asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(note.call) : "l"(address + 8) : "memory");
-    if (note.call == call) {
-      asm volatile("ld.relaxed.sys.global.u64 %0, [%1];" : "=l"(note.value) : "l"(address) : "memory");
+    word = load_acquire(address);
+    if (Arrival::call(word) == call) {
       return true;
     }
-    if (polls % kPollsPerLook == 0 && patience.is_over(exchange, peer, call)) {
+    if (polls % kPollsPerLook == 0 && patience.is_over(peer, call)) {
       return false;
     }
+  }
+}
+
+/// The number of the call that this kernel makes, the same for all of a block; 0: the group has failed.
+__device__ inline uint64_t begin_call(const uint64_t& calls, const uint32_t& failed) {
+  __shared__ uint64_t call;
+  if (threadIdx.x == 0) {
+    call = load_word(&failed) != 0 ? 0 : *const_cast<const volatile uint64_t*>(&calls) + 1;
+  }
+  __syncthreads();
+  return call;
+}
+
+/// Whether this block is the last one of its kernel, which count in `blocks`. Orders nothing.
+__device__ inline bool is_last_block(uint32_t& blocks) {
+  __shared__ bool last;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    last = atomicAdd(&blocks, 1) == gridDim.x - 1;
+  }
+  __syncthreads();
+  return last;
+}
+
+/// The last block's: the next kernel makes the next call.
+__device__ inline void end_call(uint64_t& calls, uint32_t& blocks, uint64_t call) {
+  if (threadIdx.x == 0) {
+    blocks = 0;
+    calls = call;
   }
 }
 

@@ -12,6 +12,7 @@
 #ifndef BANYAN_DEVICE_PLUGIN_H
 #define BANYAN_DEVICE_PLUGIN_H
 
+#include "banyan/moe.h"
 #include "banyan/types.h"
 
 #ifdef __cplusplus
@@ -25,6 +26,8 @@ extern "C" {
 #define BANYAN_DEVICE_MAX_HANDLE 256
 /** Ranks of a group whose memories are mapped. */
 #define BANYAN_DEVICE_MAX_RANKS 72
+/** Experts of a token. */
+#define BANYAN_DEVICE_MAX_TOP_K 16
 
 /** Where a pointer points. */
 typedef enum banyan_memory_kind {
@@ -66,6 +69,41 @@ typedef struct banyan_device_move {
   size_t recv_bytes;
   int window; /**< which of the registered windows `recv` lies in; -1: none, so what is not eager is refused */
 } banyan_device_move;
+
+/** A token exchange of a group: dispatch sends each token's row once to every rank that has one of its experts, combine
+ * adds up what lies there. Equal on all ranks, but for `areas`, which is borrowed for the call like `rank_of_expert`.
+ */
+typedef struct banyan_device_tokens_config {
+  size_t struct_size;
+  int max_tokens;            /**< of a rank in a dispatch; 1 to 2^22 */
+  int top_k;                 /**< 1 to BANYAN_DEVICE_MAX_TOP_K */
+  int num_experts;           /**< at least 1 */
+  const int* rank_of_expert; /**< [num_experts], on the host */
+  size_t row_bytes;          /**< a multiple of 16 */
+  banyan_dtype dtype;        /**< of the rows' numbers: FP32, FP16 or BF16 */
+  int max_blocks;            /**< of a kernel, at most, as in banyan_device_group_config; 0: the plugin's choice */
+  void* const* areas;        /**< by rank: its area of tokens_area_bytes, as mapped here; zeroed at first */
+} banyan_device_tokens_config;
+
+/** What a rank dispatches; device memory, read when the stream comes to it. */
+typedef struct banyan_device_dispatch {
+  size_t struct_size;
+  const void* rows;         /**< [num_tokens][row_bytes], aligned to 16 */
+  const int* experts;       /**< [num_tokens][top_k]; a negative one, or none of the experts, is no choice */
+  const float* weights;     /**< [num_tokens][top_k], or NULL: receivers find zeros */
+  int num_tokens;           /**< at most max_tokens */
+  const int* device_tokens; /**< on the device: how many of them there are, or NULL: all */
+} banyan_device_dispatch;
+
+/** Where dispatch leaves what came, in this rank's area: of rank r the first counts[r] of max_tokens places, in the
+ * order of its tokens. Experts write their results over `rows`. */
+typedef struct banyan_device_received {
+  size_t struct_size;
+  void* rows;           /**< [num_ranks][max_tokens][row_bytes] */
+  const int* counts;    /**< [num_ranks] */
+  const int* experts;   /**< [num_ranks][max_tokens][top_k]: those of this rank; other choices are -1 */
+  const float* weights; /**< likewise; of other choices 0 */
+} banyan_device_received;
 
 /** Why exchanges of a group ended. */
 typedef struct banyan_device_failure {
@@ -124,6 +162,18 @@ typedef struct banyan_device_ops {
    * freed, when all ranks have freed the group.
    */
   banyan_status (*exchange)(void* group, const banyan_device_move* moves, void* stream);
+  /* Token exchanges. They alternate: dispatch, combine, dispatch, ...; all ranks make equal calls in equal order. */
+  /** Bytes of an area; 0 where the config is wrong. */
+  size_t (*tokens_area_bytes)(int num_ranks, const banyan_device_tokens_config* config);
+  banyan_status (*tokens_create)(void* group, const banyan_device_tokens_config* config, void** tokens);
+  /** All ranks have synchronised with what was enqueued. */
+  void (*tokens_free)(void* tokens);
+  banyan_status (*tokens_received)(void* tokens, banyan_device_received* received);
+  banyan_status (*tokens_dispatch)(void* tokens, const banyan_device_dispatch* dispatch, void* stream);
+  /** Of the tokens dispatched last: `out` [num_tokens][row_bytes] is the sum of what lies at their places, added up in
+      FP32 and in the order of ranks; zeros for a token without a choice. Experts' results are in the stream before. */
+  banyan_status (*tokens_combine)(void* tokens, void* out, void* stream);
+
   /** What the device has reported so far. Any thread. */
   banyan_status (*group_failure)(void* group, banyan_device_failure* failure);
   /** Ends all waits of the group's exchanges, now and from now on, with ABORTED. Any thread. */

@@ -59,13 +59,12 @@ MappedRank::~MappedRank() {
     std::fprintf(stderr, "rank %d: at the end: %s\n", rank_, error.what());
   }
   ops_.group_free(group_);
+  windows_.insert(windows_.end(), areas_.begin(), areas_.end());
+  windows_.push_back({static_cast<char*>(inbox_), 0, {}, inbox_tokens_});
   for (const Window& window : windows_) {
     for (void* const token : window.tokens) {
       static_cast<void>(token == nullptr ? BANYAN_OK : ops_.window_unmap(object_, token));
     }
-  }
-  for (void* const token : inbox_tokens_) {
-    static_cast<void>(token == nullptr ? BANYAN_OK : ops_.window_unmap(object_, token));
   }
   try {
     barrier();
@@ -74,7 +73,6 @@ MappedRank::~MappedRank() {
   for (const Window& window : windows_) {
     static_cast<void>(ops_.window_free(object_, window.base));
   }
-  static_cast<void>(ops_.window_free(object_, inbox_));
   ops_.close(object_);
 }
 
@@ -99,14 +97,24 @@ std::vector<void*> MappedRank::share(const void* address, std::vector<void*>& to
   return mapped;
 }
 
-char* MappedRank::make_window(size_t bytes) {
+MappedRank::Window MappedRank::make_memory(size_t bytes) {
   void* base = nullptr;
   check(ops_.window_create(object_, bytes, &base), "window_create");
   Window window{static_cast<char*>(base), bytes, {}, {}};
   window.mapped = share(base, window.tokens);
+  return window;
+}
+
+char* MappedRank::make_window(size_t bytes) {
+  windows_.push_back(make_memory(bytes));
+  Window& window = windows_.back();
   check(ops_.group_add_window(group_, window.mapped.data(), bytes), "group_add_window");
-  windows_.push_back(std::move(window));
-  return static_cast<char*>(base);
+  return window.base;
+}
+
+std::vector<void*> MappedRank::make_area(size_t bytes) {
+  areas_.push_back(make_memory(bytes));
+  return areas_.back().mapped;
 }
 
 char* MappedRank::peer_window(int window, int peer) const {

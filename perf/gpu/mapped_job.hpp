@@ -33,12 +33,17 @@ class MappedRank {
   [[nodiscard]] int device() const noexcept { return device_; }
   /// Collective: memory that peers map too. Freed with the rank.
   [[nodiscard]] char* make_window(size_t bytes);
+  /// Collective: memory that peers map, but no window of the group; by rank, where each part is mapped here.
+  [[nodiscard]] std::vector<void*> make_area(size_t bytes);
   /// Where a peer's part of the window is mapped here.
   [[nodiscard]] char* peer_window(int window, int peer) const;
   /// Enqueues; windows of receive buffers are found.
   void exchange(std::vector<banyan_device_move> moves, void* stream);
   [[nodiscard]] banyan_device_failure failure() const;
   void abort() { ops_.group_abort(group_); }
+  [[nodiscard]] const banyan_device_ops& ops() const noexcept { return ops_; }
+  [[nodiscard]] void* group() const noexcept { return group_; }
+  void check(banyan_status status, const char* what) const;
   /// Of all ranks' processes. Throws after a minute, or when another rank gave up.
   void barrier();
   /// Collective: the largest of all ranks' values.
@@ -53,7 +58,7 @@ class MappedRank {
     std::vector<void*> mapped, tokens;
   };
 
-  void check(banyan_status status, const char* what) const;
+  [[nodiscard]] Window make_memory(size_t bytes);
   [[nodiscard]] std::vector<void*> share(const void* address, std::vector<void*>& tokens);
 
   const banyan_device_ops& ops_;
@@ -63,7 +68,7 @@ class MappedRank {
   void* inbox_ = nullptr;
   std::vector<void*> inbox_tokens_;
   void* group_ = nullptr;
-  std::vector<Window> windows_;
+  std::vector<Window> windows_, areas_;
 };
 
 /// The plugin's table, from BANYAN_PLUGIN_PATH or the folder given. Throws.

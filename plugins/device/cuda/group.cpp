@@ -122,26 +122,20 @@ int Group::choose_blocks() {
   return static_cast<int>(std::clamp<size_t>((lines + kLinesAtOnce - 1) / kLinesAtOnce, 1, most));
 }
 
-/// Puts the stream behind the last exchange. Streams are told apart by their ids: a handle may come again.
+/// Puts the stream behind the last kernel. Streams are told apart by their ids: a handle may come again.
 void Group::follow(cudaStream_t stream, unsigned long long id) {
   if (any_ && id != last_stream_) {
     check(cudaStreamWaitEvent(stream, last_, 0), "waiting for the exchange before");
   }
 }
 
-void Group::exchange(const banyan_device_move* moves, cudaStream_t stream) {
+void Group::enqueue(cudaStream_t stream, const char* what, const std::function<cudaError_t()>& launch) {
   const banyan_device_failure before = failure();
   if (before.status != BANYAN_OK) {
-    throw Failure{before.status, "exchange " + std::to_string(before.call) + " of the group ended while rank " +
+    throw Failure{before.status, "call " + std::to_string(before.call) + " of the group ended while rank " +
                                      std::to_string(before.peer) + " was waited for; no other begins"};
   }
   const CurrentDevice current(device_.ordinal());
-  for (int peer = 0; peer < next_.layout.num_ranks; ++peer) {
-    const banyan_device_move& move = moves[peer];
-    next_.moves[peer] = {static_cast<const char*>(move.send), move.send_bytes, static_cast<char*>(move.recv),
-                         move.recv_bytes, grant_of(move, peer)};
-  }
-  const int num_blocks = choose_blocks();
   cudaStreamCaptureStatus capturing{};
   check(cudaStreamIsCapturing(stream, &capturing), "asking whether the stream is captured");
   const bool in_graph = capturing != cudaStreamCaptureStatusNone;
@@ -150,12 +144,22 @@ void Group::exchange(const banyan_device_move* moves, cudaStream_t stream) {
     check(cudaStreamGetId(stream, &id), "asking for a stream's id");
     follow(stream, id);
   }
-  check(launch_exchange(next_, num_blocks, stream), "launching an exchange");
+  check(launch(), std::string("launching ") + what);
   if (!in_graph) {
-    check(cudaEventRecord(last_, stream), "recording the end of an exchange");
+    check(cudaEventRecord(last_, stream), std::string("recording the end of ") + what);
     last_stream_ = id;
     any_ = true;
   }
+}
+
+void Group::exchange(const banyan_device_move* moves, cudaStream_t stream) {
+  for (int peer = 0; peer < next_.layout.num_ranks; ++peer) {
+    const banyan_device_move& move = moves[peer];
+    next_.moves[peer] = {static_cast<const char*>(move.send), move.send_bytes, static_cast<char*>(move.recv),
+                         move.recv_bytes, grant_of(move, peer)};
+  }
+  const int num_blocks = choose_blocks();
+  enqueue(stream, "an exchange", [&] { return launch_exchange(next_, num_blocks, stream); });
 }
 
 banyan_device_failure Group::failure() const noexcept {

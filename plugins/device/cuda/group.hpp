@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "banyan/device_plugin.h"
@@ -22,8 +23,16 @@ class Group {
 
   void add_window(void* const* bases, size_t own_bytes);
   void exchange(const banyan_device_move* moves, cudaStream_t stream);
+  /// Calls `launch` for a kernel of this group, behind those enqueued before, whatever their streams. Throws where the
+  /// group has failed; `what` is for errors, as in "an exchange".
+  void enqueue(cudaStream_t stream, const char* what, const std::function<cudaError_t()>& launch);
   [[nodiscard]] banyan_device_failure failure() const noexcept;
   void abort() noexcept;
+
+  [[nodiscard]] const Device& device() const noexcept { return device_; }
+  [[nodiscard]] int rank() const noexcept { return next_.rank; }
+  [[nodiscard]] int size() const noexcept { return next_.layout.num_ranks; }
+  [[nodiscard]] const Watch& watch() const noexcept { return next_.watch; }
 
  private:
   static constexpr int kMaxWindows = 64;
@@ -48,7 +57,7 @@ class Group {
   std::vector<Window> windows_;
   void* memory_ = nullptr;  ///< of the device: state, windows
   HostWords* words_ = nullptr;
-  cudaEvent_t last_ = nullptr;          ///< after the last exchange
+  cudaEvent_t last_ = nullptr;          ///< after the last kernel
   unsigned long long last_stream_ = 0;  ///< its id
   bool any_ = false;
 };

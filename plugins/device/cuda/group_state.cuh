@@ -6,17 +6,15 @@
 /// What all kernels of a group share: words between ranks, and how its waits end.
 namespace banyan::cuda {
 
-/// A word that says that a part of call n has arrived; above n, in how many parts.
+/// A word about call n: a part of it has arrived, and of how many parts, or how much, below n.
 struct Arrival {
-  static constexpr int kCallBits = 48;
-  [[nodiscard]] static __host__ __device__ constexpr uint64_t word(uint64_t call, uint64_t parts) {
-    return parts << kCallBits | call;
+  static constexpr int kPartsBits = 24;
+  [[nodiscard]] static __host__ __device__ constexpr uint64_t word(uint64_t call, uint32_t parts) {
+    return call << kPartsBits | parts;
   }
-  [[nodiscard]] static __host__ __device__ constexpr uint64_t call(uint64_t word) {
-    return word & ((uint64_t{1} << kCallBits) - 1);
-  }
-  [[nodiscard]] static __host__ __device__ constexpr unsigned parts(uint64_t word) {
-    return static_cast<unsigned>(word >> kCallBits);
+  [[nodiscard]] static __host__ __device__ constexpr uint64_t call(uint64_t word) { return word >> kPartsBits; }
+  [[nodiscard]] static __host__ __device__ constexpr uint32_t parts(uint64_t word) {
+    return static_cast<uint32_t>(word & ((uint64_t{1} << kPartsBits) - 1));
   }
 };
 

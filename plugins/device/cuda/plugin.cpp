@@ -12,6 +12,7 @@
 #include "cuda/exchange.cuh"
 #include "cuda/failure.hpp"
 #include "cuda/group.hpp"
+#include "cuda/tokens.hpp"
 
 namespace banyan::cuda {
 namespace {
@@ -46,6 +47,7 @@ banyan_status boundary(Body body) noexcept {
 
 Device& device_of(void* device) noexcept { return *static_cast<Device*>(device); }
 Group& group_of(void* group) noexcept { return *static_cast<Group*>(group); }
+TokenExchange& tokens_of(void* tokens) noexcept { return *static_cast<TokenExchange*>(tokens); }
 
 banyan_status count(int* devices) noexcept {
   return boundary([&] {
@@ -129,6 +131,30 @@ banyan_status exchange(void* group, const banyan_device_move* moves, void* strea
   return boundary([&] { group_of(group).exchange(moves, static_cast<cudaStream_t>(stream)); });
 }
 
+size_t tokens_area_bytes(int num_ranks, const banyan_device_tokens_config* config) noexcept {
+  size_t bytes = 0;
+  static_cast<void>(boundary([&] { bytes = TokenExchange::layout_of(num_ranks, *config).bytes(); }));
+  return bytes;
+}
+
+banyan_status tokens_create(void* group, const banyan_device_tokens_config* config, void** tokens) noexcept {
+  return boundary([&] { *tokens = std::make_unique<TokenExchange>(group_of(group), *config).release(); });
+}
+
+void tokens_free(void* tokens) noexcept { delete static_cast<TokenExchange*>(tokens); }
+
+banyan_status tokens_received(void* tokens, banyan_device_received* received) noexcept {
+  return boundary([&] { tokens_of(tokens).received(*received); });
+}
+
+banyan_status tokens_dispatch(void* tokens, const banyan_device_dispatch* dispatch, void* stream) noexcept {
+  return boundary([&] { tokens_of(tokens).dispatch(*dispatch, static_cast<cudaStream_t>(stream)); });
+}
+
+banyan_status tokens_combine(void* tokens, void* out, void* stream) noexcept {
+  return boundary([&] { tokens_of(tokens).combine(out, static_cast<cudaStream_t>(stream)); });
+}
+
 banyan_status group_failure(void* group, banyan_device_failure* failure) noexcept {
   *failure = group_of(group).failure();
   return BANYAN_OK;
@@ -157,6 +183,12 @@ constexpr banyan_device_ops kTable = {
     group_free,
     group_add_window,
     exchange,
+    tokens_area_bytes,
+    tokens_create,
+    tokens_free,
+    tokens_received,
+    tokens_dispatch,
+    tokens_combine,
     group_failure,
     group_abort,
 };

@@ -109,6 +109,20 @@ __device__ inline bool is_last_block(uint32_t& blocks) {
   return last;
 }
 
+/// The same, and what the others stored comes before what the last one does then, for peers too.
+__device__ inline bool is_last_block_in_order(uint32_t& blocks) {
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence_system();
+  }
+  const bool last = is_last_block(blocks);
+  if (last && threadIdx.x == 0) {
+    __threadfence_system();
+  }
+  __syncthreads();
+  return last;
+}
+
 /// The last block's: the next kernel makes the next call.
 __device__ inline void end_call(uint64_t& calls, uint32_t& blocks, uint64_t call) {
   if (threadIdx.x == 0) {

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "banyan/device_plugin.h"
+#include "cuda/group.hpp"
+#include "cuda/tokens.cuh"
+
+namespace banyan::cuda {
+
+/// A token exchange of a group. One thread.
+class TokenExchange {
+ public:
+  TokenExchange(Group& group, const banyan_device_tokens_config& config);
+  ~TokenExchange();
+  TokenExchange(const TokenExchange&) = delete;
+  TokenExchange& operator=(const TokenExchange&) = delete;
+
+  /// Throws where the config is wrong.
+  [[nodiscard]] static AreaLayout layout_of(int num_ranks, const banyan_device_tokens_config& config);
+
+  void received(banyan_device_received& received) const;
+  void dispatch(const banyan_device_dispatch& dispatch, cudaStream_t stream);
+  void combine(void* out, cudaStream_t stream);
+
+ private:
+  void release() noexcept;
+
+  Group& group_;
+  banyan_dtype dtype_;
+  int dispatch_blocks_, combine_blocks_;
+  Tokens tokens_{};
+  Dispatch last_{};  ///< the dispatch that is to be combined
+  bool is_dispatched_ = false;
+  void* memory_ = nullptr;  ///< of the device: all that tokens_ points to but the areas
+};
+
+}  // namespace banyan::cuda

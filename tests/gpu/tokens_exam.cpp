@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exam of a device plugin's token exchanges: every row, expert and weight lies where it belongs, and combine's sums
+// are those of a host, bit for bit; back to back with other tokens each time; few blocks; rows of several chunks;
+// captured graphs; and waits that end. Exit status 77: there is no device.
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "gpu/mapped_tokens.hpp"
+
+namespace banyan::gpu_test {
+
+using perf::JobOptions;
+using perf::MappedRank;
+using perf::MappedTokens;
+
+namespace {
+
+void check(cudaError_t error, const char* what) {
+  if (error != cudaSuccess) {
+    throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
+  }
+}
+
+void expect(bool condition, const std::string& what) {
+  if (!condition) {
+    throw std::runtime_error(what);
+  }
+}
+
+struct Shape {
+  const char* name;
+  size_t row_bytes;
+  int top_k;
+  int num_experts;
+  int max_tokens;
+  banyan_dtype dtype;
+  int max_blocks;
+};
+
+/// What a rank dispatches in a round: the same wherever it is made.
+struct Batch {
+  int num_tokens = 0;
+  std::vector<uint16_t> rows;  ///< upper halves of small numbers: BF16, and FP32 as pairs of them
+  std::vector<int> experts;
+  std::vector<float> weights;
+};
+
+Batch batch_of(const Shape& shape, int rank, int round) {
+  std::mt19937 random(static_cast<unsigned>(round * 1000 + rank));
+  Batch batch;
+  const int kinds[] = {shape.max_tokens, 0, 1, std::min(63, shape.max_tokens), std::min(65, shape.max_tokens)};
+  batch.num_tokens = (round + rank) % 3 == 0 ? kinds[random() % 5]
+                                             : static_cast<int>(random() % static_cast<unsigned>(shape.max_tokens + 1));
+  const auto count = static_cast<size_t>(batch.num_tokens);
+  for (size_t i = 0; i < count * shape.row_bytes / 2; ++i) {
+    batch.rows.push_back(static_cast<uint16_t>((random() & 0x80ffU) | 0x3f00U));  // +-0.5 to 2
+  }
+  for (size_t i = 0; i < count * static_cast<size_t>(shape.top_k); ++i) {
+    const bool none = random() % 8 == 0;
+    const unsigned range = static_cast<unsigned>(shape.num_experts);
+    const auto expert = static_cast<int>(round % 4 == 1 ? random() % (range / 2 + 1) % range : random() % range);
+    batch.experts.push_back(none ? (random() % 2 == 0 ? -1 : shape.num_experts) : expert);
+    batch.weights.push_back(static_cast<float>(random() % 1024) / 1024);
+  }
+  if (round % 5 == 4) {  // all to the last rank's experts
+    std::fill(batch.experts.begin(), batch.experts.end(), shape.num_experts - 1);
+  }
+  return batch;
+}
+
+std::vector<int> ranks_of_experts(const Shape& shape, int num_ranks) {
+  std::vector<int> ranks;
+  for (int expert = 0; expert < shape.num_experts; ++expert) {
+    ranks.push_back(expert * num_ranks / shape.num_experts);
+  }
+  return ranks;
+}
+
+template <typename Number>
+Number* to_device(const std::vector<Number>& host, size_t room) {
+  void* memory = nullptr;
+  check(cudaMalloc(&memory, std::max<size_t>(16, room * sizeof(Number))), "cudaMalloc");
+  check(cudaMemcpy(memory, host.data(), host.size() * sizeof(Number), cudaMemcpyHostToDevice), "cudaMemcpy");
+  return static_cast<Number*>(memory);
+}
+
+/// A dispatch and a combine, and what the stream saw after each.
+class Step {
+ public:
+  Step(const Shape& shape, MappedRank& rank, int round)
+      : shape_(shape), rank_(rank), round_(round), own_(batch_of(shape, rank.rank(), round)) {
+    const auto places = static_cast<size_t>(rank.size()) * static_cast<size_t>(shape.max_tokens);
+    const auto tokens = static_cast<size_t>(own_.num_tokens);
+    choices_ = places * static_cast<size_t>(shape.top_k);
+    rows_ = to_device(own_.rows, own_.rows.size());
+    experts_ = to_device(own_.experts, own_.experts.size());
+    weights_ = to_device(own_.weights, own_.weights.size());
+    count_ = to_device(std::vector<int>{own_.num_tokens}, 1);
+    out_ = to_device(std::vector<char>{}, tokens * shape.row_bytes);
+    seen_rows_ = to_device(std::vector<char>{}, places * shape.row_bytes);
+    seen_counts_ = to_device(std::vector<int>{}, static_cast<size_t>(rank.size()));
+    seen_experts_ = to_device(std::vector<int>{}, choices_);
+    seen_weights_ = to_device(std::vector<float>{}, choices_);
+    check(cudaMemset(out_, 0x77, std::max<size_t>(1, tokens * shape.row_bytes)), "cudaMemset");
+  }
+  ~Step() {
+    for (void* const memory :
+         {static_cast<void*>(rows_), static_cast<void*>(experts_), static_cast<void*>(weights_),
+          static_cast<void*>(count_), static_cast<void*>(out_), static_cast<void*>(seen_rows_),
+          static_cast<void*>(seen_counts_), static_cast<void*>(seen_experts_), static_cast<void*>(seen_weights_)}) {
+      static_cast<void>(cudaFree(memory));
+    }
+  }
+  Step(const Step&) = delete;
+  Step& operator=(const Step&) = delete;
+
+  void enqueue(MappedTokens& tokens, cudaStream_t stream) {
+    const bool on_device = round_ % 2 == 1;
+    tokens.dispatch({.struct_size = 0,
+                     .rows = rows_,
+                     .experts = experts_,
+                     .weights = weights_,
+                     .num_tokens = on_device ? shape_.max_tokens : own_.num_tokens,
+                     .device_tokens = on_device ? count_ : nullptr},
+                    stream);
+    const auto received = tokens.received();
+    const auto copy = [&](void* to, const void* from, size_t bytes) {
+      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");
+    };
+    copy(seen_counts_, received.counts, sizeof(int) * static_cast<size_t>(rank_.size()));
+    copy(seen_experts_, received.experts, sizeof(int) * choices_);
+    copy(seen_weights_, received.weights, sizeof(float) * choices_);
+    copy(seen_rows_, received.rows, choices_ / static_cast<size_t>(shape_.top_k) * shape_.row_bytes);
+    tokens.combine(out_, stream);  // experts that change nothing
+  }
+
+  void expect_right() const {
+    expect_received();
+    expect_combined();
+  }
+
+ private:
+  [[nodiscard]] std::string where(int source, int token) const {
+    return std::string(shape_.name) + ", round " + std::to_string(round_) + ", token " + std::to_string(token) +
+           " of rank " + std::to_string(source) + ": ";
+  }
+
+  template <typename Number>
+  [[nodiscard]] static std::vector<Number> to_host(const void* memory, size_t count) {
+    std::vector<Number> host(count);
+    check(cudaMemcpy(host.data(), memory, count * sizeof(Number), cudaMemcpyDeviceToHost), "cudaMemcpy");
+    return host;
+  }
+
+  void expect_received() const {
+    const auto counts = to_host<int>(seen_counts_, static_cast<size_t>(rank_.size()));
+    const auto experts = to_host<int>(seen_experts_, choices_);
+    const auto weights = to_host<float>(seen_weights_, choices_);
+    const auto rows = to_host<char>(seen_rows_, choices_ / static_cast<size_t>(shape_.top_k) * shape_.row_bytes);
+    const auto ranks = ranks_of_experts(shape_, rank_.size());
+    const auto top_k = static_cast<size_t>(shape_.top_k);
+    for (int source = 0; source < rank_.size(); ++source) {
+      const Batch batch = batch_of(shape_, source, round_);
+      int slot = 0;
+      for (int token = 0; token < batch.num_tokens; ++token) {
+        const int* const chosen = batch.experts.data() + static_cast<size_t>(token) * top_k;
+        const auto is_here = [&](int expert) {
+          return expert >= 0 && expert < shape_.num_experts && ranks[static_cast<size_t>(expert)] == rank_.rank();
+        };
+        if (std::none_of(chosen, chosen + top_k, is_here)) {
+          continue;
+        }
+        const size_t place =
+            static_cast<size_t>(source) * static_cast<size_t>(shape_.max_tokens) + static_cast<size_t>(slot);
+        const auto* const row =
+            reinterpret_cast<const char*>(batch.rows.data()) + static_cast<size_t>(token) * shape_.row_bytes;
+        expect(std::memcmp(rows.data() + place * shape_.row_bytes, row, shape_.row_bytes) == 0,
+               where(source, token) + "another row");
+        for (size_t choice = 0; choice < top_k; ++choice) {
+          const bool here = is_here(chosen[choice]);
+          const float weight = batch.weights[static_cast<size_t>(token) * top_k + choice];
+          expect(experts[place * top_k + choice] == (here ? chosen[choice] : -1), where(source, token) + "expert");
+          expect(weights[place * top_k + choice] == (here ? weight : 0), where(source, token) + "weight");
+        }
+        ++slot;
+      }
+      expect(counts[static_cast<size_t>(source)] == slot, where(source, -1) + std::to_string(slot) +
+                                                              " rows expected, " +
+                                                              std::to_string(counts[static_cast<size_t>(source)]));
+    }
+  }
+
+  /// Each rank of a token gave its row back: their sum in FP32, rounded once.
+  void expect_combined() const {
+    const auto ranks = ranks_of_experts(shape_, rank_.size());
+    const auto top_k = static_cast<size_t>(shape_.top_k);
+    const auto out = to_host<uint16_t>(out_, static_cast<size_t>(own_.num_tokens) * shape_.row_bytes / 2);
+    for (int token = 0; token < own_.num_tokens; ++token) {
+      std::vector<int> there;
+      for (size_t choice = 0; choice < top_k; ++choice) {
+        const int expert = own_.experts[static_cast<size_t>(token) * top_k + choice];
+        if (expert >= 0 && expert < shape_.num_experts) {
+          there.push_back(ranks[static_cast<size_t>(expert)]);
+        }
+      }
+      std::sort(there.begin(), there.end());
+      const auto fan = static_cast<size_t>(std::unique(there.begin(), there.end()) - there.begin());
+      const size_t first = static_cast<size_t>(token) * shape_.row_bytes / 2;
+      if (shape_.dtype == BANYAN_DTYPE_BF16) {
+        for (size_t i = 0; i < shape_.row_bytes / 2; ++i) {
+          expect(out[first + i] == bf16_sum(own_.rows[first + i], fan), where(rank_.rank(), token) + "sum");
+        }
+      } else {
+        for (size_t i = 0; i < shape_.row_bytes / 2; i += 2) {
+          float value = 0, got = 0, sum = 0;
+          std::memcpy(&value, own_.rows.data() + first + i, sizeof(value));
+          std::memcpy(&got, out.data() + first + i, sizeof(got));
+          for (size_t rank = 0; rank < fan; ++rank) {
+            sum += value;
+          }
+          expect(got == sum, where(rank_.rank(), token) + "sum of FP32");
+        }
+      }
+    }
+  }
+
+  /// Of `fan` times this number: round to nearest, ties to even.
+  [[nodiscard]] static uint16_t bf16_sum(uint16_t bits, size_t fan) {
+    const uint32_t word = static_cast<uint32_t>(bits) << 16;
+    float value = 0, sum = 0;
+    std::memcpy(&value, &word, sizeof(value));
+    for (size_t rank = 0; rank < fan; ++rank) {
+      sum += value;
+    }
+    uint32_t result = 0;
+    std::memcpy(&result, &sum, sizeof(result));
+    return static_cast<uint16_t>((result + 0x7fffU + (result >> 16 & 1U)) >> 16);
+  }
+
+  const Shape& shape_;
+  MappedRank& rank_;
+  int round_;
+  Batch own_;
+  size_t choices_;
+  uint16_t* rows_;
+  int *experts_, *count_;
+  float* weights_;
+  char *out_, *seen_rows_;
+  int *seen_counts_, *seen_experts_;
+  float* seen_weights_;
+};
+
+void expect_no_failure(const MappedRank& rank) {
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  const auto failure = rank.failure();
+  expect(failure.status == BANYAN_OK, "the device reports a failure of call " + std::to_string(failure.call) +
+                                          " with rank " + std::to_string(failure.peer));
+}
+
+MappedTokens make_tokens(const Shape& shape, MappedRank& rank) {
+  check(cudaSetDevice(rank.device()), "cudaSetDevice");
+  banyan_device_tokens_config config{};
+  config.max_tokens = shape.max_tokens;
+  config.top_k = shape.top_k;
+  config.row_bytes = shape.row_bytes;
+  config.dtype = shape.dtype;
+  config.max_blocks = shape.max_blocks;
+  return MappedTokens(rank, config, ranks_of_experts(shape, rank.size()));
+}
+
+/// Six pairs of dispatch and combine that nothing separates but the stream.
+void runs_back_to_back(const Shape& shape, MappedRank& rank) {
+  MappedTokens tokens = make_tokens(shape, rank);
+  cudaStream_t stream{};
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  for (int first = 0; first < 18; first += 6) {
+    std::vector<std::unique_ptr<Step>> steps;
+    for (int round = first; round < first + 6; ++round) {
+      steps.push_back(std::make_unique<Step>(shape, rank, round));
+    }
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    for (const auto& step : steps) {
+      step->enqueue(tokens, stream);
+    }
+    expect_no_failure(rank);
+    for (const auto& step : steps) {
+      step->expect_right();
+    }
+    rank.barrier();
+  }
+  check(cudaStreamDestroy(stream), "cudaStreamDestroy");
+}
+
+void replays_graphs(const Shape& shape, MappedRank& rank) {
+  MappedTokens tokens = make_tokens(shape, rank);
+  cudaStream_t stream{};
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  Step one(shape, rank, 2), other(shape, rank, 3);
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  one.enqueue(tokens, stream);
+  other.enqueue(tokens, stream);
+  cudaGraph_t graph{};
+  cudaGraphExec_t ready{};
+  check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+  check(cudaGraphInstantiate(&ready, graph, 0), "cudaGraphInstantiate");
+  for (int repeat = 0; repeat < 4; ++repeat) {
+    check(cudaGraphLaunch(ready, stream), "cudaGraphLaunch");
+  }
+  expect_no_failure(rank);
+  one.expect_right();
+  other.expect_right();
+  check(cudaGraphExecDestroy(ready), "cudaGraphExecDestroy");
+  check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  check(cudaStreamDestroy(stream), "cudaStreamDestroy");
+  rank.barrier();
+}
+
+void names_who_is_missing(const Shape& shape, MappedRank& rank) {
+  MappedTokens tokens = make_tokens(shape, rank);
+  Step step(shape, rank, 2);
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  if (rank.rank() + 1 < rank.size()) {
+    const auto start = std::chrono::steady_clock::now();
+    step.enqueue(tokens, nullptr);
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    expect(seconds < 5, "a wait of 1 s lasted " + std::to_string(seconds));
+    expect(rank.failure().status == BANYAN_ERR_TIMEOUT, "no timeout");
+  }
+  rank.barrier();
+}
+
+int run(const std::string& folder, int most_ranks) {
+  const banyan_device_ops& ops = perf::load_plugin(folder);
+  const std::vector<Shape> shapes = {
+      {"rows of 16 bytes, one choice", 16, 1, 4, 300, BANYAN_DTYPE_BF16, 0},
+      {"rows of 4 KiB, 2 of 16", 4096, 2, 16, 300, BANYAN_DTYPE_BF16, 0},
+      {"rows of 4112 bytes, 8 of 64", 4112, 8, 64, 200, BANYAN_DTYPE_BF16, 0},
+      {"rows of 14336 bytes, 8 of 256, 3 blocks", 14336, 8, 256, 300, BANYAN_DTYPE_BF16, 3},
+      {"rows of 40016 bytes, 16 of 33, one block", 40016, 16, 33, 70, BANYAN_DTYPE_BF16, 1},
+      {"rows of 8192 bytes, FP32, 4 of 8", 8192, 4, 8, 150, BANYAN_DTYPE_FP32, 0},
+  };
+  int failed = 0;
+  const auto exam = [&](const std::string& name, int size, double timeout_s,
+                        const std::function<void(MappedRank&)>& body) {
+    const auto start = std::chrono::steady_clock::now();
+    const int ranks = perf::run_ranks(ops, size, {.eager_bytes = 4096, .timeout_s = timeout_s}, body);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::printf("%s %d ranks: %s (%.1f s)\n", ranks == 0 ? "ok    " : "FAILED", size, name.c_str(), seconds);
+    std::fflush(stdout);
+    failed += ranks == 0 ? 0 : 1;
+  };
+  for (int size = 1; size <= most_ranks; ++size) {
+    for (const Shape& shape : shapes) {
+      exam(shape.name, size, 5, [&](MappedRank& rank) { runs_back_to_back(shape, rank); });
+    }
+    exam("replays graphs", size, 5, [&](MappedRank& rank) { replays_graphs(shapes[3], rank); });
+    if (size > 1) {
+      exam("names who is missing", size, 1, [&](MappedRank& rank) { names_who_is_missing(shapes[1], rank); });
+    }
+  }
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace banyan::gpu_test
+
+int main(int argc, char** argv) {
+  constexpr int kSkipped = 77;
+  const std::string folder = argc > 1 ? argv[1] : ".";
+  try {
+    if (banyan::perf::count_devices(banyan::perf::load_plugin(folder)) == 0) {
+      std::printf("skipped: there is no device (see above)\n");
+      return kSkipped;
+    }
+    return banyan::gpu_test::run(folder, argc > 2 ? std::atoi(argv[2]) : 4);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tokens_exam: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dispatch and combine between the GPUs of this host: a row for each token and rank (layout A), by the method of
+// shared/reference/gpu-anchors.md, and beside them what the copy engines take to move as many bytes to the peers.
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "gpu/mapped_tokens.hpp"
+
+namespace banyan::perf {
+namespace {
+
+constexpr int kWarmUps = 8;
+constexpr int kIterations = 40;
+constexpr int kInputs = 3;  ///< taken in turn
+constexpr size_t kFlushBytes = size_t{256} << 20;
+
+void check(cudaError_t error, const char* what) {
+  if (error != cudaSuccess) {
+    throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
+  }
+}
+
+struct Case {
+  const char* name;
+  int tokens, hidden, top_k, num_experts;
+};
+
+constexpr Case kCases[] = {{"d128", 128, 7168, 8, 256},
+                           {"p4k", 4096, 7168, 8, 256},
+                           {"p8k", 8192, 7168, 8, 256},
+                           {"gs16k", 16384, 2048, 2, 16}};
+
+template <typename Number>
+Number* allocate(size_t count) {
+  void* memory = nullptr;
+  check(cudaMalloc(&memory, count * sizeof(Number)), "cudaMalloc");
+  return static_cast<Number*>(memory);
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// Distinct experts of each token, uniform.
+std::vector<int> route(const Case& one, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<int> experts;
+  for (int token = 0; token < one.tokens; ++token) {
+    const auto first = experts.end() - experts.begin();
+    while (experts.end() - experts.begin() < first + one.top_k) {
+      const auto expert = static_cast<int>(random() % static_cast<unsigned>(one.num_experts));
+      if (std::find(experts.begin() + first, experts.end(), expert) == experts.end()) {
+        experts.push_back(expert);
+      }
+    }
+  }
+  return experts;
+}
+
+class Measurement {
+ public:
+  Measurement(MappedRank& rank, const Case& one, int max_blocks)
+      : rank_(rank), case_(one), row_bytes_(2 * static_cast<size_t>(one.hidden)) {
+    check(cudaSetDevice(rank.device()), "cudaSetDevice");
+    for (int expert = 0; expert < one.num_experts; ++expert) {
+      rank_of_expert_.push_back(expert * rank.size() / one.num_experts);
+    }
+    banyan_device_tokens_config config{};
+    config.max_tokens = one.tokens;
+    config.top_k = one.top_k;
+    config.row_bytes = row_bytes_;
+    config.dtype = BANYAN_DTYPE_BF16;
+    config.max_blocks = max_blocks;
+    tokens_ = std::make_unique<MappedTokens>(rank, config, rank_of_expert_);
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+    for (auto& event : events_) {
+      check(cudaEventCreate(&event), "cudaEventCreate");
+    }
+    flush_ = allocate<char>(kFlushBytes);
+    const auto tokens = static_cast<size_t>(one.tokens);
+    out_ = allocate<uint16_t>(tokens * static_cast<size_t>(one.hidden));
+    for (int input = 0; input < kInputs; ++input) {
+      add_input(static_cast<unsigned>(input * 100 + rank.rank()));
+    }
+  }
+  ~Measurement() {
+    for (auto& event : events_) {
+      static_cast<void>(cudaEventDestroy(event));
+    }
+    for (const Input& input : inputs_) {
+      static_cast<void>(cudaFree(input.rows));
+      static_cast<void>(cudaFree(input.experts));
+    }
+    static_cast<void>(cudaFree(flush_));
+    static_cast<void>(cudaFree(out_));
+    static_cast<void>(cudaStreamDestroy(stream_));
+  }
+  Measurement(const Measurement&) = delete;
+  Measurement& operator=(const Measurement&) = delete;
+
+  void run() {
+    std::vector<double> dispatches, combines, sums, copies;
+    for (int i = 0; i < kWarmUps + kIterations; ++i) {
+      const Input& input = inputs_[static_cast<size_t>(i) % inputs_.size()];
+      const double dispatch_s = time([&] { dispatch(input); });
+      const double combine_s = time([&] { tokens_->combine(out_, stream_); });
+      const double copy_s = time([&] { copy(); });
+      if (i >= kWarmUps) {
+        dispatches.push_back(dispatch_s);
+        combines.push_back(combine_s);
+        sums.push_back(dispatch_s + combine_s);
+        copies.push_back(copy_s);
+      }
+    }
+    const double wrong = rank_.max(count_wrong(inputs_[(kWarmUps + kIterations - 1) % kInputs]));
+    const double limit_s = median(copies);
+    if (rank_.rank() == 0) {
+      std::printf(
+          "%-6s dispatch %8.1f us combine %8.1f us sum %8.1f us (most %8.1f) | %5.1f %5.1f GB/s | memcpyPeer "
+          "%8.1f us each way, %5.1f %% | wire rows %zu #wrong %.0f\n",
+          case_.name, 1e6 * median(dispatches), 1e6 * median(combines), 1e6 * median(sums),
+          1e6 * *std::max_element(sums.begin(), sums.end()), rate(median(dispatches)), rate(median(combines)),
+          1e6 * limit_s, 200 * limit_s / median(sums), wire_rows_, wrong);
+      std::fflush(stdout);
+    }
+  }
+
+ private:
+  struct Input {
+    char* rows;
+    int* experts;
+    std::vector<uint16_t> host_rows;
+    std::vector<int> host_experts;
+  };
+
+  [[nodiscard]] double rate(double seconds) const {
+    return 1e-9 * static_cast<double>(wire_rows_ * row_bytes_) / seconds;
+  }
+
+  void add_input(unsigned seed) {
+    Input input{nullptr, nullptr, {}, route(case_, seed)};
+    std::mt19937 random(seed);
+    input.host_rows.resize(static_cast<size_t>(case_.tokens) * static_cast<size_t>(case_.hidden));
+    for (uint16_t& bits : input.host_rows) {
+      bits = static_cast<uint16_t>(0x3f00U | (random() & 0x7fU));
+    }
+    input.rows = allocate<char>(input.host_rows.size() * 2);
+    input.experts = allocate<int>(input.host_experts.size());
+    check(cudaMemcpy(input.rows, input.host_rows.data(), input.host_rows.size() * 2, cudaMemcpyHostToDevice), "rows");
+    check(cudaMemcpy(input.experts, input.host_experts.data(), input.host_experts.size() * 4, cudaMemcpyHostToDevice),
+          "experts");
+    wire_rows_ = 0;
+    for (int token = 0; token < case_.tokens; ++token) {
+      wire_rows_ += fan_of(input, token) - (goes_to(input, token, rank_.rank()) ? 1 : 0);
+    }
+    inputs_.push_back(std::move(input));
+  }
+
+  [[nodiscard]] bool goes_to(const Input& input, int token, int rank) const {
+    const auto* const chosen = input.host_experts.data() + token * case_.top_k;
+    return std::any_of(chosen, chosen + case_.top_k,
+                       [&](int expert) { return rank_of_expert_[static_cast<size_t>(expert)] == rank; });
+  }
+  [[nodiscard]] size_t fan_of(const Input& input, int token) const {
+    size_t fan = 0;
+    for (int rank = 0; rank < rank_.size(); ++rank) {
+      fan += goes_to(input, token, rank) ? 1 : 0;
+    }
+    return fan;
+  }
+
+  void dispatch(const Input& input) {
+    tokens_->dispatch({.struct_size = 0,
+                       .rows = input.rows,
+                       .experts = input.experts,
+                       .weights = nullptr,
+                       .num_tokens = case_.tokens,
+                       .device_tokens = nullptr},
+                      stream_);
+  }
+
+  /// As many bytes as the wire rows, to the peers in equal parts, from the first input to their copy window.
+  void copy() {
+    const auto peers = static_cast<size_t>(rank_.size() - 1);
+    for (int step = 1; step < rank_.size(); ++step) {
+      const int peer = (rank_.rank() + step) % rank_.size();
+      check(cudaMemcpyAsync(rank_.peer_window(0, peer), inputs_[0].rows,
+                            std::min(wire_rows_ / peers, static_cast<size_t>(case_.tokens)) * row_bytes_,
+                            cudaMemcpyDeviceToDevice, stream_),
+            "cudaMemcpyAsync");
+    }
+  }
+
+  /// Seconds of a phase at the slowest rank. L2 is emptied, and the ranks are lined up by exchanges of no bytes, so
+  /// that the host is ahead.
+  template <typename Phase>
+  double time(Phase phase) {
+    check(cudaMemsetAsync(flush_, 1, kFlushBytes, stream_), "cudaMemsetAsync");
+    for (int i = 0; i < 2; ++i) {
+      rank_.exchange(std::vector<banyan_device_move>(static_cast<size_t>(rank_.size())), stream_);
+    }
+    check(cudaEventRecord(events_[0], stream_), "cudaEventRecord");
+    phase();
+    check(cudaEventRecord(events_[1], stream_), "cudaEventRecord");
+    check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    const auto failure = rank_.failure();
+    if (failure.status != BANYAN_OK) {
+      throw std::runtime_error("call " + std::to_string(failure.call) + " waited for rank " +
+                               std::to_string(failure.peer) + " in vain");
+    }
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, events_[0], events_[1]), "cudaEventElapsedTime");
+    return rank_.max(1e-3 * static_cast<double>(milliseconds));
+  }
+
+  /// Sums of the last iteration: each rank of a token gave its row back.
+  [[nodiscard]] double count_wrong(const Input& input) const {
+    std::vector<uint16_t> out(input.host_rows.size());
+    check(cudaMemcpy(out.data(), out_, out.size() * 2, cudaMemcpyDeviceToHost), "cudaMemcpy");
+    double wrong = 0;
+    for (int token = 0; token < case_.tokens; ++token) {
+      const auto fan = static_cast<float>(fan_of(input, token));
+      for (int i = 0; i < case_.hidden; ++i) {
+        const size_t at = static_cast<size_t>(token) * static_cast<size_t>(case_.hidden) + static_cast<size_t>(i);
+        const uint32_t word = static_cast<uint32_t>(input.host_rows[at]) << 16;
+        float value = 0;
+        std::memcpy(&value, &word, sizeof(value));
+        value *= fan;  // exact sums for fans of up to 8 with eight bits of mantissa
+        uint32_t bits = 0;
+        std::memcpy(&bits, &value, sizeof(bits));
+        wrong += out[at] == static_cast<uint16_t>((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16) ? 0 : 1;
+      }
+    }
+    return wrong;
+  }
+
+  MappedRank& rank_;
+  const Case& case_;
+  size_t row_bytes_;
+  std::vector<int> rank_of_expert_;
+  std::unique_ptr<MappedTokens> tokens_;
+  cudaStream_t stream_{};
+  cudaEvent_t events_[2]{};
+  char* flush_ = nullptr;
+  uint16_t* out_ = nullptr;
+  std::vector<Input> inputs_;
+  size_t wire_rows_ = 0;
+};
+
+constexpr const char* kUsage =
+    "usage: gpu_tokens PLUGIN_FOLDER [RANKS=2] [MAX_BLOCKS=0] [CASE ...]\n"
+    "Dispatch and combine of BF16 rows between the GPUs of this host, a row for each token and rank, routing fresh:\n"
+    "d128, p4k, p8k (128, 4096, 8192 tokens of 7168, 8 of 256 experts), gs16k (16384 of 2048, 2 of 16); default: all.\n"
+    "Median of 40 at the slowest rank, L2 emptied before each phase; sums are checked. Percent: twice what the copy\n"
+    "engines take to move the same bytes both ways, of the sum.\n"
+    "\nExample:\n  gpu_tokens build/cuda/lib 2 24 p4k\n";
+
+int run(int argc, char** argv) {
+  const int ranks = argc > 2 ? std::atoi(argv[2]) : 2;
+  const int max_blocks = argc > 3 ? std::atoi(argv[3]) : 0;
+  std::vector<Case> cases;
+  for (const Case& one : kCases) {
+    const bool named = std::any_of(argv + std::min(argc, 4), argv + argc,
+                                   [&](const char* name) { return std::strcmp(name, one.name) == 0; });
+    if (argc <= 4 || named) {
+      cases.push_back(one);
+    }
+  }
+  return run_ranks(load_plugin(argv[1]), ranks, {.eager_bytes = 4096}, [&](MappedRank& rank) {
+    size_t most = 0;
+    for (const Case& one : cases) {
+      most = std::max(most, 2 * static_cast<size_t>(one.tokens) * static_cast<size_t>(one.hidden));
+    }
+    static_cast<void>(rank.make_window(most));
+    for (const Case& one : cases) {
+      Measurement(rank, one, max_blocks).run();
+      rank.barrier();
+    }
+  });
+}
+
+}  // namespace
+}  // namespace banyan::perf
+
+int main(int argc, char** argv) {
+  if (argc < 2 || std::strcmp(argv[1], "--help") == 0) {
+    std::fputs(banyan::perf::kUsage, argc < 2 ? stderr : stdout);
+    return argc < 2 ? 2 : 0;
+  }
+  try {
+    return banyan::perf::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gpu_tokens: %s\n", error.what());
+    return 1;
+  }
+}

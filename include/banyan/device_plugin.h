@@ -67,7 +67,8 @@ typedef struct banyan_device_move {
   size_t send_bytes;
   void* recv; /**< likewise; not overlapping other memory of the exchange */
   size_t recv_bytes;
-  int window; /**< which of the registered windows `recv` lies in; -1: none, so what is not eager is refused */
+  int window;         /**< which of the registered windows `recv` lies in; -1: none, so what is not eager is refused */
+  const void* source; /**< for `pull`: where the peer's `send` for this rank is mapped here; else not read */
 } banyan_device_move;
 
 /** A token exchange of a group: dispatch sends each token's row once to every rank that has one of its experts, combine
@@ -162,6 +163,11 @@ typedef struct banyan_device_ops {
    * freed, when all ranks have freed the group.
    */
   banyan_status (*exchange)(void* group, const banyan_device_move* moves, void* stream);
+  /** The same, counted with the others, where receivers know the places of what they receive: copy engines fetch it, no
+      multiprocessor is used but by two small kernels. For large pairs. `send` and `source` stay as they are until the
+      stream has passed it. All ranks call it, or none. */
+  banyan_status (*pull)(void* group, const banyan_device_move* moves, void* stream);
+
   /* Token exchanges. They alternate: dispatch, combine, dispatch, ...; all ranks make equal calls in equal order. */
   /** Bytes of an area; 0 where the config is wrong. */
   size_t (*tokens_area_bytes)(int num_ranks, const banyan_device_tokens_config* config);

@@ -51,7 +51,8 @@ class Compare {
     check(cudaEventCreate(&begin_), "cudaEventCreate");
     check(cudaEventCreate(&end_), "cudaEventCreate");
     const size_t all = most_bytes * static_cast<size_t>(rank.size());
-    send_ = allocate(all);
+    sends_ = rank.make_area(all);
+    send_ = static_cast<char*>(sends_[static_cast<size_t>(rank.rank())]);
     recv_ = allocate(all);
     window_ = rank.make_window(all);
     limit_ = rank.make_window(all);
@@ -130,7 +131,9 @@ class Compare {
     const auto size = static_cast<size_t>(rank_.size());
     std::vector<banyan_device_move> moves;
     for (size_t peer = 0; peer < size; ++peer) {
-      moves.push_back({send_ + peer * bytes, bytes, window_ + peer * bytes, bytes, -1});
+      const auto* const theirs = static_cast<const char*>(sends_[peer]);
+      moves.push_back({send_ + peer * bytes, bytes, window_ + peer * bytes, bytes, -1,
+                       theirs + static_cast<size_t>(rank_.rank()) * bytes});
     }
     const auto limit = [this, bytes] {
       for (int step = 1; step < rank_.size(); ++step) {
@@ -147,6 +150,8 @@ class Compare {
     candidates.push_back({.name = "memcpyPeer", .enqueue = limit});
     candidates.push_back(
         {.name = "banyan", .enqueue = [this, moves] { rank_.exchange(moves, stream_); }, .result = window_});
+    candidates.push_back(
+        {.name = "banyan+CE", .enqueue = [this, moves] { rank_.pull(moves, stream_); }, .result = window_});
     candidates.push_back({.name = "nccl", .enqueue = [=, this] { nccl(nccl_, send_, recv_); }, .result = recv_});
     candidates.push_back(
         {.name = "nccl+sym", .enqueue = [=, this] { nccl(nccl_, sym_send_, sym_recv_); }, .result = sym_recv_});
@@ -220,6 +225,7 @@ class Compare {
   size_t most_bytes_;
   cudaStream_t stream_{};
   cudaEvent_t begin_{}, end_{};
+  std::vector<void*> sends_;  ///< by rank: its send memory, mapped here
   char *send_ = nullptr, *recv_ = nullptr, *window_ = nullptr, *limit_ = nullptr;
   char *sym_send_ = nullptr, *sym_recv_ = nullptr;
   ncclComm_t nccl_{}, nccl_engines_{};
@@ -227,7 +233,8 @@ class Compare {
 
 constexpr const char* kUsage =
     "usage: gpu_compare PLUGIN_FOLDER [RANKS=2] [EAGER_BYTES=262144] [MOST_BYTES=268435456]\n"
-    "All-to-alls between the GPUs of this host, of 1 KiB to MOST_BYTES a pair: Banyan's mapped exchange, NCCL's "
+    "All-to-alls between the GPUs of this host, of 1 KiB to MOST_BYTES a pair: Banyan's mapped exchange and pull, "
+    "NCCL's "
     "plain,\n"
     "symmetric and copy-engine forms, and beside them what the copy engines move to the peers (the limit).\n"
     "Ranks are processes; the slowest counts; median of 15 rounds, interleaved; bytes are checked.\n"

@@ -97,6 +97,10 @@ std::vector<void*> MappedRank::share(const void* address, std::vector<void*>& to
   return mapped;
 }
 
+void MappedRank::pull(const std::vector<banyan_device_move>& moves, void* stream) {
+  check(ops_.pull(group_, moves.data(), stream), "pull");
+}
+
 MappedRank::Window MappedRank::make_memory(size_t bytes) {
   void* base = nullptr;
   check(ops_.window_create(object_, bytes, &base), "window_create");

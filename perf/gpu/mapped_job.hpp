@@ -39,6 +39,8 @@ class MappedRank {
   [[nodiscard]] char* peer_window(int window, int peer) const;
   /// Enqueues; windows of receive buffers are found.
   void exchange(std::vector<banyan_device_move> moves, void* stream);
+  /// Enqueues; each move's source is the caller's.
+  void pull(const std::vector<banyan_device_move>& moves, void* stream);
   [[nodiscard]] banyan_device_failure failure() const;
   void abort() { ops_.group_abort(group_); }
   [[nodiscard]] const banyan_device_ops& ops() const noexcept { return ops_; }

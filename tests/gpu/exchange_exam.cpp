@@ -92,14 +92,14 @@ class Sequence {
       window = rank.make_window(bytes_);
     }
     for (Step& step : steps_) {
-      check(cudaMalloc(reinterpret_cast<void**>(&step.send), bytes_), "cudaMalloc");
+      step.sends = rank.make_area(bytes_);
+      step.send = static_cast<char*>(step.sends[static_cast<size_t>(rank.rank())]);
       check(cudaMalloc(reinterpret_cast<void**>(&step.seen), kWindows * bytes_), "cudaMalloc");
     }
     image_.assign(kWindows * bytes_, kUntouched);
   }
   ~Sequence() {
     for (const Step& step : steps_) {
-      static_cast<void>(cudaFree(step.send));
       static_cast<void>(cudaFree(step.seen));
     }
   }
@@ -130,11 +130,17 @@ class Sequence {
   void enqueue(size_t i, cudaStream_t stream) {
     const Step& step = steps_[i];
     std::vector<banyan_device_move> moves;
-    for (const Block& block : step.blocks) {
-      moves.push_back(
-          {step.send + block.send_at, block.sent, windows_[block.window] + block.recv_at, block.received, -1});
+    for (int peer = 0; peer < rank_.size(); ++peer) {
+      const Block& block = step.blocks[static_cast<size_t>(peer)];
+      const auto* const theirs = static_cast<const char*>(step.sends[static_cast<size_t>(peer)]);
+      moves.push_back({step.send + block.send_at, block.sent, windows_[block.window] + block.recv_at, block.received,
+                       -1, theirs + block.source_at});
     }
-    rank_.exchange(moves, stream);
+    if (number(i) % 4 == 2) {
+      rank_.pull(moves, stream);
+    } else {
+      rank_.exchange(moves, stream);
+    }
     for (int w = 0; w < kWindows; ++w) {
       check(cudaMemcpyAsync(step.seen + static_cast<size_t>(w) * bytes_, windows_[w], bytes_, cudaMemcpyDeviceToDevice,
                             stream),
@@ -165,33 +171,50 @@ class Sequence {
  private:
   struct Block {
     size_t send_at, sent, recv_at, received;
+    size_t source_at;  ///< in the peer's send memory
     int window;
   };
   struct Step {
     std::vector<Block> blocks;  ///< by peer
+    std::vector<void*> sends;   ///< by rank: its send memory, mapped here
     char* send = nullptr;
     char* seen = nullptr;  ///< [window][bytes]
   };
 
   [[nodiscard]] int number(size_t i) const { return first_round_ + static_cast<int>(i) + 100000 * repeat_; }
 
+  static size_t odd_place(int peer, int round) {
+    return static_cast<size_t>(round % 2 == 0 ? 0 : 1 + (peer + round) % 15);
+  }
+
+  /// Where a rank has what it sends to each peer.
+  [[nodiscard]] std::vector<size_t> send_places(const std::vector<size_t>& sizes, int rank, int round) const {
+    std::vector<size_t> places;
+    size_t at = 0;
+    for (int peer = 0; peer < rank_.size(); ++peer) {
+      at = (at + 15) / 16 * 16 + odd_place(peer, round);
+      places.push_back(at);
+      at += sizes[static_cast<size_t>(rank * rank_.size() + peer)];
+    }
+    return places;
+  }
+
   /// Blocks at odd places in odd rounds, the received ones in both windows.
   Step lay_out(int round) {
     const auto sizes = sizes_of(rank_.size(), round);
+    const auto own = send_places(sizes, rank_.rank(), round);
     Step step;
-    size_t send_at = 0;
     size_t recv_at[kWindows] = {4096, 4096};
     for (int peer = 0; peer < rank_.size(); ++peer) {
       const size_t sent = sizes[static_cast<size_t>(rank_.rank() * rank_.size() + peer)];
       const size_t received = sizes[static_cast<size_t>(peer * rank_.size() + rank_.rank())];
-      const auto odd = static_cast<size_t>(round % 2 == 0 ? 0 : 1 + (peer + round) % 15);
+      const size_t send_at = own[static_cast<size_t>(peer)];
+      const size_t source_at = send_places(sizes, peer, round)[static_cast<size_t>(rank_.rank())];
       const int window = (peer + round) % kWindows;
-      send_at = (send_at + 15) / 16 * 16 + odd;
-      recv_at[window] = (recv_at[window] + kGuard + 15) / 16 * 16 + (round % 3 == 0 ? 0 : odd);
-      step.blocks.push_back({send_at, sent, recv_at[window], received, window});
-      send_at += sent;
+      recv_at[window] = (recv_at[window] + kGuard + 15) / 16 * 16 + (round % 3 == 0 ? 0 : odd_place(peer, round));
+      step.blocks.push_back({send_at, sent, recv_at[window], received, source_at, window});
       recv_at[window] += received + kGuard;
-      bytes_ = std::max({bytes_, send_at, recv_at[window]});
+      bytes_ = std::max({bytes_, send_at + sent, recv_at[window]});
     }
     return step;
   }

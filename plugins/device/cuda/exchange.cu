@@ -222,7 +222,52 @@ __global__ void __launch_bounds__(kThreads, kBlocksOfSm) exchange_kernel(const _
   }
 }
 
+/// Says that what this rank sends may be read, and waits until what it receives may be. Ends no call.
+__global__ void open_kernel(const __grid_constant__ Exchange exchange) {
+  const uint64_t call = begin_call(exchange.watch.state->calls, exchange.watch.state->failed);
+  if (call == 0) {
+    return;
+  }
+  const Patience patience(exchange.watch);
+  const auto peer = static_cast<int>(threadIdx.x);
+  if (peer < exchange.layout.num_ranks && peer != exchange.rank) {
+    uint64_t word = 0;
+    store_release(exchange.inboxes[peer] + exchange.layout.ready(exchange.rank), Arrival::word(call, 0));
+    await(patience, exchange.inboxes[exchange.rank] + exchange.layout.ready(peer), call, peer, word);
+  }
+}
+
+/// Says that what the peers sent has been read, and waits until they have read what this rank sent.
+__global__ void close_kernel(const __grid_constant__ Exchange exchange) {
+  GroupState& state = *exchange.watch.state;
+  const uint64_t call = begin_call(state.calls, state.failed);
+  if (call == 0) {
+    return;
+  }
+  const Patience patience(exchange.watch);
+  const auto peer = static_cast<int>(threadIdx.x);
+  if (peer < exchange.layout.num_ranks && peer != exchange.rank) {
+    uint64_t word = 0;
+    store_release(exchange.inboxes[peer] + exchange.layout.arrival(exchange.rank, 0), Arrival::word(call, 0));
+    await(patience, exchange.inboxes[exchange.rank] + exchange.layout.arrival(peer, 0), call, peer, word);
+  }
+  __syncthreads();
+  end_call(state.calls, state.blocks, call);
+}
+
 }  // namespace
+
+cudaError_t launch_open(const Exchange& exchange, cudaStream_t stream) {
+  void* arguments[] = {const_cast<Exchange*>(&exchange)};
+  return cudaLaunchKernel(reinterpret_cast<const void*>(open_kernel), dim3(1), dim3(kPeerThreads), arguments, 0,
+                          stream);
+}
+
+cudaError_t launch_close(const Exchange& exchange, cudaStream_t stream) {
+  void* arguments[] = {const_cast<Exchange*>(&exchange)};
+  return cudaLaunchKernel(reinterpret_cast<const void*>(close_kernel), dim3(1), dim3(kPeerThreads), arguments, 0,
+                          stream);
+}
 
 cudaError_t launch_exchange(const Exchange& exchange, int num_blocks, cudaStream_t stream) {
   void* arguments[] = {const_cast<Exchange*>(&exchange)};

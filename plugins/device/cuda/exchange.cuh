@@ -19,6 +19,10 @@
 ///
 /// **Push.** Of larger pairs the receiver grants the sender a place in a registered window, in one store; the sender's
 /// blocks store the data there, and each then posts its arrival. One trip of latency more, and no copy.
+///
+/// **Pull.** Where the receivers know where the data lies, copy engines fetch it between two small kernels: one waits
+/// until it may be read, the other until it has been. They only read what is not the receiver's, so that a rank whose
+/// wait failed, and whose copies then run all the same, harms nobody.
 namespace banyan::cuda {
 
 constexpr size_t kLineBytes = 128;
@@ -26,6 +30,8 @@ constexpr size_t kLineData = 120;
 constexpr int kThreads = 512;
 constexpr int kBlocksOfSm = 2;     ///< fit on a multiprocessor at once
 constexpr int kMostPushers = 128;  ///< blocks that push
+constexpr int kPeerThreads = 96;   ///< of a kernel in which a thread waits for a peer
+static_assert(kPeerThreads >= BANYAN_DEVICE_MAX_RANKS);
 
 [[nodiscard]] __host__ __device__ constexpr size_t lines_of(size_t bytes) {
   return bytes == 0 ? 1 : (bytes + kLineData - 1) / kLineData;
@@ -34,15 +40,19 @@ constexpr int kMostPushers = 128;  ///< blocks that push
 /// Where a receiver wants the data: window in the upper 16 bits, offset below.
 constexpr int kOffsetBits = 48;
 
-/// An inbox: by peer, what it granted to this rank (place and call, 16 bytes); by peer and block of its, the last call
+/// An inbox: by peer, what it granted to this rank (place and call, 16 bytes); by peer, the last call whose data may be
+/// read; by peer and block of its, the last call
 /// whose pushes have arrived; then the lines, [2][peer][lines of eager_bytes].
 struct InboxLayout {
   int num_ranks;
   size_t eager_lines;
 
   [[nodiscard]] __host__ __device__ size_t grant(int peer) const { return 16 * static_cast<size_t>(peer); }
+  [[nodiscard]] __host__ __device__ size_t ready(int peer) const {
+    return grant(num_ranks) + sizeof(uint64_t) * static_cast<size_t>(peer);
+  }
   [[nodiscard]] __host__ __device__ size_t arrival(int peer, unsigned block) const {
-    return grant(num_ranks) + sizeof(uint64_t) * (static_cast<size_t>(peer) * kMostPushers + block);
+    return ready(num_ranks) + sizeof(uint64_t) * (static_cast<size_t>(peer) * kMostPushers + block);
   }
   [[nodiscard]] __host__ __device__ size_t lines(uint64_t call, int peer) const {
     const size_t first = (arrival(num_ranks, 0) + kLineBytes - 1) / kLineBytes * kLineBytes;
@@ -78,6 +88,9 @@ static_assert(sizeof(Exchange) <= 4000, "a kernel's arguments have 4 KiB on all 
 
 /// Enqueues it on `stream` with so many blocks, all of which must fit on the device at once.
 [[nodiscard]] cudaError_t launch_exchange(const Exchange& exchange, int num_blocks, cudaStream_t stream);
+/// What comes before the copies of a pull, and after them. One block each.
+[[nodiscard]] cudaError_t launch_open(const Exchange& exchange, cudaStream_t stream);
+[[nodiscard]] cudaError_t launch_close(const Exchange& exchange, cudaStream_t stream);
 /// How many blocks fit on a multiprocessor at once. Also loads the kernel, so that its first launch waits for nothing.
 [[nodiscard]] cudaError_t most_exchange_blocks_of_sm(int* blocks);
 

@@ -33,7 +33,10 @@ Group::Group(const Device& device, const banyan_device_group_config& config)
     check(cudaHostAlloc(reinterpret_cast<void**>(&words_), sizeof(HostWords), cudaHostAllocMapped),
           "allocating a group's words");
     *words_ = {};
-    check(cudaEventCreateWithFlags(&last_, cudaEventDisableTiming), "making an event");
+    for (cudaEvent_t* const event : {&last_, &fork_, &join_}) {
+      check(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "making an event");
+    }
+    check(cudaStreamCreateWithFlags(&side_, cudaStreamNonBlocking), "making a stream");
     auto* const memory = static_cast<char*>(memory_);
     next_.rank = config.rank;
     next_.layout = {config.size, lines_of(config.eager_bytes)};
@@ -54,8 +57,11 @@ Group::Group(const Device& device, const banyan_device_group_config& config)
 Group::~Group() { release(); }
 
 void Group::release() noexcept {
-  if (last_ != nullptr) {
-    static_cast<void>(cudaEventDestroy(last_));
+  for (const cudaEvent_t event : {last_, fork_, join_}) {
+    static_cast<void>(event == nullptr ? cudaSuccess : cudaEventDestroy(event));
+  }
+  if (side_ != nullptr) {
+    static_cast<void>(cudaStreamDestroy(side_));
   }
   if (words_ != nullptr) {
     static_cast<void>(cudaFreeHost(words_));
@@ -150,6 +156,40 @@ void Group::enqueue(cudaStream_t stream, const char* what, const std::function<c
     last_stream_ = id;
     any_ = true;
   }
+}
+
+/// What pull() enqueues: own bytes on a stream beside.
+cudaError_t Group::launch_pull(const banyan_device_move* moves, cudaStream_t stream) {
+  const int num_ranks = next_.layout.num_ranks;
+  const banyan_device_move& own = moves[next_.rank];
+  const bool copies = own.recv_bytes > 0;
+  cudaError_t error = copies ? cudaEventRecord(fork_, stream) : cudaSuccess;
+  const auto next = [&](auto call) { error = error == cudaSuccess ? call() : error; };
+  if (copies) {
+    next([&] { return cudaStreamWaitEvent(side_, fork_, 0); });
+    next([&] { return cudaMemcpyAsync(own.recv, own.send, own.recv_bytes, cudaMemcpyDeviceToDevice, side_); });
+    next([&] { return cudaEventRecord(join_, side_); });
+  }
+  next([&] { return launch_open(next_, stream); });
+  for (int step = 1; step < num_ranks; ++step) {
+    const banyan_device_move& move = moves[(next_.rank + step) % num_ranks];
+    next([&] { return cudaMemcpyAsync(move.recv, move.source, move.recv_bytes, cudaMemcpyDeviceToDevice, stream); });
+  }
+  next([&] { return launch_close(next_, stream); });
+  if (copies) {
+    next([&] { return cudaStreamWaitEvent(stream, join_, 0); });
+  }
+  return error;
+}
+
+void Group::pull(const banyan_device_move* moves, cudaStream_t stream) {
+  for (int peer = 0; peer < next_.layout.num_ranks; ++peer) {
+    if (peer != next_.rank && moves[peer].recv_bytes > 0 && moves[peer].source == nullptr) {
+      throw Failure{BANYAN_ERR_INVALID_ARGUMENT,
+                    "a pull must know where rank " + std::to_string(peer) + " has its data"};
+    }
+  }
+  enqueue(stream, "a pull", [&] { return launch_pull(moves, stream); });
 }
 
 void Group::exchange(const banyan_device_move* moves, cudaStream_t stream) {

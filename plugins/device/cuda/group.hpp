@@ -23,6 +23,7 @@ class Group {
 
   void add_window(void* const* bases, size_t own_bytes);
   void exchange(const banyan_device_move* moves, cudaStream_t stream);
+  void pull(const banyan_device_move* moves, cudaStream_t stream);
   /// Calls `launch` for a kernel of this group, behind those enqueued before, whatever their streams. Throws where the
   /// group has failed; `what` is for errors, as in "an exchange".
   void enqueue(cudaStream_t stream, const char* what, const std::function<cudaError_t()>& launch);
@@ -48,6 +49,7 @@ class Group {
 
   [[nodiscard]] uint64_t grant_of(const banyan_device_move& move, int peer) const;
   [[nodiscard]] int choose_blocks();
+  [[nodiscard]] cudaError_t launch_pull(const banyan_device_move* moves, cudaStream_t stream);
   void release() noexcept;
   void follow(cudaStream_t stream, unsigned long long id);
 
@@ -57,6 +59,8 @@ class Group {
   std::vector<Window> windows_;
   void* memory_ = nullptr;  ///< of the device: state, windows
   HostWords* words_ = nullptr;
+  cudaStream_t side_ = nullptr;  ///< where what stays is copied while engines fetch the rest
+  cudaEvent_t fork_ = nullptr, join_ = nullptr;
   cudaEvent_t last_ = nullptr;          ///< after the last kernel
   unsigned long long last_stream_ = 0;  ///< its id
   bool any_ = false;

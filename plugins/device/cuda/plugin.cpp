@@ -131,6 +131,10 @@ banyan_status exchange(void* group, const banyan_device_move* moves, void* strea
   return boundary([&] { group_of(group).exchange(moves, static_cast<cudaStream_t>(stream)); });
 }
 
+banyan_status pull(void* group, const banyan_device_move* moves, void* stream) noexcept {
+  return boundary([&] { group_of(group).pull(moves, static_cast<cudaStream_t>(stream)); });
+}
+
 size_t tokens_area_bytes(int num_ranks, const banyan_device_tokens_config* config) noexcept {
   size_t bytes = 0;
   static_cast<void>(boundary([&] { bytes = TokenExchange::layout_of(num_ranks, *config).bytes(); }));
@@ -183,6 +187,7 @@ constexpr banyan_device_ops kTable = {
     group_free,
     group_add_window,
     exchange,
+    pull,
     tokens_area_bytes,
     tokens_create,
     tokens_free,

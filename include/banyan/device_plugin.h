@@ -93,7 +93,7 @@ typedef struct banyan_device_dispatch {
   const int* experts;       /**< [num_tokens][top_k]; a negative one, or none of the experts, is no choice */
   const float* weights;     /**< [num_tokens][top_k], or NULL: receivers find zeros */
   int num_tokens;           /**< at most max_tokens */
-  const int* device_tokens; /**< on the device: how many of them there are, or NULL: all */
+  const int* device_tokens; /**< on the device: how many of them there are, or NULL: all; not read after dispatch */
 } banyan_device_dispatch;
 
 /** Where dispatch leaves what came, in this rank's area: of rank r the first counts[r] of max_tokens places, in the

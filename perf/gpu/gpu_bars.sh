@@ -11,6 +11,7 @@ usage: gpu_bars.sh [OPTIONS]                  (builds nothing; about 3 minutes o
   --bundle DIR   programs packed by "gpu_bars.sh --pack DIR", for a machine without the build's packages
   --pack DIR     only copy the programs, stripped, from the build folder into DIR
   --ranks N      ranks of the comparisons (default 2)
+  --step-s N     seconds that a step may take (default 120)
   --only LIST    out of exam,compare,tokens (default: all)
 
 Examples:
@@ -20,13 +21,14 @@ TEXT
 }
 
 root=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
-build=$root/build/cuda bundle='' pack='' ranks=2 only=exam,compare,tokens
+build=$root/build/cuda bundle='' pack='' ranks=2 step_s=120 only=exam,compare,tokens
 while (($#)); do
   case $1 in
     --build) build=$2 && shift 2 ;;
     --bundle) bundle=$2 && shift 2 ;;
     --pack) pack=$2 && shift 2 ;;
     --ranks) ranks=$2 && shift 2 ;;
+    --step-s) step_s=$2 && shift 2 ;;
     --only) only=$2 && shift 2 ;;
     -h | --help) usage && exit ;;
     *) usage >&2 && echo "gpu_bars.sh: unknown option '$1'" >&2 && exit 2 ;;
@@ -61,7 +63,7 @@ step() { # NAME COMMAND...
   echo "## $1"
   shift
   local code=0
-  "$@" 2>&1 || code=$?
+  timeout -k 5 "$step_s" "$@" 2>&1 || code=$?
   if ((code)); then
     status=1
     echo "gpu_bars.sh: failed with $code: $*"

@@ -376,6 +376,7 @@ int run(const std::string& folder, int most_ranks) {
                                    {"replays_graphs", replays_graphs, 1, usual},
                                    {"names_who_is_missing, any sizes", missing(0), 2, brief},
                                    {"names_who_is_missing, no bytes", missing(3), 2, brief},
+                                   {"names_who_is_missing, a pull", missing(2), 2, brief},
                                    {"ends_when_told", ends_when_told, 2, usual}};
   int failed = 0;
   for (int size = 1; size <= most_ranks; ++size) {

@@ -2,10 +2,13 @@
 // The exam of a device plugin's token exchanges: every row, expert and weight lies where it belongs, and combine's sums
 // are those of a host, bit for bit; back to back with other tokens each time; few blocks; rows of several chunks;
 // captured graphs; and waits that end. Exit status 77: there is no device.
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -39,6 +42,22 @@ void expect(bool condition, const std::string& what) {
   }
 }
 
+/// Which tokens have choices at all.
+enum class Pattern : uint8_t { kMost, kFirstOnly, kFew, kLateOnes };
+
+bool has_choices(Pattern pattern, int token, int num_tokens) {
+  switch (pattern) {
+    case Pattern::kFirstOnly:
+      return token == 0;
+    case Pattern::kFew:
+      return token % 40 == 0;
+    case Pattern::kLateOnes:
+      return token < 2 || token > num_tokens * 2 / 3;
+    default:
+      return true;
+  }
+}
+
 struct Shape {
   const char* name;
   size_t row_bytes;
@@ -47,6 +66,7 @@ struct Shape {
   int max_tokens;
   banyan_dtype dtype;
   int max_blocks;
+  Pattern pattern = Pattern::kMost;
 };
 
 /// What a rank dispatches in a round: the same wherever it is made.
@@ -74,7 +94,12 @@ Batch batch_of(const Shape& shape, int rank, int round) {
     batch.experts.push_back(none ? (random() % 2 == 0 ? -1 : shape.num_experts) : expert);
     batch.weights.push_back(static_cast<float>(random() % 1024) / 1024);
   }
-  if (round % 5 == 4) {  // all to the last rank's experts
+  for (int token = 0; token < batch.num_tokens; ++token) {
+    if (!has_choices(shape.pattern, token, batch.num_tokens)) {
+      std::fill_n(batch.experts.begin() + token * shape.top_k, shape.top_k, -1);
+    }
+  }
+  if (round % 5 == 4 && shape.pattern == Pattern::kMost) {  // all to the last rank's experts
     std::fill(batch.experts.begin(), batch.experts.end(), shape.num_experts - 1);
   }
   return batch;
@@ -96,6 +121,33 @@ Number* to_device(const std::vector<Number>& host, size_t room) {
   return static_cast<Number*>(memory);
 }
 
+/// What a rank's experts make of a number: it times a power of two.
+int scale_of(int rank) { return rank % 3; }
+
+float number_of(banyan_dtype type, const uint16_t* bits) {
+  if (type == BANYAN_DTYPE_FP32) {
+    float number = 0;
+    std::memcpy(&number, bits, sizeof(number));
+    return number;
+  }
+  if (type == BANYAN_DTYPE_FP16) {
+    return __half2float(__half(__half_raw{*bits}));
+  }
+  return __bfloat162float(__nv_bfloat16(__nv_bfloat16_raw{*bits}));
+}
+
+void put_number(banyan_dtype type, float number, uint16_t* bits) {
+  if (type == BANYAN_DTYPE_FP32) {
+    std::memcpy(bits, &number, sizeof(number));
+  } else if (type == BANYAN_DTYPE_FP16) {
+    *bits = static_cast<__half_raw>(__float2half_rn(number)).x;
+  } else {
+    *bits = static_cast<__nv_bfloat16_raw>(__float2bfloat16_rn(number)).x;
+  }
+}
+
+size_t halves_of(banyan_dtype type) { return type == BANYAN_DTYPE_FP32 ? 2 : 1; }
+
 /// A dispatch and a combine, and what the stream saw after each.
 class Step {
  public:
@@ -107,7 +159,8 @@ class Step {
     rows_ = to_device(own_.rows, own_.rows.size());
     experts_ = to_device(own_.experts, own_.experts.size());
     weights_ = to_device(own_.weights, own_.weights.size());
-    count_ = to_device(std::vector<int>{own_.num_tokens}, 1);
+    count_ = to_device(std::vector<int>{own_.num_tokens, own_.num_tokens}, 2);
+    results_ = to_device(results(), places * shape.row_bytes / 2);
     out_ = to_device(std::vector<char>{}, tokens * shape.row_bytes);
     seen_rows_ = to_device(std::vector<char>{}, places * shape.row_bytes);
     seen_counts_ = to_device(std::vector<int>{}, static_cast<size_t>(rank.size()));
@@ -116,35 +169,48 @@ class Step {
     check(cudaMemset(out_, 0x77, std::max<size_t>(1, tokens * shape.row_bytes)), "cudaMemset");
   }
   ~Step() {
-    for (void* const memory :
-         {static_cast<void*>(rows_), static_cast<void*>(experts_), static_cast<void*>(weights_),
-          static_cast<void*>(count_), static_cast<void*>(out_), static_cast<void*>(seen_rows_),
-          static_cast<void*>(seen_counts_), static_cast<void*>(seen_experts_), static_cast<void*>(seen_weights_)}) {
+    for (void* const memory : {static_cast<void*>(rows_), static_cast<void*>(experts_), static_cast<void*>(weights_),
+                               static_cast<void*>(count_), static_cast<void*>(results_), static_cast<void*>(out_),
+                               static_cast<void*>(seen_rows_), static_cast<void*>(seen_counts_),
+                               static_cast<void*>(seen_experts_), static_cast<void*>(seen_weights_)}) {
       static_cast<void>(cudaFree(memory));
     }
   }
   Step(const Step&) = delete;
   Step& operator=(const Step&) = delete;
 
-  void enqueue(MappedTokens& tokens, cudaStream_t stream) {
+  /// One rank, another in each round, is late, at another place in each round. `waste`: device memory to spend time on.
+  void enqueue(MappedTokens& tokens, cudaStream_t stream, void* waste) {
     const bool on_device = round_ % 2 == 1;
-    tokens.dispatch({.struct_size = 0,
-                     .rows = rows_,
-                     .experts = experts_,
-                     .weights = weights_,
-                     .num_tokens = on_device ? shape_.max_tokens : own_.num_tokens,
-                     .device_tokens = on_device ? count_ : nullptr},
-                    stream);
-    const auto received = tokens.received();
     const auto copy = [&](void* to, const void* from, size_t bytes) {
       check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");
     };
+    const auto delay = [&](int place) {
+      for (int i = 0; i < 4 && round_ % rank_.size() == rank_.rank() && round_ / rank_.size() % 3 == place; ++i) {
+        check(cudaMemsetAsync(waste, i, kWaste, stream), "cudaMemsetAsync");
+      }
+    };
+    copy(count_, count_ + 1, sizeof(int));
+    delay(0);
+    tokens.dispatch({.struct_size = 0,
+                     .rows = rows_,
+                     .experts = experts_,
+                     .weights = has_weights() ? weights_ : nullptr,
+                     .num_tokens = on_device ? shape_.max_tokens : own_.num_tokens,
+                     .device_tokens = on_device ? count_ : nullptr},
+                    stream);
+    check(cudaMemsetAsync(count_, 0, sizeof(int), stream), "cudaMemsetAsync");  // combine does not look at it
+    const auto received = tokens.received();
     copy(seen_counts_, received.counts, sizeof(int) * static_cast<size_t>(rank_.size()));
     copy(seen_experts_, received.experts, sizeof(int) * choices_);
     copy(seen_weights_, received.weights, sizeof(float) * choices_);
-    copy(seen_rows_, received.rows, choices_ / static_cast<size_t>(shape_.top_k) * shape_.row_bytes);
-    tokens.combine(out_, stream);  // experts that change nothing
+    copy(seen_rows_, received.rows, num_places() * shape_.row_bytes);
+    delay(1);
+    copy(received.rows, results_, num_places() * shape_.row_bytes);  // what the experts made
+    delay(2);
+    tokens.combine(out_, stream);
   }
+  static constexpr size_t kWaste = size_t{256} << 20;
 
   void expect_right() const {
     expect_received();
@@ -192,7 +258,8 @@ class Step {
           const bool here = is_here(chosen[choice]);
           const float weight = batch.weights[static_cast<size_t>(token) * top_k + choice];
           expect(experts[place * top_k + choice] == (here ? chosen[choice] : -1), where(source, token) + "expert");
-          expect(weights[place * top_k + choice] == (here ? weight : 0), where(source, token) + "weight");
+          expect(weights[place * top_k + choice] == (here && has_weights() ? weight : 0),
+                 where(source, token) + "weight");
         }
         ++slot;
       }
@@ -202,51 +269,64 @@ class Step {
     }
   }
 
-  /// Each rank of a token gave its row back: their sum in FP32, rounded once.
-  void expect_combined() const {
+  [[nodiscard]] size_t num_places() const { return choices_ / static_cast<size_t>(shape_.top_k); }
+  [[nodiscard]] bool has_weights() const { return round_ % 7 != 3; }
+
+  [[nodiscard]] std::vector<int> ranks_of(const Batch& batch, int token) const {
     const auto ranks = ranks_of_experts(shape_, rank_.size());
-    const auto top_k = static_cast<size_t>(shape_.top_k);
-    const auto out = to_host<uint16_t>(out_, static_cast<size_t>(own_.num_tokens) * shape_.row_bytes / 2);
-    for (int token = 0; token < own_.num_tokens; ++token) {
-      std::vector<int> there;
-      for (size_t choice = 0; choice < top_k; ++choice) {
-        const int expert = own_.experts[static_cast<size_t>(token) * top_k + choice];
-        if (expert >= 0 && expert < shape_.num_experts) {
-          there.push_back(ranks[static_cast<size_t>(expert)]);
-        }
-      }
-      std::sort(there.begin(), there.end());
-      const auto fan = static_cast<size_t>(std::unique(there.begin(), there.end()) - there.begin());
-      const size_t first = static_cast<size_t>(token) * shape_.row_bytes / 2;
-      if (shape_.dtype == BANYAN_DTYPE_BF16) {
-        for (size_t i = 0; i < shape_.row_bytes / 2; ++i) {
-          expect(out[first + i] == bf16_sum(own_.rows[first + i], fan), where(rank_.rank(), token) + "sum");
-        }
-      } else {
-        for (size_t i = 0; i < shape_.row_bytes / 2; i += 2) {
-          float value = 0, got = 0, sum = 0;
-          std::memcpy(&value, own_.rows.data() + first + i, sizeof(value));
-          std::memcpy(&got, out.data() + first + i, sizeof(got));
-          for (size_t rank = 0; rank < fan; ++rank) {
-            sum += value;
-          }
-          expect(got == sum, where(rank_.rank(), token) + "sum of FP32");
-        }
+    std::vector<int> there;
+    for (int choice = 0; choice < shape_.top_k; ++choice) {
+      const int expert = batch.experts[static_cast<size_t>(token * shape_.top_k + choice)];
+      if (expert >= 0 && expert < shape_.num_experts) {
+        there.push_back(ranks[static_cast<size_t>(expert)]);
       }
     }
+    std::sort(there.begin(), there.end());
+    there.erase(std::unique(there.begin(), there.end()), there.end());
+    return there;
   }
 
-  /// Of `fan` times this number: round to nearest, ties to even.
-  [[nodiscard]] static uint16_t bf16_sum(uint16_t bits, size_t fan) {
-    const uint32_t word = static_cast<uint32_t>(bits) << 16;
-    float value = 0, sum = 0;
-    std::memcpy(&value, &word, sizeof(value));
-    for (size_t rank = 0; rank < fan; ++rank) {
-      sum += value;
+  /// What this rank's experts make of the rows that it should receive.
+  [[nodiscard]] std::vector<uint16_t> results() const {
+    const size_t halves = shape_.row_bytes / 2;
+    std::vector<uint16_t> all(num_places() * halves, 0x1111);
+    for (int source = 0; source < rank_.size(); ++source) {
+      const Batch batch = batch_of(shape_, source, round_);
+      size_t place = static_cast<size_t>(source) * static_cast<size_t>(shape_.max_tokens);
+      for (int token = 0; token < batch.num_tokens; ++token) {
+        const auto there = ranks_of(batch, token);
+        if (std::find(there.begin(), there.end(), rank_.rank()) == there.end()) {
+          continue;
+        }
+        const uint16_t* const row = batch.rows.data() + static_cast<size_t>(token) * halves;
+        for (size_t i = 0; i < halves; i += halves_of(shape_.dtype)) {
+          put_number(shape_.dtype, std::ldexp(number_of(shape_.dtype, row + i), scale_of(rank_.rank())),
+                     all.data() + place * halves + i);
+        }
+        ++place;
+      }
     }
-    uint32_t result = 0;
-    std::memcpy(&result, &sum, sizeof(result));
-    return static_cast<uint16_t>((result + 0x7fffU + (result >> 16 & 1U)) >> 16);
+    return all;
+  }
+
+  /// The ranks' results in their order, in FP32, rounded once.
+  void expect_combined() const {
+    const size_t halves = shape_.row_bytes / 2;
+    const auto out = to_host<uint16_t>(out_, static_cast<size_t>(own_.num_tokens) * halves);
+    for (int token = 0; token < own_.num_tokens; ++token) {
+      const auto there = ranks_of(own_, token);
+      const size_t first = static_cast<size_t>(token) * halves;
+      for (size_t i = 0; i < halves; i += halves_of(shape_.dtype)) {
+        float sum = 0;
+        for (const int rank : there) {
+          sum += std::ldexp(number_of(shape_.dtype, own_.rows.data() + first + i), scale_of(rank));
+        }
+        uint16_t expected[2] = {};
+        put_number(shape_.dtype, sum, expected);
+        expect(std::memcmp(expected, out.data() + first + i, 2 * halves_of(shape_.dtype)) == 0,
+               where(rank_.rank(), token) + "sum of number " + std::to_string(i));
+      }
+    }
   }
 
   const Shape& shape_;
@@ -254,12 +334,24 @@ class Step {
   int round_;
   Batch own_;
   size_t choices_;
-  uint16_t* rows_;
+  uint16_t *rows_, *results_;
   int *experts_, *count_;
   float* weights_;
   char *out_, *seen_rows_;
   int *seen_counts_, *seen_experts_;
   float* seen_weights_;
+};
+
+class Waste {
+ public:
+  Waste() { check(cudaMalloc(&memory_, Step::kWaste), "cudaMalloc"); }
+  ~Waste() { static_cast<void>(cudaFree(memory_)); }
+  Waste(const Waste&) = delete;
+  Waste& operator=(const Waste&) = delete;
+  [[nodiscard]] void* get() const { return memory_; }
+
+ private:
+  void* memory_ = nullptr;
 };
 
 void expect_no_failure(const MappedRank& rank) {
@@ -283,6 +375,7 @@ MappedTokens make_tokens(const Shape& shape, MappedRank& rank) {
 /// Six pairs of dispatch and combine that nothing separates but the stream.
 void runs_back_to_back(const Shape& shape, MappedRank& rank) {
   MappedTokens tokens = make_tokens(shape, rank);
+  const Waste waste;
   cudaStream_t stream{};
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
   for (int first = 0; first < 18; first += 6) {
@@ -292,7 +385,7 @@ void runs_back_to_back(const Shape& shape, MappedRank& rank) {
     }
     check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
     for (const auto& step : steps) {
-      step->enqueue(tokens, stream);
+      step->enqueue(tokens, stream, waste.get());
     }
     expect_no_failure(rank);
     for (const auto& step : steps) {
@@ -305,13 +398,14 @@ void runs_back_to_back(const Shape& shape, MappedRank& rank) {
 
 void replays_graphs(const Shape& shape, MappedRank& rank) {
   MappedTokens tokens = make_tokens(shape, rank);
+  const Waste waste;
   cudaStream_t stream{};
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
   Step one(shape, rank, 2), other(shape, rank, 3);
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-  one.enqueue(tokens, stream);
-  other.enqueue(tokens, stream);
+  one.enqueue(tokens, stream, waste.get());
+  other.enqueue(tokens, stream, waste.get());
   cudaGraph_t graph{};
   cudaGraphExec_t ready{};
   check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
@@ -330,11 +424,12 @@ void replays_graphs(const Shape& shape, MappedRank& rank) {
 
 void names_who_is_missing(const Shape& shape, MappedRank& rank) {
   MappedTokens tokens = make_tokens(shape, rank);
+  const Waste waste;
   Step step(shape, rank, 2);
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   if (rank.rank() + 1 < rank.size()) {
     const auto start = std::chrono::steady_clock::now();
-    step.enqueue(tokens, nullptr);
+    step.enqueue(tokens, nullptr, waste.get());
     check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     expect(seconds < 5, "a wait of 1 s lasted " + std::to_string(seconds));
@@ -352,6 +447,11 @@ int run(const std::string& folder, int most_ranks) {
       {"rows of 14336 bytes, 8 of 256, 3 blocks", 14336, 8, 256, 300, BANYAN_DTYPE_BF16, 3},
       {"rows of 40016 bytes, 16 of 33, one block", 40016, 16, 33, 70, BANYAN_DTYPE_BF16, 1},
       {"rows of 8192 bytes, FP32, 4 of 8", 8192, 4, 8, 150, BANYAN_DTYPE_FP32, 0},
+      {"rows of 1024 bytes, FP16, 6 of 40", 1024, 6, 40, 500, BANYAN_DTYPE_FP16, 7},
+      {"one block, only the first token", 4096, 8, 64, 700, BANYAN_DTYPE_BF16, 1, Pattern::kFirstOnly},
+      {"one block, few tokens", 4096, 8, 64, 700, BANYAN_DTYPE_BF16, 1, Pattern::kFew},
+      {"one block, few large tokens", 14336, 8, 64, 700, BANYAN_DTYPE_BF16, 1, Pattern::kFew},
+      {"one block, late tokens", 14336, 8, 64, 700, BANYAN_DTYPE_BF16, 1, Pattern::kLateOnes},
   };
   int failed = 0;
   const auto exam = [&](const std::string& name, int size, double timeout_s,

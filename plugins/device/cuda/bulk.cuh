@@ -4,16 +4,19 @@
 #include <cstdint>
 
 /// Copies by the bulk copy engine of a multiprocessor (PTX ISA, cp.async.bulk; sm_90). Addresses and sizes are
-/// multiples of 16. All operations of a pipeline are one thread's.
+/// multiples of 16. Stores of a pipeline are one thread's.
 namespace banyan::cuda {
 
 __device__ inline uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-/// A barrier for one load at a time.
-__device__ inline void init_barrier(uint64_t* barrier) {
-  asm volatile("mbarrier.init.shared.b64 [%0], 1;" ::"r"(shared_address(barrier)) : "memory");
+/// A barrier whose phase ends when so many threads have arrived, and the bytes that they announced. A load arrives.
+__device__ inline void init_barrier(uint64_t* barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals) : "memory");
+}
+__device__ inline void arrive(uint64_t* barrier) {
+  asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
 /// After all init_barrier: the copy engine sees them.
 __device__ inline void fence_barriers() {
@@ -29,8 +32,8 @@ __device__ inline void bulk_load(char* to_shared, const char* from, uint32_t byt
                : "memory");
 }
 
-/// Waits for the load that the barrier was last given; `phase` alternates from load to load, from 0 on.
-__device__ inline void await_load(uint64_t* barrier, uint32_t phase) {
+/// Waits for the end of a phase; they alternate, from 0 on.
+__device__ inline void await_phase(uint64_t* barrier, uint32_t phase) {
   uint32_t done = 0;
   while (done == 0) {
     asm volatile(

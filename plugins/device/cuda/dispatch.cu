@@ -11,64 +11,99 @@ constexpr int kBatch = 64;                          ///< tokens, one bit of a wo
 constexpr int kFinders = kDispatchThreads - kWarp;  ///< all but the first warp, whose first thread moves rows
 constexpr int kLists = 3;                           ///< batches: one is found, one loaded, one may still be stored
 
-/// Where the tokens of a batch go.
+/// Where the tokens of a batch go. Rows of odd length: lanes have a row each.
 struct List {
-  uint32_t places[kBatch][kMaxTopK];  ///< in rising order
-  uint8_t fan[kBatch];                ///< how many
+  uint32_t places[kBatch][kMaxTopK + 1];  ///< in rising order
+  uint8_t fan[kBatch];                    ///< how many
 };
 
 struct Shared {
   List lists[kLists];
-  unsigned long long bits[BANYAN_DEVICE_MAX_RANKS];  ///< by rank: which tokens of the batch go there
-  int8_t rank_of_choice[kBatch][kMaxTopK];           ///< negative: none
-  uint32_t next_slot[BANYAN_DEVICE_MAX_RANKS];       ///< by rank: of the batch's first token
-  int failed;
+  uint32_t bits[BANYAN_DEVICE_MAX_RANKS][2];    ///< by rank: which tokens of the batch go there
+  int8_t rank_of_choice[kBatch][kMaxTopK + 4];  ///< negative: none
+  uint32_t next_slot[BANYAN_DEVICE_MAX_RANKS];  ///< by rank: of the batch's first token
+
+  [[nodiscard]] __device__ uint64_t bits_of(int rank) const {
+    return static_cast<uint64_t>(bits[rank][1]) << 32 | bits[rank][0];
+  }
+};
+
+/// Ranks, a bit each.
+struct RankMask {
+  uint64_t low, high;
+
+  __device__ void add(int rank) {
+    low |= rank < 64 ? uint64_t{1} << rank : 0;
+    high |= rank < 64 ? 0 : uint64_t{1} << (rank - 64);
+  }
+  [[nodiscard]] __device__ bool has(int rank) const {
+    return ((rank < 64 ? low >> rank : high >> (rank - 64)) & 1) != 0;
+  }
 };
 
 /// The tokens of this block.
 struct Range {
   int begin, end;
+  int all;  ///< of all blocks
 };
 
 __device__ Range own_tokens(const Dispatch& dispatch) {
   const int given = dispatch.device_tokens == nullptr ? dispatch.num_tokens : *dispatch.device_tokens;
-  const int64_t count = given < 0 ? 0 : given < dispatch.num_tokens ? given : dispatch.num_tokens;
-  const auto blocks = static_cast<int64_t>(gridDim.x);
-  const auto block = static_cast<int64_t>(blockIdx.x);
-  return {static_cast<int>(count * block / blocks), static_cast<int>(count * (block + 1) / blocks)};
+  const auto count = static_cast<uint32_t>(given < 0 ? 0 : given < dispatch.num_tokens ? given : dispatch.num_tokens);
+  static_assert(kMostDispatchBlocks <= 1 << 8, "2^22 tokens times blocks have 32 bits");
+  return {static_cast<int>(count * blockIdx.x / gridDim.x), static_cast<int>(count * (blockIdx.x + 1) / gridDim.x),
+          static_cast<int>(count)};
 }
 
 /// Of the threads that find.
 __device__ void sync_finders() { asm volatile("bar.sync 1, %0;" ::"n"(kFinders) : "memory"); }
 
-/// Sets bits and rank_of_choice for the batch that begins at `first`. Finders; ends with a barrier of theirs.
-__device__ void find_ranks(const Dispatch& dispatch, Shared& shared, int first, int end) {
+/// Sets bits and rank_of_choice for the batch that begins at `first`; where this thread's token goes. Finders; ends
+/// with a barrier of theirs.
+__device__ RankMask find_ranks(const Dispatch& dispatch, Shared& shared, int first, int end) {
   const int finder = static_cast<int>(threadIdx.x) - kWarp;
   const int top_k = dispatch.tokens.layout.top_k;
-  for (int rank = finder; rank < dispatch.tokens.layout.num_ranks; rank += kFinders) {
-    shared.bits[rank] = 0;
-  }
-  sync_finders();
+  RankMask mask{0, 0};
   if (finder < kBatch && first + finder < end) {
     const int32_t* const experts = dispatch.experts + static_cast<size_t>(first + finder) * top_k;
-    for (int choice = 0; choice < top_k; ++choice) {
-      const int32_t expert = experts[choice];
-      const bool known = expert >= 0 && expert < dispatch.tokens.num_experts;
-      const int rank = known ? dispatch.tokens.rank_of_expert[expert] : -1;
-      shared.rank_of_choice[finder][choice] = static_cast<int8_t>(rank);
-      if (rank >= 0) {
-        atomicOr(&shared.bits[rank], 1ULL << finder);
+    int ranks[kMaxTopK];
+#pragma unroll
+    for (int choice = 0; choice < kMaxTopK; ++choice) {
+      ranks[choice] = choice < top_k ? experts[choice] : -1;
+    }
+#pragma unroll
+    for (int choice = 0; choice < kMaxTopK; ++choice) {
+      const bool known = ranks[choice] >= 0 && ranks[choice] < dispatch.tokens.num_experts;
+      ranks[choice] = known ? dispatch.tokens.rank_of_expert[ranks[choice]] : -1;
+    }
+#pragma unroll
+    for (int choice = 0; choice < kMaxTopK; ++choice) {
+      if (choice < top_k) {
+        shared.rank_of_choice[finder][choice] = static_cast<int8_t>(ranks[choice]);
+      }
+      if (ranks[choice] >= 0) {
+        mask.add(ranks[choice]);
+      }
+    }
+  }
+  sync_finders();  // the batch before has been counted
+  if (finder < kBatch) {
+    for (int rank = 0; rank < dispatch.tokens.layout.num_ranks; ++rank) {
+      const unsigned both = __ballot_sync(0xffffffffU, mask.has(rank));
+      if (finder % kWarp == 0) {
+        shared.bits[rank][finder / kWarp] = both;
       }
     }
   }
   sync_finders();
+  return mask;
 }
 
 /// What the batch's tokens took. Finders; the next find_ranks begins with a barrier after it.
 __device__ void advance_slots(const Dispatch& dispatch, Shared& shared) {
   const int finder = static_cast<int>(threadIdx.x) - kWarp;
   for (int rank = finder; rank < dispatch.tokens.layout.num_ranks; rank += kFinders) {
-    shared.next_slot[rank] += static_cast<uint32_t>(__popcll(shared.bits[rank]));
+    shared.next_slot[rank] += static_cast<uint32_t>(__popcll(shared.bits_of(rank)));
   }
 }
 
@@ -84,7 +119,7 @@ __device__ bool find_first_slots(const Dispatch& dispatch, Shared& shared, const
   __syncthreads();
   if (threadIdx.x >= kWarp) {
     for (int first = range.begin; first < range.end; first += kBatch) {
-      find_ranks(dispatch, shared, first, range.end);
+      static_cast<void>(find_ranks(dispatch, shared, first, range.end));
       advance_slots(dispatch, shared);
     }
   }
@@ -125,31 +160,20 @@ __device__ bool find_first_slots(const Dispatch& dispatch, Shared& shared, const
 
 /// Fills the list of the batch that begins at `first`, and the places for combine. Finders.
 __device__ void find_places(const Dispatch& dispatch, Shared& shared, List& list, int first, int end) {
-  find_ranks(dispatch, shared, first, end);
+  RankMask mask = find_ranks(dispatch, shared, first, end);
   const int finder = static_cast<int>(threadIdx.x) - kWarp;
   const int top_k = dispatch.tokens.layout.top_k;
   if (finder < kBatch) {
     uint32_t* const places = list.places[finder];
+    const uint64_t before = (uint64_t{1} << finder) - 1;
     int fan = 0;
-    for (int choice = 0; first + finder < end && choice < top_k; ++choice) {
-      const int rank = shared.rank_of_choice[finder][choice];
-      if (rank < 0) {
-        continue;
-      }
-      const unsigned long long before = shared.bits[rank] & ((1ULL << finder) - 1);
-      const uint32_t place = place_of(rank, shared.next_slot[rank] + static_cast<uint32_t>(__popcll(before)));
-      int at = fan;
-      while (at > 0 && places[at - 1] > place) {
-        --at;
-      }
-      if (at > 0 && places[at - 1] == place) {
-        continue;  // another choice of this rank
-      }
-      for (int i = fan; i > at; --i) {
-        places[i] = places[i - 1];
-      }
-      places[at] = place;
-      ++fan;
+    while ((mask.low | mask.high) != 0) {
+      const bool is_low = mask.low != 0;
+      const int rank =
+          is_low ? __ffsll(static_cast<long long>(mask.low)) - 1 : 63 + __ffsll(static_cast<long long>(mask.high));
+      (is_low ? mask.low : mask.high) &= (is_low ? mask.low : mask.high) - 1;
+      places[fan++] =
+          place_of(rank, shared.next_slot[rank] + static_cast<uint32_t>(__popcll(shared.bits_of(rank) & before)));
     }
     list.fan[finder] = static_cast<uint8_t>(fan);
     for (int i = 0; first + finder < end && i < top_k; ++i) {
@@ -165,11 +189,12 @@ __device__ void send_choices(const Dispatch& dispatch, Shared& shared, const Lis
   const AreaLayout& layout = tokens.layout;
   const int top_k = layout.top_k;
   const int finder = static_cast<int>(threadIdx.x) - kWarp;
-  const int count = (end - first < kBatch ? end - first : kBatch) * top_k * top_k;
+  const int copies = top_k < layout.num_ranks ? top_k : layout.num_ranks;
+  const int count = (end - first < kBatch ? end - first : kBatch) * copies * top_k;
   for (int i = finder; i < count; i += kFinders) {
     const int choice = i % top_k;
-    const int copy = i / top_k % top_k;
-    const int token = i / (top_k * top_k);
+    const int copy = i / top_k % copies;
+    const int token = i / (top_k * copies);
     if (copy >= list.fan[token]) {
       continue;
     }
@@ -179,16 +204,16 @@ __device__ void send_choices(const Dispatch& dispatch, Shared& shared, const Lis
     const size_t from = static_cast<size_t>(first + token) * top_k + choice;
     const size_t to = layout.index(tokens.rank, slot_of(place)) * top_k + choice;
     reinterpret_cast<int32_t*>(tokens.areas[rank] + layout.experts())[to] = is_there ? dispatch.experts[from] : -1;
-    if (dispatch.weights != nullptr) {
-      reinterpret_cast<float*>(tokens.areas[rank] + layout.weights())[to] = is_there ? dispatch.weights[from] : 0;
-    }
+    const bool has_weight = is_there && dispatch.weights != nullptr;
+    reinterpret_cast<float*>(tokens.areas[rank] + layout.weights())[to] = has_weight ? dispatch.weights[from] : 0;
   }
   sync_finders();
   advance_slots(dispatch, shared);
 }
 
-/// Moves chunks of rows through `kStages` stages of shared memory, loads `kLead` of them ahead. One thread.
-template <int kStages, int kLead>
+/// Moves chunks of rows through `kStages` stages of shared memory, loads kStages / 2 of them ahead. The first tokens'
+/// rows are loaded before it is known where they go. One thread.
+template <int kStages>
 class Mover {
  public:
   __device__ Mover(const Dispatch& dispatch, const Shared& shared, char* stages, uint64_t* barriers, Range range)
@@ -197,43 +222,47 @@ class Mover {
         stages_(stages),
         barriers_(barriers),
         range_(range),
+        early_end_(range.begin),
         stored_{range.begin, 0} {}
 
   __device__ void begin() {
     for (int stage = 0; stage < kStages; ++stage) {
-      init_barrier(barriers_ + stage);
+      init_barrier(barriers_ + stage, 1);
     }
     fence_barriers();
+    const int early = static_cast<int>(kLead / dispatch_.cut.num_chunks);
+    early_end_ = range_.begin + early < range_.end ? range_.begin + early : range_.end;
+    for (int token = range_.begin; token < early_end_; ++token) {
+      load(token);
+    }
   }
 
-  /// Loads the rows of the tokens of this batch, and stores what was loaded kLead before.
+  /// Loads the rows of the batch's tokens, and stores what was loaded kLead before. In the end nothing of earlier
+  /// batches is left to be stored: their lists are filled again.
   __device__ void move(int first) {
     const int end = first + kBatch < range_.end ? first + kBatch : range_.end;
-    for (int token = first; token < end; ++token) {
-      if (list_of(token).fan[(token - range_.begin) % kBatch] == 0) {
-        continue;
-      }
-      for (uint32_t chunk = 0; chunk < dispatch_.num_chunks; ++chunk) {
-        await_stores_read<kStages - kLead - 1>();
-        const int stage = static_cast<int>(num_loaded_ % kStages);
-        bulk_load(stages_ + static_cast<size_t>(stage) * dispatch_.chunk_bytes, source(token, chunk), bytes_of(chunk),
-                  barriers_ + stage);
-        ++num_loaded_;
-        if (num_loaded_ > kLead) {
-          store_next();
-        }
+    for (int token = first > early_end_ ? first : early_end_; token < end; ++token) {
+      if (fan_of(token) > 0) {
+        load(token);
       }
     }
+    store_until(first);
   }
 
   __device__ void finish() {
-    while (num_stored_ < num_loaded_) {
-      store_next();
-    }
+    store_until(range_.end);
     await_stores();
+  }
+  /// Nothing is stored; the stages are still until the end of the block.
+  __device__ void drop() {
+    for (uint32_t number = num_stored_; number != num_loaded_; ++number) {
+      await_phase(barriers_ + number % kStages, number / kStages % 2);
+    }
   }
 
  private:
+  static constexpr uint32_t kLead = kStages / 2;
+
   struct Cursor {
     int token;
     uint32_t chunk;
@@ -242,33 +271,54 @@ class Mover {
   [[nodiscard]] __device__ const List& list_of(int token) const {
     return shared_.lists[(token - range_.begin) / kBatch % kLists];
   }
-  [[nodiscard]] __device__ uint32_t bytes_of(uint32_t chunk) const {
-    const uint64_t left = dispatch_.tokens.layout.row_bytes - static_cast<uint64_t>(chunk) * dispatch_.chunk_bytes;
-    return left < dispatch_.chunk_bytes ? static_cast<uint32_t>(left) : dispatch_.chunk_bytes;
-  }
-  [[nodiscard]] __device__ const char* source(int token, uint32_t chunk) const {
-    return dispatch_.rows + static_cast<size_t>(token) * dispatch_.tokens.layout.row_bytes +
-           static_cast<size_t>(chunk) * dispatch_.chunk_bytes;
+  [[nodiscard]] __device__ int fan_of(int token) const { return list_of(token).fan[(token - range_.begin) % kBatch]; }
+  [[nodiscard]] __device__ bool is_loaded(int token) const { return token < early_end_ || fan_of(token) > 0; }
+  [[nodiscard]] __device__ char* stage_of(uint32_t number) const {
+    return stages_ + static_cast<size_t>(number % kStages) * dispatch_.cut.chunk_bytes;
   }
 
+  __device__ void load(int token) {
+    for (uint32_t chunk = 0; chunk < dispatch_.cut.num_chunks; ++chunk) {
+      if (num_loaded_ - num_stored_ == kLead) {
+        store_next();
+      }
+      await_stores_read<kStages - kLead - 1>();
+      const char* const row = dispatch_.rows + static_cast<size_t>(token) * dispatch_.cut.row_bytes;
+      bulk_load(stage_of(num_loaded_), row + static_cast<size_t>(chunk) * dispatch_.cut.chunk_bytes,
+                dispatch_.cut.bytes_of(chunk), barriers_ + num_loaded_ % kStages);
+      ++num_loaded_;
+    }
+  }
+
+  __device__ void store_until(int token) {
+    while (true) {
+      while (stored_.token < token && !is_loaded(stored_.token)) {
+        ++stored_.token;
+      }
+      if (stored_.token >= token) {
+        return;
+      }
+      store_next();
+    }
+  }
+
+  /// There is something to store.
   __device__ void store_next() {
-    while (list_of(stored_.token).fan[(stored_.token - range_.begin) % kBatch] == 0) {
+    while (!is_loaded(stored_.token)) {
       ++stored_.token;
     }
-    const int stage = static_cast<int>(num_stored_ % kStages);
-    await_load(barriers_ + stage, static_cast<uint32_t>(num_stored_ / kStages % 2));
+    await_phase(barriers_ + num_stored_ % kStages, num_stored_ / kStages % 2);
     const Tokens& tokens = dispatch_.tokens;
-    const List& list = list_of(stored_.token);
-    const int index = (stored_.token - range_.begin) % kBatch;
-    for (int copy = 0; copy < list.fan[index]; ++copy) {
-      const uint32_t place = list.places[index][copy];
-      char* const row = tokens.areas[rank_of(place)] + tokens.layout.row(tokens.rank, slot_of(place));
-      bulk_store(row + static_cast<size_t>(stored_.chunk) * dispatch_.chunk_bytes,
-                 stages_ + static_cast<size_t>(stage) * dispatch_.chunk_bytes, bytes_of(stored_.chunk));
+    const uint32_t* const places = list_of(stored_.token).places[(stored_.token - range_.begin) % kBatch];
+    const int fan = fan_of(stored_.token);
+    for (int copy = 0; copy < fan; ++copy) {
+      char* const row = tokens.areas[rank_of(places[copy])] + tokens.layout.row(tokens.rank, slot_of(places[copy]));
+      bulk_store(row + static_cast<size_t>(stored_.chunk) * dispatch_.cut.chunk_bytes, stage_of(num_stored_),
+                 dispatch_.cut.bytes_of(stored_.chunk));
     }
     commit_stores();
     ++num_stored_;
-    if (++stored_.chunk == dispatch_.num_chunks) {
+    if (++stored_.chunk == dispatch_.cut.num_chunks) {
       stored_ = {stored_.token + 1, 0};
     }
   }
@@ -278,18 +328,16 @@ class Mover {
   char* stages_;
   uint64_t* barriers_;
   Range range_;
+  int early_end_;  ///< of the tokens that are loaded wherever they go
   Cursor stored_;  ///< next
   uint32_t num_loaded_ = 0, num_stored_ = 0;
 };
 
 /// The block's rows and choices. All threads: the first moves a batch while the finders prepare the next.
-template <int kStages, int kLead>
-__device__ void move_rows(const Dispatch& dispatch, Shared& shared, char* stages, uint64_t* barriers, Range range) {
-  Mover<kStages, kLead> mover(dispatch, shared, stages, barriers, range);
+template <int kStages>
+__device__ void move_rows(const Dispatch& dispatch, Shared& shared, Mover<kStages>& mover, Range range) {
   const bool finds = threadIdx.x >= kWarp;
-  if (threadIdx.x == 0) {
-    mover.begin();
-  } else if (finds) {
+  if (finds) {
     find_places(dispatch, shared, shared.lists[0], range.begin, range.end);
   }
   __syncthreads();
@@ -331,7 +379,7 @@ __device__ void end_dispatch(const Tokens& tokens, const Patience& patience, uin
   }
 }
 
-template <int kStages, int kLead>
+template <int kStages>
 __global__ void __launch_bounds__(kDispatchThreads, 1) dispatch_kernel(const __grid_constant__ Dispatch dispatch) {
   extern __shared__ __align__(128) char stages[];
   __shared__ Shared shared;
@@ -343,59 +391,52 @@ __global__ void __launch_bounds__(kDispatchThreads, 1) dispatch_kernel(const __g
   }
   const Patience patience(tokens.watch);
   const Range range = own_tokens(dispatch);
+  Mover<kStages> mover(dispatch, shared, stages, barriers, range);
+  if (threadIdx.x == 0) {
+    mover.begin();
+  }
   if (find_first_slots(dispatch, shared, patience, call, range)) {
-    move_rows<kStages, kLead>(dispatch, shared, stages, barriers, range);
+    move_rows(dispatch, shared, mover, range);
+  } else if (threadIdx.x == 0) {
+    mover.drop();
   }
   if (is_last_block_in_order(tokens.state->blocks)) {
+    if (threadIdx.x == 0) {
+      tokens.state->num_tokens = range.all;
+    }
     end_dispatch(tokens, patience, call);
     end_call(tokens.state->dispatches, tokens.state->blocks, call);
   }
 }
 
-/// A kernel and how many stages it has.
-struct Kernel {
-  const void* function;
-  uint32_t stages;
-};
-
-/// More and smaller stages for small chunks: as many bytes are under way.
-Kernel kernel_for(uint32_t chunk_bytes) {
-  if (chunk_bytes <= kLargestChunk / 4) {
-    return {reinterpret_cast<const void*>(dispatch_kernel<48, 24>), 48};
-  }
-  if (chunk_bytes <= kLargestChunk / 2) {
-    return {reinterpret_cast<const void*>(dispatch_kernel<24, 12>), 24};
-  }
-  return {reinterpret_cast<const void*>(dispatch_kernel<12, 6>), 12};
+const void* function_for(uint32_t stages) {
+  return stages == 48   ? reinterpret_cast<const void*>(dispatch_kernel<48>)
+         : stages == 24 ? reinterpret_cast<const void*>(dispatch_kernel<24>)
+                        : reinterpret_cast<const void*>(dispatch_kernel<12>);
 }
 
 }  // namespace
 
-void cut_rows(Dispatch& dispatch) {
+RowCut cut_rows(uint64_t row_bytes) {
   constexpr uint64_t kUnit = 16;
-  const uint64_t row = dispatch.tokens.layout.row_bytes;
-  const uint64_t chunks = (row + kLargestChunk - 1) / kLargestChunk;
-  dispatch.chunk_bytes = static_cast<uint32_t>(((row + chunks - 1) / chunks + kUnit - 1) / kUnit * kUnit);
-  dispatch.num_chunks = static_cast<uint32_t>((row + dispatch.chunk_bytes - 1) / dispatch.chunk_bytes);
+  const uint64_t chunks = (row_bytes + kLargestChunk - 1) / kLargestChunk;
+  RowCut cut{.row_bytes = row_bytes, .chunk_bytes = 0, .num_chunks = 0, .stages = 12};
+  cut.chunk_bytes = static_cast<uint32_t>(((row_bytes + chunks - 1) / chunks + kUnit - 1) / kUnit * kUnit);
+  cut.num_chunks = static_cast<uint32_t>((row_bytes + cut.chunk_bytes - 1) / cut.chunk_bytes);
+  cut.stages *= cut.chunk_bytes <= kLargestChunk / 4 ? 4 : cut.chunk_bytes <= kLargestChunk / 2 ? 2 : 1;
+  return cut;
 }
 
-cudaError_t prepare_dispatch() {
-  for (const uint32_t chunk : {kLargestChunk / 4, kLargestChunk / 2, kLargestChunk}) {
-    const Kernel kernel = kernel_for(chunk);
-    const cudaError_t error = cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                   static_cast<int>(kernel.stages * chunk));
-    if (error != cudaSuccess) {
-      return error;
-    }
-  }
-  return cudaSuccess;
+cudaError_t prepare_dispatch(const RowCut& cut) {
+  return cudaFuncSetAttribute(function_for(cut.stages), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                              static_cast<int>(cut.stages * cut.chunk_bytes));
 }
 
 cudaError_t launch_dispatch(const Dispatch& dispatch, int num_blocks, cudaStream_t stream) {
-  const Kernel kernel = kernel_for(dispatch.chunk_bytes);
   void* arguments[] = {const_cast<Dispatch*>(&dispatch)};
-  return cudaLaunchKernel(kernel.function, dim3(static_cast<unsigned>(num_blocks)), dim3(kDispatchThreads), arguments,
-                          static_cast<size_t>(kernel.stages) * dispatch.chunk_bytes, stream);
+  return cudaLaunchKernel(function_for(dispatch.cut.stages), dim3(static_cast<unsigned>(num_blocks)),
+                          dim3(kDispatchThreads), arguments,
+                          static_cast<size_t>(dispatch.cut.stages) * dispatch.cut.chunk_bytes, stream);
 }
 
 }  // namespace banyan::cuda

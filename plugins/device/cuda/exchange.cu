@@ -276,6 +276,14 @@ cudaError_t launch_exchange(const Exchange& exchange, int num_blocks, cudaStream
 }
 
 cudaError_t most_exchange_blocks_of_sm(int* blocks) {
+  for (const void* const function :
+       {reinterpret_cast<const void*>(open_kernel), reinterpret_cast<const void*>(close_kernel)}) {
+    cudaFuncAttributes attributes{};
+    const cudaError_t error = cudaFuncGetAttributes(&attributes, function);
+    if (error != cudaSuccess) {
+      return error;
+    }
+  }
   return cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, exchange_kernel, kThreads, 0);
 }
 

@@ -91,7 +91,7 @@ static_assert(sizeof(Exchange) <= 4000, "a kernel's arguments have 4 KiB on all 
 /// What comes before the copies of a pull, and after them. One block each.
 [[nodiscard]] cudaError_t launch_open(const Exchange& exchange, cudaStream_t stream);
 [[nodiscard]] cudaError_t launch_close(const Exchange& exchange, cudaStream_t stream);
-/// How many blocks fit on a multiprocessor at once. Also loads the kernel, so that its first launch waits for nothing.
+/// How many blocks fit on a multiprocessor at once. Also loads the kernels, so that first launches wait for nothing.
 [[nodiscard]] cudaError_t most_exchange_blocks_of_sm(int* blocks);
 
 }  // namespace banyan::cuda

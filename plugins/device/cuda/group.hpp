@@ -31,6 +31,7 @@ class Group {
   void abort() noexcept;
 
   [[nodiscard]] const Device& device() const noexcept { return device_; }
+  [[nodiscard]] int max_blocks() const noexcept { return max_blocks_; }
   [[nodiscard]] int rank() const noexcept { return next_.rank; }
   [[nodiscard]] int size() const noexcept { return next_.layout.num_ranks; }
   [[nodiscard]] const Watch& watch() const noexcept { return next_.watch; }

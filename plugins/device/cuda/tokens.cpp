@@ -26,16 +26,6 @@ void check_ranks(const banyan_device_tokens_config& config, int num_ranks) {
   }
 }
 
-/// So many that each has up to kUnroll vectors of the row, within a block, as a power of two.
-int threads_per_row(uint64_t row_bytes) {
-  constexpr uint64_t kVectorsOfThread = 2;
-  int threads = 32;
-  while (threads < kCombineThreads && static_cast<uint64_t>(threads) * kVectorsOfThread * sizeof(uint4) < row_bytes) {
-    threads *= 2;
-  }
-  return threads;
-}
-
 }  // namespace
 
 AreaLayout TokenExchange::layout_of(int num_ranks, const banyan_device_tokens_config& config) {
@@ -61,15 +51,15 @@ TokenExchange::TokenExchange(Group& group, const banyan_device_tokens_config& co
   tokens_.rank = group.rank();
   tokens_.num_experts = config.num_experts;
   for (int peer = 0; peer < group.size(); ++peer) {
+    require(config.areas[peer] != nullptr, "rank " + std::to_string(peer) + " has no area");
     tokens_.areas[peer] = static_cast<char*>(config.areas[peer]);
   }
   const CurrentDevice current(group.device().ordinal());
-  check(prepare_dispatch(), "loading dispatch");
-  check(prepare_combine(), "loading combine");
-  const int sms = group.device().num_sms();
-  const int most = config.max_blocks > 0 ? config.max_blocks : 2 * sms;
-  dispatch_blocks_ = std::min({most, sms, kMostDispatchBlocks});
-  combine_blocks_ = std::min(most, 2 * sms);
+  cut_ = cut_rows(config.row_bytes);
+  check(prepare_dispatch(cut_), "loading dispatch");
+  check(prepare_combine(dtype_, cut_), "loading combine");
+  const int most = config.max_blocks > 0 ? config.max_blocks : group.max_blocks();
+  most_blocks_ = std::min({most, group.device().num_sms(), kMostDispatchBlocks});
 
   const auto ranks = static_cast<size_t>(group.size());
   const size_t state = 0;
@@ -123,15 +113,13 @@ void TokenExchange::dispatch(const banyan_device_dispatch& dispatch, cudaStream_
   require(reinterpret_cast<uintptr_t>(dispatch.rows) % sizeof(uint4) == 0, "rows must be aligned to 16 bytes");
   require(!is_dispatched_, "the tokens dispatched last have not been combined");
   last_ = {.tokens = tokens_,
+           .cut = cut_,
            .rows = static_cast<const char*>(dispatch.rows),
            .experts = dispatch.experts,
            .weights = dispatch.weights,
            .num_tokens = dispatch.num_tokens,
-           .device_tokens = dispatch.device_tokens,
-           .chunk_bytes = 0,
-           .num_chunks = 0};
-  cut_rows(last_);
-  const int blocks = std::clamp(dispatch.num_tokens, 1, dispatch_blocks_);
+           .device_tokens = dispatch.device_tokens};
+  const int blocks = std::clamp(dispatch.num_tokens, 1, most_blocks_);
   group_.enqueue(stream, "a dispatch", [&] { return launch_dispatch(last_, blocks, stream); });
   is_dispatched_ = true;
 }
@@ -140,13 +128,8 @@ void TokenExchange::combine(void* out, cudaStream_t stream) {
   require(is_dispatched_, "there are no tokens to combine: dispatch comes first");
   require(reinterpret_cast<uintptr_t>(out) % sizeof(uint4) == 0, "rows must be aligned to 16 bytes");
   require(out != nullptr || last_.num_tokens == 0, "combine needs a place for its rows");
-  const Combine combine{.tokens = tokens_,
-                        .out = static_cast<char*>(out),
-                        .num_tokens = last_.num_tokens,
-                        .device_tokens = last_.device_tokens,
-                        .threads_per_row = threads_per_row(tokens_.layout.row_bytes)};
-  const int teams = kCombineThreads / combine.threads_per_row;
-  const int blocks = std::clamp((last_.num_tokens + teams - 1) / teams, 1, combine_blocks_);
+  const Combine combine{.tokens = tokens_, .cut = cut_, .out = static_cast<char*>(out)};
+  const int blocks = std::clamp(last_.num_tokens, 1, most_blocks_);
   group_.enqueue(stream, "a combine", [&] { return launch_combine(combine, dtype_, blocks, stream); });
   is_dispatched_ = false;
 }

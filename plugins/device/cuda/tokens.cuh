@@ -18,8 +18,8 @@
 /// once and stored once for each rank. The last block tells the receivers how many rows have arrived, and waits for its
 /// own.
 ///
-/// **Combine** pulls: it tells the peers that the rows here may be read, waits until theirs may be, and adds up what
-/// lies at a token's places, in the order of ranks.
+/// **Combine** pulls: it tells the peers that the rows here may be read, waits until theirs may be, and fetches what
+/// lies at a token's places into shared memory, where the other warps add it up in the order of ranks.
 ///
 /// They alternate, so nothing else has to be agreed: who dispatches again has combined, so the peers had said that
 /// their experts have read what was dispatched before.
@@ -76,7 +76,8 @@ struct AreaLayout {
 struct TokensState {
   uint64_t dispatches;  ///< that are over
   uint64_t combines;
-  uint32_t blocks;  ///< of the present kernel, those that are over
+  uint32_t blocks;     ///< of the present kernel, those that are over
+  int32_t num_tokens;  ///< of the last dispatch
 };
 
 /// What all its kernels know.
@@ -93,39 +94,48 @@ struct Tokens {
   char* areas[BANYAN_DEVICE_MAX_RANKS];
 };
 
+constexpr uint32_t kLargestChunk = 16384;
+
+/// Rows travel in chunks, the last one smaller; a block has so many of them on their way.
+struct RowCut {
+  uint64_t row_bytes;
+  uint32_t chunk_bytes, num_chunks;
+  uint32_t stages;
+
+  [[nodiscard]] __host__ __device__ uint32_t bytes_of(uint32_t chunk) const {
+    const uint64_t left = row_bytes - static_cast<uint64_t>(chunk) * chunk_bytes;
+    return left < chunk_bytes ? static_cast<uint32_t>(left) : chunk_bytes;
+  }
+};
+/// Smaller chunks have more stages: 192 KiB at most are on their way.
+[[nodiscard]] RowCut cut_rows(uint64_t row_bytes);
+
 struct Dispatch {
   Tokens tokens;
+  RowCut cut;
   const char* rows;
   const int32_t* experts;  ///< [num_tokens][top_k]; negative: none
-  const float* weights;    ///< [num_tokens][top_k], or null
+  const float* weights;    ///< [num_tokens][top_k], or null: zeros
   int num_tokens;
   const int32_t* device_tokens;  ///< or null
-  uint32_t chunk_bytes;          ///< rows travel in chunks of this size, the last one smaller
-  uint32_t num_chunks;
 };
 
 struct Combine {
   Tokens tokens;
+  RowCut cut;
   char* out;
-  int num_tokens;
-  const int32_t* device_tokens;  ///< or null
-  int threads_per_row;
 };
 
 constexpr int kDispatchThreads = 128;
-constexpr int kCombineThreads = 512;
-constexpr uint32_t kLargestChunk = 16384;
+constexpr int kCombineThreads = 544;
 constexpr int kMostDispatchBlocks = 256;
 
-/// Sets chunk_bytes and num_chunks for its rows.
-void cut_rows(Dispatch& dispatch);
-/// All blocks must fit on the device at once: one on a multiprocessor.
+/// Both kernels have one block on a multiprocessor.
 [[nodiscard]] cudaError_t launch_dispatch(const Dispatch& dispatch, int num_blocks, cudaStream_t stream);
-/// All blocks must fit on the device at once: two on a multiprocessor.
 [[nodiscard]] cudaError_t launch_combine(const Combine& combine, banyan_dtype type, int num_blocks,
                                          cudaStream_t stream);
 /// Load the kernels, so that first launches wait for nothing, and let them use what they need.
-[[nodiscard]] cudaError_t prepare_dispatch();
-[[nodiscard]] cudaError_t prepare_combine();
+[[nodiscard]] cudaError_t prepare_dispatch(const RowCut& cut);
+[[nodiscard]] cudaError_t prepare_combine(banyan_dtype type, const RowCut& cut);
 
 }  // namespace banyan::cuda

@@ -29,7 +29,8 @@ class TokenExchange {
 
   Group& group_;
   banyan_dtype dtype_;
-  int dispatch_blocks_, combine_blocks_;
+  int most_blocks_ = 1;
+  RowCut cut_{};
   Tokens tokens_{};
   Dispatch last_{};  ///< the dispatch that is to be combined
   bool is_dispatched_ = false;

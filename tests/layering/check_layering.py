@@ -175,6 +175,16 @@ def check_function_sizes(lines):
         number += 1
 
 
+def check_collectives(lines):
+    """A collective of a warp or block that only those threads reach for which the left side leaves the answer open: the
+    others wait elsewhere, and nobody's deadline is looked at any more."""
+    text = "\n".join(lines)
+    for match in re.finditer(r"\b__(syncthreads\w*|\w+_sync|syncwarp)\s*\(", text):
+        before = re.split(r"[;{}]", text[:match.start()])[-1]
+        if re.search(r"&&|\|\||\?", before):
+            yield text.count("\n", 0, match.start()) + 1, f"{match.group(0)}) behind &&, || or ?: not all threads call it"
+
+
 def check_c_family(path, lines):
     name = os.path.basename(path)
     if not re.fullmatch(r"[a-z0-9_]+\.(cpp|hpp|c|h|cu|cuh)", name):
@@ -186,6 +196,8 @@ def check_c_family(path, lines):
         if f"#ifndef {guard}" not in lines:
             yield 1, f"no include guard {guard}"
     yield from check_includes(path, lines)
+    if name.endswith((".cu", ".cuh")):
+        yield from check_collectives(lines)
     if path.startswith("tests/"):
         for number, line in enumerate(lines, 1):
             if re.match(r"\s*rc::check\(", line):

@@ -104,6 +104,15 @@ class OtherRules(unittest.TestCase):
     def test_using_namespace_is_found(self):
         self.assert_found("src/base/a.cpp", "using namespace std;\n", "using namespace")
 
+    def test_collective_behind_a_short_circuit_is_found(self):
+        path = "plugins/device/cuda/a.cu"
+        for line in ("there = there && __shfl_sync(kAll, word, 7) == call;", "return x || __any_sync(kAll, y);",
+                     "y = x ? __ballot_sync(kAll, z) : 0;", "if (x && __syncthreads_or(y)) {", "x && __syncwarp();"):
+            self.assert_found(path, line + "\n", "not all threads call it")
+        for line in ("if (__any_sync(kAll, looks && is_over())) {", "const int x = __shfl_sync(kAll, y, 0);",
+                     "a = b && c;\n__syncwarp();"):
+            self.assertEqual(problems(path, line + "\n"), [])
+
     def test_camel_case_file_name_is_found(self):
         self.assert_found("src/base/MyFile.cpp", "", "snake_case")
 

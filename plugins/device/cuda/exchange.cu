@@ -71,7 +71,8 @@ __device__ bool receive_lines(const Exchange& exchange, const Patience& patience
         const size_t line = share.line(at, pass);
         __syncwarp();
         pairs[pass] = line < count ? load_pair(lines + line * kLineBytes + 16 * share.lane) : ulonglong2{0, call};
-        there = there && __shfl_sync(kAll, pairs[pass].y, kLanes - 1, kLanes) == call;
+        const uint64_t number = __shfl_sync(kAll, pairs[pass].y, kLanes - 1, kLanes);  // all lanes, whatever they saw
+        there = there && number == call;
       }
       if (__all_sync(kAll, there)) {
         break;

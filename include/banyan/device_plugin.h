@@ -184,6 +184,9 @@ typedef struct banyan_device_ops {
   banyan_status (*group_failure)(void* group, banyan_device_failure* failure);
   /** Ends all waits of the group's exchanges, now and from now on, with ABORTED. Any thread. */
   void (*group_abort)(void* group);
+  /** Writes, for a person, why a group may not go on: calls, and what its peers' words here say. Reads the device
+     beside what runs there, and gives up after a second. Any thread, one at a time. */
+  banyan_status (*group_describe)(void* group, char* text, size_t size);
 } banyan_device_ops;
 
 /** The plugin's only export: its newest table with version <= max_version, or NULL. Static storage. */

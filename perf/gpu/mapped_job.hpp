@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct JobOptions {
   size_t eager_bytes = 0;
   double timeout_s = 20;  ///< of waits on the device
   int max_blocks = 0;     ///< of an exchange; 0: as the plugin chooses, or what fits where ranks share a device
+  double limit_s = 0;     ///< ranks that last longer say where they are, and are ended; 0: none
 };
 
 /// One rank. Any failed call of the plugin throws std::runtime_error.
@@ -43,6 +45,10 @@ class MappedRank {
   void pull(const std::vector<banyan_device_move>& moves, void* stream);
   [[nodiscard]] banyan_device_failure failure() const;
   void abort() { ops_.group_abort(group_); }
+  /// What this rank does now, for the report of a rank that hangs; at most 127 characters of it are kept.
+  void note(const std::string& text);
+  /// What the group's words on the device say. Any thread.
+  [[nodiscard]] std::string description() const;
   [[nodiscard]] const banyan_device_ops& ops() const noexcept { return ops_; }
   [[nodiscard]] void* group() const noexcept { return group_; }
   void check(banyan_status status, const char* what) const;
@@ -77,11 +83,12 @@ class MappedRank {
 [[nodiscard]] const banyan_device_ops& load_plugin(const std::string& folder);
 
 /// Forks `size` ranks and waits for them; how many failed. Nothing may have used CUDA before. `body` may throw; then
-/// its process ends without freeing anything, since peers may still use it, and the others hear of it.
+/// its process ends without freeing anything when its peers, who hear of it, no longer use that, or after a while.
 [[nodiscard]] int run_ranks(const banyan_device_ops& ops, int size, const JobOptions& options,
                             const std::function<void(MappedRank&)>& body);
 
-/// Devices, counted by a process of its own, which says on stderr why there are none.
+/// Devices, counted by a process of its own, which also allocates on each, and says on stderr why there are none. Waits
+/// for up to 20 s until they answer: an MPS server takes no clients while it starts, or after others were killed.
 [[nodiscard]] int count_devices(const banyan_device_ops& ops);
 
 }  // namespace banyan::perf

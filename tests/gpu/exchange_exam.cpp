@@ -2,28 +2,21 @@
 // The exam of a device plugin's exchanges: every byte arrives once, in time, and nothing else changes, for sizes and
 // alignments at the protocols' limits; back to back, with other data each time; captured graphs; streams; few blocks;
 // and waits that end. Exit status 77: there is no device.
-#include <cuda_runtime_api.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "gpu/mapped_job.hpp"
+#include "exam.hpp"
 
 namespace banyan::gpu_test {
 
 using perf::JobOptions;
-using perf::load_plugin;
 using perf::MappedRank;
-using perf::run_ranks;
 
 namespace {
 
@@ -32,25 +25,8 @@ constexpr size_t kGuard = 32;  ///< bytes beside each block that must stay as th
 constexpr char kUntouched = 0x5a;
 constexpr int kWindows = 2;
 
-void check(cudaError_t error, const char* what) {
-  if (error != cudaSuccess) {
-    throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
-  }
-}
-
-void expect(bool condition, const std::string& what) {
-  if (!condition) {
-    throw std::runtime_error(what);
-  }
-}
-
-/// A permutation of 64 bits without a pattern (splitmix64).
-uint64_t mixed(uint64_t x) {
-  x += 0x9E3779B97F4A7C15U;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31);
-}
+/// Which protocols a sequence uses.
+enum class Kind : uint8_t { kLines, kPushes, kPulls, kAll };
 
 /// What `source` sends `target` in an exchange: no two blocks alike.
 void fill(char* to, size_t bytes, int source, int target, int round) {
@@ -62,13 +38,24 @@ void fill(char* to, size_t bytes, int source, int target, int round) {
   }
 }
 
+/// At the protocols' limits: of lines of 120 bytes, the eager limit, units of copies.
+std::vector<size_t> edges_of(Kind kind) {
+  const std::vector<size_t> small = {0, 1, 7, 8, 119, 120, 121, 128, 4000, kEager};
+  const std::vector<size_t> large = {kEager + 1, 5 * kEager + 13, 65536, 300001, 1000003, (8U << 20) + 5};
+  std::vector<size_t> edges;
+  if (kind != Kind::kPushes) {
+    edges.insert(edges.end(), small.begin(), small.end());
+  }
+  if (kind != Kind::kLines) {
+    edges.insert(edges.end(), large.begin(), large.end());
+  }
+  return edges;
+}
+
 /// Sizes of all pairs of a round, the same on all ranks.
-std::vector<size_t> sizes_of(int num_ranks, int round) {
+std::vector<size_t> sizes_of(int num_ranks, int round, Kind kind) {
   std::mt19937_64 random(static_cast<uint64_t>(round) * 977 + 5);
-  const std::vector<size_t> edges = {0,     1,      7,          8,
-                                     119,   120,    121,        128,
-                                     4000,  kEager, kEager + 1, 5 * kEager + 13,
-                                     65536, 300001, 1000003,    (8U << 20) + 5};
+  const std::vector<size_t> edges = edges_of(kind);
   std::vector<size_t> sizes;
   for (int pair = 0; pair < num_ranks * num_ranks; ++pair) {
     const bool uniform = round % 4 == 3;
@@ -77,11 +64,14 @@ std::vector<size_t> sizes_of(int num_ranks, int round) {
   return sizes;
 }
 
+bool is_pull(Kind kind, int round) { return kind == Kind::kPulls || (kind == Kind::kAll && round % 4 == 2); }
+
 /// Several exchanges in a row, each with its own sizes, places and data. After each the stream copies what was received
 /// so far, so that what comes too early or too late is seen.
 class Sequence {
  public:
-  Sequence(MappedRank& rank, int first_round, int count) : rank_(rank), first_round_(first_round) {
+  Sequence(MappedRank& rank, int first_round, int count, Kind kind = Kind::kAll)
+      : rank_(rank), kind_(kind), first_round_(first_round) {
     check(cudaSetDevice(rank.device()), "cudaSetDevice");
     for (int i = 0; i < count; ++i) {
       steps_.push_back(lay_out(first_round + i));
@@ -127,8 +117,11 @@ class Sequence {
     rank_.barrier();  // nobody clears what a peer writes already
   }
 
-  void enqueue(size_t i, cudaStream_t stream) {
-    const Step& step = steps_[i];
+  /// Without `looks` the stream does not copy what was received so far, and what follows it need not wait for that.
+  void enqueue(size_t i, cudaStream_t stream, bool looks = true) {
+    Step& step = steps_[i];
+    step.is_seen = looks;
+    rank_.note("enqueues " + name(i));
     std::vector<banyan_device_move> moves;
     for (int peer = 0; peer < rank_.size(); ++peer) {
       const Block& block = step.blocks[static_cast<size_t>(peer)];
@@ -136,12 +129,12 @@ class Sequence {
       moves.push_back({step.send + block.send_at, block.sent, windows_[block.window] + block.recv_at, block.received,
                        -1, theirs + block.source_at});
     }
-    if (number(i) % 4 == 2) {
+    if (is_pull(kind_, number(i))) {
       rank_.pull(moves, stream);
     } else {
       rank_.exchange(moves, stream);
     }
-    for (int w = 0; w < kWindows; ++w) {
+    for (int w = 0; looks && w < kWindows; ++w) {
       check(cudaMemcpyAsync(step.seen + static_cast<size_t>(w) * bytes_, windows_[w], bytes_, cudaMemcpyDeviceToDevice,
                             stream),
             "cudaMemcpyAsync");
@@ -150,10 +143,10 @@ class Sequence {
 
   /// Waits, and compares what the stream saw after each exchange with what it should have.
   void expect_right() {
+    rank_.note("waits for all exchanges up to " + name(steps_.size() - 1));
     check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-    const auto failure = rank_.failure();
-    expect(failure.status == BANYAN_OK, "the device reports a failure of exchange " + std::to_string(failure.call) +
-                                            " with rank " + std::to_string(failure.peer));
+    expect_no_failure("at the end");
+    rank_.note("compares");
     std::vector<char> seen(kWindows * bytes_);
     for (size_t i = 0; i < steps_.size(); ++i) {
       for (int peer = 0; peer < rank_.size(); ++peer) {
@@ -161,11 +154,21 @@ class Sequence {
         fill(image_.data() + static_cast<size_t>(block.window) * bytes_ + block.recv_at, block.received, peer,
              rank_.rank(), number(i));
       }
+      if (!steps_[i].is_seen) {
+        continue;
+      }
       check(cudaMemcpy(seen.data(), steps_[i].seen, seen.size(), cudaMemcpyDeviceToHost), "cudaMemcpy");
       if (std::memcmp(seen.data(), image_.data(), seen.size()) != 0) {
         throw std::runtime_error(describe(seen, i));
       }
     }
+  }
+
+  /// Waits for one of them.
+  void synchronize(size_t i) {
+    rank_.note("waits for " + name(i));
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    expect_no_failure(name(i));
   }
 
  private:
@@ -179,7 +182,27 @@ class Sequence {
     std::vector<void*> sends;   ///< by rank: its send memory, mapped here
     char* send = nullptr;
     char* seen = nullptr;  ///< [window][bytes]
+    bool is_seen = true;
   };
+
+  void expect_no_failure(const std::string& where) const {
+    const auto failure = rank_.failure();
+    if (failure.status != BANYAN_OK) {
+      throw std::runtime_error(where + ": the device reports status " + std::to_string(failure.status) + " of call " +
+                               std::to_string(failure.call) + ", which waited for rank " +
+                               std::to_string(failure.peer));
+    }
+  }
+
+  /// With the sizes of its pairs.
+  [[nodiscard]] std::string name(size_t i) const {
+    std::string text = (is_pull(kind_, number(i)) ? "pull " : "exchange ") + std::to_string(i) + " from round " +
+                       std::to_string(first_round_) + " of";
+    for (const size_t size : sizes_of(rank_.size(), first_round_ + static_cast<int>(i), kind_)) {
+      text += " " + std::to_string(size);
+    }
+    return text;
+  }
 
   [[nodiscard]] int number(size_t i) const { return first_round_ + static_cast<int>(i) + 100000 * repeat_; }
 
@@ -201,7 +224,7 @@ class Sequence {
 
   /// Blocks at odd places in odd rounds, the received ones in both windows.
   Step lay_out(int round) {
-    const auto sizes = sizes_of(rank_.size(), round);
+    const auto sizes = sizes_of(rank_.size(), round, kind_);
     const auto own = send_places(sizes, rank_.rank(), round);
     Step step;
     size_t recv_at[kWindows] = {4096, 4096};
@@ -227,9 +250,8 @@ class Sequence {
         ++wrong;
       }
     }
-    std::string text = "exchange " + std::to_string(i) + " of the sequence from round " + std::to_string(first_round_) +
-                       ": " + std::to_string(wrong) + " wrong bytes, the first at " + std::to_string(first % bytes_) +
-                       " of window " + std::to_string(first / bytes_) + "; blocks";
+    std::string text = name(i) + ": " + std::to_string(wrong) + " wrong bytes, the first at " +
+                       std::to_string(first % bytes_) + " of window " + std::to_string(first / bytes_) + "; blocks";
     for (const Block& block : steps_[i].blocks) {
       text += " " + std::to_string(block.received) + "@" + std::to_string(block.window) + ":" +
               std::to_string(block.recv_at);
@@ -238,6 +260,7 @@ class Sequence {
   }
 
   MappedRank& rank_;
+  Kind kind_;
   int first_round_;
   int repeat_ = 0;
   size_t bytes_ = 0;
@@ -259,13 +282,13 @@ class Stream {
 };
 
 /// One exchange at a time.
-void places_every_byte(MappedRank& rank) {
-  for (int round = 0; round < 64; round += 8) {
-    Sequence sequence(rank, round, 8);
+void places_every_byte(MappedRank& rank, Kind kind, int rounds) {
+  for (int round = 0; round < rounds; round += 8) {
+    Sequence sequence(rank, round, 8, kind);
     sequence.prepare(0);
     for (size_t i = 0; i < sequence.count(); ++i) {
       sequence.enqueue(i, nullptr);
-      check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+      sequence.synchronize(i);
     }
     sequence.expect_right();
     rank.barrier();
@@ -273,14 +296,18 @@ void places_every_byte(MappedRank& rank) {
 }
 
 /// Exchanges that nothing separates but the stream, which changes: an inbox is used again only when it has been read.
+/// Nobody looks at what the last one before a change received: the next one, on another stream, would not wait for
+/// that.
 void runs_back_to_back(MappedRank& rank) {
   for (int round = 100; round < 148; round += 16) {
     Sequence sequence(rank, round, 16);
     Stream streams[2];
+    const auto stream_of = [](size_t i) { return i / 3 % 2; };
     for (int repeat = 0; repeat < 3; ++repeat) {
       sequence.prepare(repeat);
       for (size_t i = 0; i < sequence.count(); ++i) {
-        sequence.enqueue(i, streams[i / 3 % 2].get());
+        const bool stays = i + 1 == sequence.count() || stream_of(i + 1) == stream_of(i);
+        sequence.enqueue(i, streams[stream_of(i)].get(), stays);
       }
       sequence.expect_right();
       rank.barrier();
@@ -302,6 +329,7 @@ void replays_graphs(MappedRank& rank) {
   for (int repeat = 0; repeat < 6; ++repeat) {
     sequence.prepare(repeat);
     if (repeat % 2 == 0) {
+      rank.note("launches the graph, repeat " + std::to_string(repeat));
       check(cudaGraphLaunch(ready, stream.get()), "cudaGraphLaunch");
     } else {  // the same without the graph, between its launches
       for (size_t i = 0; i < sequence.count(); ++i) {
@@ -356,61 +384,29 @@ void ends_when_told(MappedRank& rank) {
   rank.barrier();
 }
 
-struct Case {
-  const char* name;
-  std::function<void(MappedRank&)> body;
-  int fewest_ranks;
-  JobOptions options;
-};
-
-int run(const std::string& folder, int most_ranks) {
-  const banyan_device_ops& ops = load_plugin(folder);
-  const JobOptions usual{.eager_bytes = kEager, .timeout_s = 5, .max_blocks = 0};
+std::vector<Trial> trials() {
+  const JobOptions usual{.eager_bytes = kEager, .timeout_s = 4};
   JobOptions few = usual, brief = usual;
   few.max_blocks = 1;
   brief.timeout_s = 1;
+  const auto places = [](Kind kind, int rounds) {
+    return [=](MappedRank& rank) { places_every_byte(rank, kind, rounds); };
+  };
   const auto missing = [](int round) { return [round](MappedRank& rank) { names_who_is_missing(rank, round); }; };
-  const std::vector<Case> cases = {{"places_every_byte", places_every_byte, 1, usual},
-                                   {"runs_back_to_back", runs_back_to_back, 2, usual},
-                                   {"runs_back_to_back, one block", runs_back_to_back, 2, few},
-                                   {"replays_graphs", replays_graphs, 1, usual},
-                                   {"names_who_is_missing, any sizes", missing(0), 2, brief},
-                                   {"names_who_is_missing, no bytes", missing(3), 2, brief},
-                                   {"names_who_is_missing, a pull", missing(2), 2, brief},
-                                   {"ends_when_told", ends_when_told, 2, usual}};
-  int failed = 0;
-  for (int size = 1; size <= most_ranks; ++size) {
-    for (const Case& one : cases) {
-      if (size < one.fewest_ranks) {
-        continue;
-      }
-      const auto start = std::chrono::steady_clock::now();
-      const int ranks = run_ranks(ops, size, one.options, one.body);
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      std::printf("%s %d ranks: %s (%.1f s)\n", ranks == 0 ? "ok    " : "FAILED", size, one.name, seconds);
-      std::fflush(stdout);
-      failed += ranks == 0 ? 0 : 1;
-    }
-  }
-  return failed == 0 ? 0 : 1;
+  return {{"places every byte, lines", places(Kind::kLines, 32), 1, usual},
+          {"places every byte, pushes", places(Kind::kPushes, 16), 1, usual},
+          {"places every byte, pulls", places(Kind::kPulls, 24), 1, usual},
+          {"places every byte, all kinds", places(Kind::kAll, 64), 1, usual},
+          {"runs back to back", runs_back_to_back, 2, usual},
+          {"runs back to back, one block", runs_back_to_back, 2, few},
+          {"replays graphs", replays_graphs, 1, usual},
+          {"names who is missing, no bytes", missing(3), 2, brief},
+          {"names who is missing, any sizes", missing(0), 2, brief},
+          {"names who is missing, a pull", missing(2), 2, brief},
+          {"ends when told", ends_when_told, 2, usual}};
 }
 
 }  // namespace
 }  // namespace banyan::gpu_test
 
-int main(int argc, char** argv) {
-  constexpr int kSkipped = 77;
-  const std::string folder = argc > 1 ? argv[1] : ".";
-  const int most_ranks = argc > 2 ? std::atoi(argv[2]) : 4;
-  try {
-    // In a process of its own: the driver must not be up when ranks are forked.
-    if (banyan::perf::count_devices(banyan::gpu_test::load_plugin(folder)) == 0) {
-      std::printf("skipped: there is no device (see above)\n");
-      return kSkipped;
-    }
-    return banyan::gpu_test::run(folder, most_ranks);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "exchange_exam: %s\n", error.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return banyan::gpu_test::examine(argc, argv, banyan::gpu_test::trials()); }

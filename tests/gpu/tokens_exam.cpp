@@ -8,18 +8,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "exam.hpp"
 #include "gpu/mapped_tokens.hpp"
 
 namespace banyan::gpu_test {
@@ -29,18 +26,6 @@ using perf::MappedRank;
 using perf::MappedTokens;
 
 namespace {
-
-void check(cudaError_t error, const char* what) {
-  if (error != cudaSuccess) {
-    throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
-  }
-}
-
-void expect(bool condition, const std::string& what) {
-  if (!condition) {
-    throw std::runtime_error(what);
-  }
-}
 
 /// Which tokens have choices at all.
 enum class Pattern : uint8_t { kMost, kFirstOnly, kFew, kLateOnes };
@@ -59,7 +44,7 @@ bool has_choices(Pattern pattern, int token, int num_tokens) {
 }
 
 struct Shape {
-  const char* name;
+  std::string name;
   size_t row_bytes;
   int top_k;
   int num_experts;
@@ -84,8 +69,11 @@ Batch batch_of(const Shape& shape, int rank, int round) {
   batch.num_tokens = (round + rank) % 3 == 0 ? kinds[random() % 5]
                                              : static_cast<int>(random() % static_cast<unsigned>(shape.max_tokens + 1));
   const auto count = static_cast<size_t>(batch.num_tokens);
-  for (size_t i = 0; i < count * shape.row_bytes / 2; ++i) {
-    batch.rows.push_back(static_cast<uint16_t>((random() & 0x80ffU) | 0x3f00U));  // +-0.5 to 2
+  batch.rows.resize(count * shape.row_bytes / 2);
+  const uint64_t seed = mixed(static_cast<uint64_t>(round) << 32 | static_cast<uint64_t>(rank));
+  for (size_t i = 0; i < batch.rows.size(); i += 4) {  // rows are multiples of 16 bytes
+    const uint64_t four = (mixed(seed ^ i) & 0x80ff80ff80ff80ffU) | 0x3f003f003f003f00U;  // +-0.5 to 2
+    std::memcpy(batch.rows.data() + i, &four, sizeof(four));
   }
   for (size_t i = 0; i < count * static_cast<size_t>(shape.top_k); ++i) {
     const bool none = random() % 8 == 0;
@@ -122,7 +110,7 @@ Number* to_device(const std::vector<Number>& host, size_t room) {
 }
 
 /// What a rank's experts make of a number: it times a power of two.
-int scale_of(int rank) { return rank % 3; }
+float scale_of(int rank) { return static_cast<float>(1 << rank % 3); }
 
 float number_of(banyan_dtype type, const uint16_t* bits) {
   if (type == BANYAN_DTYPE_FP32) {
@@ -151,15 +139,19 @@ size_t halves_of(banyan_dtype type) { return type == BANYAN_DTYPE_FP32 ? 2 : 1; 
 /// A dispatch and a combine, and what the stream saw after each.
 class Step {
  public:
-  Step(const Shape& shape, MappedRank& rank, int round)
-      : shape_(shape), rank_(rank), round_(round), own_(batch_of(shape, rank.rank(), round)) {
+  Step(const Shape& shape, MappedRank& rank, int round) : shape_(shape), rank_(rank), round_(round) {
+    ranks_of_experts_ = ranks_of_experts(shape, rank.size());
+    for (int source = 0; source < rank.size(); ++source) {
+      batches_.push_back(batch_of(shape, source, round));
+    }
+    const Batch& own = own_batch();
     const auto places = static_cast<size_t>(rank.size()) * static_cast<size_t>(shape.max_tokens);
-    const auto tokens = static_cast<size_t>(own_.num_tokens);
+    const auto tokens = static_cast<size_t>(own.num_tokens);
     choices_ = places * static_cast<size_t>(shape.top_k);
-    rows_ = to_device(own_.rows, own_.rows.size());
-    experts_ = to_device(own_.experts, own_.experts.size());
-    weights_ = to_device(own_.weights, own_.weights.size());
-    count_ = to_device(std::vector<int>{own_.num_tokens, own_.num_tokens}, 2);
+    rows_ = to_device(own.rows, own.rows.size());
+    experts_ = to_device(own.experts, own.experts.size());
+    weights_ = to_device(own.weights, own.weights.size());
+    count_ = to_device(std::vector<int>{own.num_tokens, own.num_tokens}, 2);
     results_ = to_device(results(), places * shape.row_bytes / 2);
     out_ = to_device(std::vector<char>{}, tokens * shape.row_bytes);
     seen_rows_ = to_device(std::vector<char>{}, places * shape.row_bytes);
@@ -181,6 +173,7 @@ class Step {
 
   /// One rank, another in each round, is late, at another place in each round. `waste`: device memory to spend time on.
   void enqueue(MappedTokens& tokens, cudaStream_t stream, void* waste) {
+    rank_.note(shape_.name + ": enqueues round " + std::to_string(round_));
     const bool on_device = round_ % 2 == 1;
     const auto copy = [&](void* to, const void* from, size_t bytes) {
       check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");
@@ -196,7 +189,7 @@ class Step {
                      .rows = rows_,
                      .experts = experts_,
                      .weights = has_weights() ? weights_ : nullptr,
-                     .num_tokens = on_device ? shape_.max_tokens : own_.num_tokens,
+                     .num_tokens = on_device ? shape_.max_tokens : own_batch().num_tokens,
                      .device_tokens = on_device ? count_ : nullptr},
                     stream);
     check(cudaMemsetAsync(count_, 0, sizeof(int), stream), "cudaMemsetAsync");  // combine does not look at it
@@ -218,9 +211,11 @@ class Step {
   }
 
  private:
+  [[nodiscard]] const Batch& own_batch() const { return batches_[static_cast<size_t>(rank_.rank())]; }
+
   [[nodiscard]] std::string where(int source, int token) const {
-    return std::string(shape_.name) + ", round " + std::to_string(round_) + ", token " + std::to_string(token) +
-           " of rank " + std::to_string(source) + ": ";
+    return shape_.name + ", round " + std::to_string(round_) + ", token " + std::to_string(token) + " of rank " +
+           std::to_string(source) + ": ";
   }
 
   template <typename Number>
@@ -234,32 +229,30 @@ class Step {
     const auto counts = to_host<int>(seen_counts_, static_cast<size_t>(rank_.size()));
     const auto experts = to_host<int>(seen_experts_, choices_);
     const auto weights = to_host<float>(seen_weights_, choices_);
-    const auto rows = to_host<char>(seen_rows_, choices_ / static_cast<size_t>(shape_.top_k) * shape_.row_bytes);
-    const auto ranks = ranks_of_experts(shape_, rank_.size());
+    const auto rows = to_host<char>(seen_rows_, num_places() * shape_.row_bytes);
     const auto top_k = static_cast<size_t>(shape_.top_k);
     for (int source = 0; source < rank_.size(); ++source) {
-      const Batch batch = batch_of(shape_, source, round_);
+      const Batch& batch = batches_[static_cast<size_t>(source)];
       int slot = 0;
       for (int token = 0; token < batch.num_tokens; ++token) {
-        const int* const chosen = batch.experts.data() + static_cast<size_t>(token) * top_k;
-        const auto is_here = [&](int expert) {
-          return expert >= 0 && expert < shape_.num_experts && ranks[static_cast<size_t>(expert)] == rank_.rank();
-        };
-        if (std::none_of(chosen, chosen + top_k, is_here)) {
+        if (!goes_to(batch, token, rank_.rank())) {
           continue;
         }
         const size_t place =
             static_cast<size_t>(source) * static_cast<size_t>(shape_.max_tokens) + static_cast<size_t>(slot);
         const auto* const row =
             reinterpret_cast<const char*>(batch.rows.data()) + static_cast<size_t>(token) * shape_.row_bytes;
-        expect(std::memcmp(rows.data() + place * shape_.row_bytes, row, shape_.row_bytes) == 0,
-               where(source, token) + "another row");
+        if (std::memcmp(rows.data() + place * shape_.row_bytes, row, shape_.row_bytes) != 0) {
+          throw std::runtime_error(where(source, token) + "another row");
+        }
         for (size_t choice = 0; choice < top_k; ++choice) {
-          const bool here = is_here(chosen[choice]);
+          const int expert = batch.experts[static_cast<size_t>(token) * top_k + choice];
+          const bool here = rank_of(expert) == rank_.rank();
           const float weight = batch.weights[static_cast<size_t>(token) * top_k + choice];
-          expect(experts[place * top_k + choice] == (here ? chosen[choice] : -1), where(source, token) + "expert");
-          expect(weights[place * top_k + choice] == (here && has_weights() ? weight : 0),
-                 where(source, token) + "weight");
+          if (experts[place * top_k + choice] != (here ? expert : -1) ||
+              weights[place * top_k + choice] != (here && has_weights() ? weight : 0)) {
+            throw std::runtime_error(where(source, token) + "expert or weight of choice " + std::to_string(choice));
+          }
         }
         ++slot;
       }
@@ -272,18 +265,14 @@ class Step {
   [[nodiscard]] size_t num_places() const { return choices_ / static_cast<size_t>(shape_.top_k); }
   [[nodiscard]] bool has_weights() const { return round_ % 7 != 3; }
 
-  [[nodiscard]] std::vector<int> ranks_of(const Batch& batch, int token) const {
-    const auto ranks = ranks_of_experts(shape_, rank_.size());
-    std::vector<int> there;
-    for (int choice = 0; choice < shape_.top_k; ++choice) {
-      const int expert = batch.experts[static_cast<size_t>(token * shape_.top_k + choice)];
-      if (expert >= 0 && expert < shape_.num_experts) {
-        there.push_back(ranks[static_cast<size_t>(expert)]);
-      }
-    }
-    std::sort(there.begin(), there.end());
-    there.erase(std::unique(there.begin(), there.end()), there.end());
-    return there;
+  /// Negative: no expert.
+  [[nodiscard]] int rank_of(int expert) const {
+    return expert >= 0 && expert < shape_.num_experts ? ranks_of_experts_[static_cast<size_t>(expert)] : -1;
+  }
+
+  [[nodiscard]] bool goes_to(const Batch& batch, int token, int rank) const {
+    const int* const chosen = batch.experts.data() + static_cast<size_t>(token) * static_cast<size_t>(shape_.top_k);
+    return std::any_of(chosen, chosen + shape_.top_k, [&](int expert) { return rank_of(expert) == rank; });
   }
 
   /// What this rank's experts make of the rows that it should receive.
@@ -291,40 +280,52 @@ class Step {
     const size_t halves = shape_.row_bytes / 2;
     std::vector<uint16_t> all(num_places() * halves, 0x1111);
     for (int source = 0; source < rank_.size(); ++source) {
-      const Batch batch = batch_of(shape_, source, round_);
+      const Batch& batch = batches_[static_cast<size_t>(source)];
       size_t place = static_cast<size_t>(source) * static_cast<size_t>(shape_.max_tokens);
       for (int token = 0; token < batch.num_tokens; ++token) {
-        const auto there = ranks_of(batch, token);
-        if (std::find(there.begin(), there.end(), rank_.rank()) == there.end()) {
-          continue;
+        if (goes_to(batch, token, rank_.rank())) {
+          add_up(batch.rows.data() + static_cast<size_t>(token) * halves, {scale_of(rank_.rank())},
+                 all.data() + place * halves);
+          ++place;
         }
-        const uint16_t* const row = batch.rows.data() + static_cast<size_t>(token) * halves;
-        for (size_t i = 0; i < halves; i += halves_of(shape_.dtype)) {
-          put_number(shape_.dtype, std::ldexp(number_of(shape_.dtype, row + i), scale_of(rank_.rank())),
-                     all.data() + place * halves + i);
-        }
-        ++place;
       }
     }
     return all;
   }
 
-  /// The ranks' results in their order, in FP32, rounded once.
+  /// A row times each scale, in FP32, added up in their order, rounded once.
+  void add_up(const uint16_t* row, const std::vector<float>& scales, uint16_t* sums) const {
+    for (size_t i = 0; i < shape_.row_bytes / 2; i += halves_of(shape_.dtype)) {
+      const float number = number_of(shape_.dtype, row + i);
+      float sum = 0;
+      for (const float scale : scales) {
+        sum += number * scale;
+      }
+      put_number(shape_.dtype, sum, sums + i);
+    }
+  }
+
+  /// The ranks' results in their order.
   void expect_combined() const {
     const size_t halves = shape_.row_bytes / 2;
-    const auto out = to_host<uint16_t>(out_, static_cast<size_t>(own_.num_tokens) * halves);
-    for (int token = 0; token < own_.num_tokens; ++token) {
-      const auto there = ranks_of(own_, token);
-      const size_t first = static_cast<size_t>(token) * halves;
-      for (size_t i = 0; i < halves; i += halves_of(shape_.dtype)) {
-        float sum = 0;
-        for (const int rank : there) {
-          sum += std::ldexp(number_of(shape_.dtype, own_.rows.data() + first + i), scale_of(rank));
+    const Batch& own = own_batch();
+    const auto out = to_host<uint16_t>(out_, static_cast<size_t>(own.num_tokens) * halves);
+    std::vector<uint16_t> expected(halves);
+    std::vector<float> scales;
+    for (int token = 0; token < own.num_tokens; ++token) {
+      scales.clear();
+      for (int rank = 0; rank < rank_.size(); ++rank) {
+        if (goes_to(own, token, rank)) {
+          scales.push_back(scale_of(rank));
         }
-        uint16_t expected[2] = {};
-        put_number(shape_.dtype, sum, expected);
-        expect(std::memcmp(expected, out.data() + first + i, 2 * halves_of(shape_.dtype)) == 0,
-               where(rank_.rank(), token) + "sum of number " + std::to_string(i));
+      }
+      const size_t first = static_cast<size_t>(token) * halves;
+      add_up(own.rows.data() + first, scales, expected.data());
+      if (std::memcmp(expected.data(), out.data() + first, shape_.row_bytes) != 0) {
+        const auto wrong = std::mismatch(expected.begin(), expected.end(), out.begin() + static_cast<long>(first));
+        throw std::runtime_error(where(rank_.rank(), token) + "sum at " +
+                                 std::to_string(wrong.first - expected.begin()) + " of " + std::to_string(halves) +
+                                 " halves, of " + std::to_string(scales.size()) + " ranks");
       }
     }
   }
@@ -332,8 +333,9 @@ class Step {
   const Shape& shape_;
   MappedRank& rank_;
   int round_;
-  Batch own_;
-  size_t choices_;
+  std::vector<int> ranks_of_experts_;
+  std::vector<Batch> batches_;  ///< by rank
+  size_t choices_ = 0;
   uint16_t *rows_, *results_;
   int *experts_, *count_;
   float* weights_;
@@ -354,11 +356,13 @@ class Waste {
   void* memory_ = nullptr;
 };
 
-void expect_no_failure(const MappedRank& rank) {
+void expect_no_failure(MappedRank& rank) {
+  rank.note("waits for all rounds");
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   const auto failure = rank.failure();
   expect(failure.status == BANYAN_OK, "the device reports a failure of call " + std::to_string(failure.call) +
                                           " with rank " + std::to_string(failure.peer));
+  rank.note("compares");
 }
 
 MappedTokens make_tokens(const Shape& shape, MappedRank& rank) {
@@ -438,11 +442,10 @@ void names_who_is_missing(const Shape& shape, MappedRank& rank) {
   rank.barrier();
 }
 
-int run(const std::string& folder, int most_ranks) {
-  const banyan_device_ops& ops = perf::load_plugin(folder);
-  const std::vector<Shape> shapes = {
-      {"rows of 16 bytes, one choice", 16, 1, 4, 300, BANYAN_DTYPE_BF16, 0},
+std::vector<Shape> shapes() {
+  return {
       {"rows of 4 KiB, 2 of 16", 4096, 2, 16, 300, BANYAN_DTYPE_BF16, 0},
+      {"rows of 16 bytes, one choice", 16, 1, 4, 300, BANYAN_DTYPE_BF16, 0},
       {"rows of 4112 bytes, 8 of 64", 4112, 8, 64, 200, BANYAN_DTYPE_BF16, 0},
       {"rows of 14336 bytes, 8 of 256, 3 blocks", 14336, 8, 256, 300, BANYAN_DTYPE_BF16, 3},
       {"rows of 40016 bytes, 16 of 33, one block", 40016, 16, 33, 70, BANYAN_DTYPE_BF16, 1},
@@ -453,42 +456,24 @@ int run(const std::string& folder, int most_ranks) {
       {"one block, few large tokens", 14336, 8, 64, 700, BANYAN_DTYPE_BF16, 1, Pattern::kFew},
       {"one block, late tokens", 14336, 8, 64, 700, BANYAN_DTYPE_BF16, 1, Pattern::kLateOnes},
   };
-  int failed = 0;
-  const auto exam = [&](const std::string& name, int size, double timeout_s,
-                        const std::function<void(MappedRank&)>& body) {
-    const auto start = std::chrono::steady_clock::now();
-    const int ranks = perf::run_ranks(ops, size, {.eager_bytes = 4096, .timeout_s = timeout_s}, body);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    std::printf("%s %d ranks: %s (%.1f s)\n", ranks == 0 ? "ok    " : "FAILED", size, name.c_str(), seconds);
-    std::fflush(stdout);
-    failed += ranks == 0 ? 0 : 1;
-  };
-  for (int size = 1; size <= most_ranks; ++size) {
-    for (const Shape& shape : shapes) {
-      exam(shape.name, size, 5, [&](MappedRank& rank) { runs_back_to_back(shape, rank); });
-    }
-    exam("replays graphs", size, 5, [&](MappedRank& rank) { replays_graphs(shapes[3], rank); });
-    if (size > 1) {
-      exam("names who is missing", size, 1, [&](MappedRank& rank) { names_who_is_missing(shapes[1], rank); });
-    }
+}
+
+std::vector<Trial> trials() {
+  const JobOptions usual{.eager_bytes = 4096, .timeout_s = 4};
+  JobOptions brief = usual;
+  brief.timeout_s = 1;
+  const auto all = shapes();
+  std::vector<Trial> trials;
+  for (const Shape& shape : all) {
+    trials.push_back({shape.name, [shape](MappedRank& rank) { runs_back_to_back(shape, rank); }, 1, usual});
   }
-  return failed == 0 ? 0 : 1;
+  trials.push_back({"replays graphs", [shape = all[3]](MappedRank& rank) { replays_graphs(shape, rank); }, 1, usual});
+  trials.push_back(
+      {"names who is missing", [shape = all[0]](MappedRank& rank) { names_who_is_missing(shape, rank); }, 2, brief});
+  return trials;
 }
 
 }  // namespace
 }  // namespace banyan::gpu_test
 
-int main(int argc, char** argv) {
-  constexpr int kSkipped = 77;
-  const std::string folder = argc > 1 ? argv[1] : ".";
-  try {
-    if (banyan::perf::count_devices(banyan::perf::load_plugin(folder)) == 0) {
-      std::printf("skipped: there is no device (see above)\n");
-      return kSkipped;
-    }
-    return banyan::gpu_test::run(folder, argc > 2 ? std::atoi(argv[2]) : 4);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "tokens_exam: %s\n", error.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return banyan::gpu_test::examine(argc, argv, banyan::gpu_test::trials()); }

@@ -2,6 +2,8 @@
 #include "cuda/group.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstring>
 #include <string>
 
 #include "cuda/failure.hpp"
@@ -10,6 +12,8 @@ namespace banyan::cuda {
 namespace {
 
 constexpr double kLongest_s = 1e9;
+constexpr size_t kStateBytes = 256;
+constexpr auto kReading = std::chrono::seconds(1);
 
 size_t pointers_bytes(int count) { return sizeof(char*) * static_cast<size_t>(count); }
 
@@ -25,21 +29,24 @@ Group::Group(const Device& device, const banyan_device_group_config& config)
   int of_sm = 0;
   check(most_exchange_blocks_of_sm(&of_sm), "asking how many blocks fit");
   max_blocks_ = std::clamp(max_blocks_, 1, std::max(1, of_sm * device.num_sms()));
-  constexpr size_t kStateBytes = 256;
   try {
     check(cudaMalloc(&memory_, kStateBytes + pointers_bytes(config.size * kMaxWindows)), "allocating a group's state");
     check(cudaMemset(memory_, 0, kStateBytes), "clearing a group's state");
     check(cudaStreamSynchronize(nullptr), "clearing a group's state");  // non-blocking streams do not wait for it
-    check(cudaHostAlloc(reinterpret_cast<void**>(&words_), sizeof(HostWords), cudaHostAllocMapped),
+    next_.rank = config.rank;
+    next_.layout = {config.size, lines_of(config.eager_bytes)};
+    const size_t seen_bytes = kStateBytes + header_bytes() + 2 * sizeof(uint64_t) * static_cast<size_t>(config.size);
+    check(cudaHostAlloc(reinterpret_cast<void**>(&words_), kStateBytes + seen_bytes, cudaHostAllocMapped),
           "allocating a group's words");
     *words_ = {};
+    seen_ = reinterpret_cast<char*>(words_) + kStateBytes;
     for (cudaEvent_t* const event : {&last_, &fork_, &join_}) {
       check(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "making an event");
     }
-    check(cudaStreamCreateWithFlags(&side_, cudaStreamNonBlocking), "making a stream");
+    for (cudaStream_t* const stream : {&side_, &beside_}) {
+      check(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "making a stream");
+    }
     auto* const memory = static_cast<char*>(memory_);
-    next_.rank = config.rank;
-    next_.layout = {config.size, lines_of(config.eager_bytes)};
     next_.eager_bytes = config.eager_bytes;
     next_.watch.timeout_ns = static_cast<uint64_t>(std::min(device.timeout_s(), kLongest_s) * 1e9);
     next_.watch.state = reinterpret_cast<GroupState*>(memory);
@@ -60,8 +67,8 @@ void Group::release() noexcept {
   for (const cudaEvent_t event : {last_, fork_, join_}) {
     static_cast<void>(event == nullptr ? cudaSuccess : cudaEventDestroy(event));
   }
-  if (side_ != nullptr) {
-    static_cast<void>(cudaStreamDestroy(side_));
+  for (const cudaStream_t stream : {side_, beside_}) {
+    static_cast<void>(stream == nullptr ? cudaSuccess : cudaStreamDestroy(stream));
   }
   if (words_ != nullptr) {
     static_cast<void>(cudaFreeHost(words_));
@@ -212,6 +219,63 @@ banyan_device_failure Group::failure() const noexcept {
     failure.call = words_->call;
   }
   return failure;
+}
+
+/// Of what has been read.
+std::string Group::describe_peer(int peer) const {
+  const InboxLayout& layout = next_.layout;
+  const char* const header = seen_ + kStateBytes;
+  const auto word = [](const char* address) {
+    uint64_t value = 0;
+    std::memcpy(&value, address, sizeof(value));
+    return value;
+  };
+  const uint64_t arrived = word(header + layout.arrival(peer, 0));
+  const uint32_t parts = std::min(Arrival::parts(arrived), static_cast<uint32_t>(kMostPushers));
+  uint32_t equal = 0;
+  for (uint32_t block = 0; block < parts; ++block) {
+    equal += word(header + layout.arrival(peer, block)) == arrived ? 1 : 0;
+  }
+  const auto number = [&](int parity) {
+    return std::to_string(
+        word(header + header_bytes() + sizeof(uint64_t) * static_cast<size_t>(parity * layout.num_ranks + peer)));
+  };
+  return "; rank " + std::to_string(peer) + ": first lines " + number(0) + " and " + number(1) + ", grant " +
+         std::to_string(word(header + layout.grant(peer) + sizeof(uint64_t))) + ", ready " +
+         std::to_string(Arrival::call(word(header + layout.ready(peer)))) + ", arrival " +
+         std::to_string(Arrival::call(arrived)) + " of " + std::to_string(equal) + "/" + std::to_string(parts) +
+         " blocks";
+}
+
+std::string Group::describe() const {
+  const CurrentDevice current(device_.ordinal());
+  const InboxLayout& layout = next_.layout;
+  const char* const inbox = next_.inboxes[next_.rank];
+  char* const numbers = seen_ + kStateBytes + header_bytes();
+  check(cudaMemcpyAsync(seen_, next_.watch.state, sizeof(GroupState), cudaMemcpyDeviceToHost, beside_), "reading");
+  check(cudaMemcpyAsync(seen_ + kStateBytes, inbox, header_bytes(), cudaMemcpyDeviceToHost, beside_), "reading");
+  check(
+      cudaMemcpy2DAsync(numbers, sizeof(uint64_t), inbox + header_bytes() + kLineData, layout.eager_lines * kLineBytes,
+                        sizeof(uint64_t), 2 * static_cast<size_t>(layout.num_ranks), cudaMemcpyDeviceToHost, beside_),
+      "reading");
+  const auto deadline = std::chrono::steady_clock::now() + kReading;
+  cudaError_t done = cudaErrorNotReady;
+  while (done == cudaErrorNotReady && std::chrono::steady_clock::now() < deadline) {
+    done = cudaStreamQuery(beside_);
+  }
+  if (done == cudaErrorNotReady) {
+    return "nothing can be read from the device";
+  }
+  check(done, "reading a group's words");
+  GroupState state{};
+  std::memcpy(&state, seen_, sizeof(state));
+  std::string text = std::to_string(state.calls) + " calls over, " + std::to_string(state.blocks) +
+                     " blocks of the next, " + (state.failed != 0 ? "failed" : "no failure") +
+                     (__atomic_load_n(&words_->abort, __ATOMIC_RELAXED) != 0 ? ", aborted" : "");
+  for (int peer = 0; peer < layout.num_ranks; ++peer) {
+    text += peer == next_.rank ? "" : describe_peer(peer);
+  }
+  return text;
 }
 
 void Group::abort() noexcept { __atomic_store_n(&words_->abort, 1U, __ATOMIC_RELEASE); }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "banyan/device_plugin.h"
@@ -29,6 +30,8 @@ class Group {
   void enqueue(cudaStream_t stream, const char* what, const std::function<cudaError_t()>& launch);
   [[nodiscard]] banyan_device_failure failure() const noexcept;
   void abort() noexcept;
+  /// As in banyan_device_ops. Any thread, one at a time.
+  [[nodiscard]] std::string describe() const;
 
   [[nodiscard]] const Device& device() const noexcept { return device_; }
   [[nodiscard]] int max_blocks() const noexcept { return max_blocks_; }
@@ -53,6 +56,8 @@ class Group {
   [[nodiscard]] cudaError_t launch_pull(const banyan_device_move* moves, cudaStream_t stream);
   void release() noexcept;
   void follow(cudaStream_t stream, unsigned long long id);
+  [[nodiscard]] size_t header_bytes() const noexcept { return next_.layout.lines(0, 0); }
+  [[nodiscard]] std::string describe_peer(int peer) const;
 
   const Device& device_;
   int max_blocks_;
@@ -60,7 +65,9 @@ class Group {
   std::vector<Window> windows_;
   void* memory_ = nullptr;  ///< of the device: state, windows
   HostWords* words_ = nullptr;
-  cudaStream_t side_ = nullptr;  ///< where what stays is copied while engines fetch the rest
+  char* seen_ = nullptr;           ///< what describe() read: state, the inbox's header, numbers of first lines
+  cudaStream_t beside_ = nullptr;  ///< where it reads
+  cudaStream_t side_ = nullptr;    ///< where what stays is copied while engines fetch the rest
   cudaEvent_t fork_ = nullptr, join_ = nullptr;
   cudaEvent_t last_ = nullptr;          ///< after the last kernel
   unsigned long long last_stream_ = 0;  ///< its id

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -166,6 +167,17 @@ banyan_status group_failure(void* group, banyan_device_failure* failure) noexcep
 
 void group_abort(void* group) noexcept { group_of(group).abort(); }
 
+banyan_status group_describe(void* group, char* text, size_t size) noexcept {
+  return boundary([&] {
+    const std::string description = group_of(group).describe();
+    if (size > 0) {
+      const size_t length = std::min(size - 1, description.size());
+      std::memcpy(text, description.data(), length);
+      text[length] = '\0';
+    }
+  });
+}
+
 constexpr banyan_device_ops kTable = {
     BANYAN_DEVICE_ABI_VERSION,
     0,
@@ -196,6 +208,7 @@ constexpr banyan_device_ops kTable = {
     tokens_combine,
     group_failure,
     group_abort,
+    group_describe,
 };
 
 }  // namespace

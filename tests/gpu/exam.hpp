@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gpu/mapped_job.hpp"
+
+/// What the exams of a device plugin share: ranks for each test, a limit of its time, and the count.
+namespace banyan::gpu_test {
+
+/// Throws std::runtime_error unless `error` is success.
+void check(cudaError_t error, const char* what);
+
+/// Throws std::runtime_error unless `condition` holds.
+void expect(bool condition, const std::string& what);
+
+/// A permutation of 64 bits without a pattern (splitmix64).
+[[nodiscard]] constexpr uint64_t mixed(uint64_t x) {
+  x += 0x9E3779B97F4A7C15U;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+  return x ^ (x >> 31);
+}
+
+/// One test; run with each number of ranks, in processes of their own.
+struct Trial {
+  std::string name;
+  std::function<void(perf::MappedRank&)> body;
+  int fewest_ranks;
+  perf::JobOptions options;  ///< limit_s is the exam's
+};
+
+/// The exam's main program: its options are those of --help. Trials are in the order of what they tell; two ranks come
+/// first, one last. Exit status 1: some trial failed or was not run; 77: there is no device.
+[[nodiscard]] int examine(int argc, char** argv, const std::vector<Trial>& trials);
+
+}  // namespace banyan::gpu_test

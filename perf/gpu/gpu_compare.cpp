@@ -10,10 +10,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "gpu/command_line.hpp"
 #include "gpu/mapped_job.hpp"
 
 namespace banyan::perf {
@@ -45,7 +47,7 @@ struct Candidate {
 
 class Compare {
  public:
-  Compare(MappedRank& rank, size_t most_bytes) : rank_(rank), most_bytes_(most_bytes) {
+  Compare(MappedRank& rank, size_t most_bytes, int rounds) : rank_(rank), rounds_(rounds) {
     check(cudaSetDevice(rank.device()), "cudaSetDevice");
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
     check(cudaEventCreate(&begin_), "cudaEventCreate");
@@ -67,7 +69,7 @@ class Compare {
       time(one, 3);
       repeats.push_back(static_cast<int>(std::clamp<double>(kRound_s / rank_.max(time(one, 5)), 5, kMostRepeats)));
     }
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds_; ++round) {
       for (size_t i = 0; i < candidates.size(); ++i) {
         Candidate& one = candidates[(i + static_cast<size_t>(round)) % candidates.size()];
         one.rounds_s.push_back(rank_.max(time(one, repeats[(i + static_cast<size_t>(round)) % candidates.size()])));
@@ -222,7 +224,7 @@ class Compare {
   }
 
   MappedRank& rank_;
-  size_t most_bytes_;
+  int rounds_;
   cudaStream_t stream_{};
   cudaEvent_t begin_{}, end_{};
   std::vector<void*> sends_;  ///< by rank: its send memory, mapped here
@@ -232,13 +234,53 @@ class Compare {
 };
 
 constexpr const char* kUsage =
-    "usage: gpu_compare PLUGIN_FOLDER [RANKS=2] [EAGER_BYTES=262144] [MOST_BYTES=268435456]\n"
+    "usage: gpu_compare PLUGIN_FOLDER [RANKS=2] [EAGER_BYTES=262144] [MOST_BYTES=268435456] [OPTIONS]\n"
     "All-to-alls between the GPUs of this host, of 1 KiB to MOST_BYTES a pair: Banyan's mapped exchange and pull, "
-    "NCCL's "
-    "plain,\n"
-    "symmetric and copy-engine forms, and beside them what the copy engines move to the peers (the limit).\n"
-    "Ranks are processes; the slowest counts; median of 15 rounds, interleaved; bytes are checked.\n"
-    "\nExample:\n  NCCL_NVLS_ENABLE=0 gpu_compare build/cuda/lib\n";
+    "NCCL's\n"
+    "plain, symmetric and copy-engine forms, and beside them what the copy engines move to the peers (the limit).\n"
+    "Ranks are processes; the slowest counts; median of the rounds, interleaved; bytes are checked.\n\n"
+    "  --sizes LIST   bytes of a pair, with commas between (default: 1 KiB times powers of four)\n"
+    "  --rounds N     default 15\n"
+    "  --limit-s N    ranks that last longer say where they are, and are ended (default: none)\n"
+    "\nExample:\n  NCCL_NVLS_ENABLE=0 gpu_compare build/cuda/lib 2 --sizes 16384,268435456\n";
+
+std::vector<size_t> sizes_of(const CommandLine& line) {
+  std::vector<size_t> sizes;
+  const auto given = line.values.find("--sizes");
+  if (given == line.values.end()) {
+    const size_t most = line.place(3, size_t{256} << 20);
+    for (size_t bytes = 1024; bytes <= most; bytes *= 4) {
+      sizes.push_back(bytes);
+    }
+    return sizes;
+  }
+  std::stringstream list(given->second);
+  for (std::string word; std::getline(list, word, ',');) {
+    sizes.push_back(std::stoull(word));
+  }
+  return sizes;
+}
+
+int run(const CommandLine& line) {
+  const auto sizes = sizes_of(line);
+  const auto rounds = static_cast<int>(line.number("--rounds", kRounds));
+  if (line.places.empty() || sizes.empty() || rounds < 1) {
+    throw std::invalid_argument("a folder, sizes and rounds are needed");
+  }
+  const auto& ops = load_plugin(line.places[0]);
+  if (count_devices(ops) == 0) {
+    return 1;
+  }
+  const JobOptions job{.eager_bytes = line.place(2, size_t{256} << 10), .limit_s = line.number("--limit-s", 0)};
+  return run_ranks(ops, static_cast<int>(line.place(1, 2)), job, [&](MappedRank& rank) {
+    rank.note("makes communicators");
+    Compare compare(rank, *std::max_element(sizes.begin(), sizes.end()), rounds);
+    for (const size_t bytes : sizes) {
+      rank.note("compares " + std::to_string(bytes) + " bytes");
+      compare.run(bytes);
+    }
+  });
+}
 
 }  // namespace
 }  // namespace banyan::perf
@@ -248,17 +290,8 @@ int main(int argc, char** argv) {
     std::fputs(banyan::perf::kUsage, argc < 2 ? stderr : stdout);
     return argc < 2 ? 2 : 0;
   }
-  const int ranks = argc > 2 ? std::atoi(argv[2]) : 2;
-  const size_t eager = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : size_t{256} << 10;
-  const size_t most = argc > 4 ? std::strtoull(argv[4], nullptr, 10) : size_t{256} << 20;
   try {
-    const auto& ops = banyan::perf::load_plugin(argv[1]);
-    return banyan::perf::run_ranks(ops, ranks, {.eager_bytes = eager}, [&](banyan::perf::MappedRank& rank) {
-      banyan::perf::Compare compare(rank, most);
-      for (size_t bytes = 1024; bytes <= most; bytes *= 4) {
-        compare.run(bytes);
-      }
-    });
+    return banyan::perf::run(banyan::perf::read_command_line(argc, argv, {"--sizes", "--rounds", "--limit-s"}));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gpu_compare: %s\n", error.what());
     return 1;

@@ -14,14 +14,15 @@
 #include <string>
 #include <vector>
 
+#include "gpu/command_line.hpp"
 #include "gpu/mapped_tokens.hpp"
 
 namespace banyan::perf {
 namespace {
 
 constexpr int kWarmUps = 8;
-constexpr int kIterations = 40;
-constexpr int kInputs = 3;  ///< taken in turn
+constexpr int kIterations = 40;  ///< unless told otherwise
+constexpr int kInputs = 3;       ///< taken in turn
 constexpr size_t kFlushBytes = size_t{256} << 20;
 
 void check(cudaError_t error, const char* what) {
@@ -70,8 +71,8 @@ std::vector<int> route(const Case& one, unsigned seed) {
 
 class Measurement {
  public:
-  Measurement(MappedRank& rank, const Case& one, int max_blocks)
-      : rank_(rank), case_(one), row_bytes_(2 * static_cast<size_t>(one.hidden)) {
+  Measurement(MappedRank& rank, const Case& one, int max_blocks, int iterations)
+      : rank_(rank), case_(one), iterations_(iterations), row_bytes_(2 * static_cast<size_t>(one.hidden)) {
     check(cudaSetDevice(rank.device()), "cudaSetDevice");
     for (int expert = 0; expert < one.num_experts; ++expert) {
       rank_of_expert_.push_back(expert * rank.size() / one.num_experts);
@@ -114,7 +115,7 @@ class Measurement {
 
   void run() {
     std::vector<double> dispatches, combines, sums, copies;
-    for (int i = 0; i < kWarmUps + kIterations; ++i) {
+    for (int i = 0; i < kWarmUps + iterations_; ++i) {
       const Input& input = inputs_[static_cast<size_t>(i) % inputs_.size()];
       const double dispatch_s = time([&] { dispatch(input); });
       const double combine_s = time([&] { tokens_->combine(out_, stream_); });
@@ -126,7 +127,7 @@ class Measurement {
         copies.push_back(copy_s);
       }
     }
-    const double wrong = rank_.max(count_wrong(inputs_[(kWarmUps + kIterations - 1) % kInputs]));
+    const double wrong = rank_.max(count_wrong(inputs_[static_cast<size_t>(kWarmUps + iterations_ - 1) % kInputs]));
     const double limit_s = median(copies);
     if (rank_.rank() == 0) {
       std::printf(
@@ -253,6 +254,7 @@ class Measurement {
 
   MappedRank& rank_;
   const Case& case_;
+  int iterations_;
   size_t row_bytes_;
   std::vector<int> rank_of_expert_;
   std::unique_ptr<MappedTokens> tokens_;
@@ -266,32 +268,42 @@ class Measurement {
 };
 
 constexpr const char* kUsage =
-    "usage: gpu_tokens PLUGIN_FOLDER [RANKS=2] [MAX_BLOCKS=0] [CASE ...]\n"
+    "usage: gpu_tokens PLUGIN_FOLDER [RANKS=2] [MAX_BLOCKS=0] [CASE ...] [OPTIONS]\n"
     "Dispatch and combine of BF16 rows between the GPUs of this host, a row for each token and rank, routing fresh:\n"
     "d128, p4k, p8k (128, 4096, 8192 tokens of 7168, 8 of 256 experts), gs16k (16384 of 2048, 2 of 16); default: all.\n"
     "Median of 40 at the slowest rank, L2 emptied before each phase; sums are checked. Percent: twice what the copy\n"
-    "engines take to move the same bytes both ways, of the sum.\n"
+    "engines take to move the same bytes both ways, of the sum.\n\n"
+    "  --iterations N   default 40\n"
+    "  --limit-s N      ranks that last longer say where they are, and are ended (default: none)\n"
     "\nExample:\n  gpu_tokens build/cuda/lib 2 24 p4k\n";
 
-int run(int argc, char** argv) {
-  const int ranks = argc > 2 ? std::atoi(argv[2]) : 2;
-  const int max_blocks = argc > 3 ? std::atoi(argv[3]) : 0;
+int run(const CommandLine& line) {
+  const auto max_blocks = static_cast<int>(line.place(2, 0));
+  const auto iterations = static_cast<int>(line.number("--iterations", kIterations));
+  if (line.places.empty() || iterations < 1) {
+    throw std::invalid_argument("a folder and iterations are needed");
+  }
   std::vector<Case> cases;
   for (const Case& one : kCases) {
-    const bool named = std::any_of(argv + std::min(argc, 4), argv + argc,
-                                   [&](const char* name) { return std::strcmp(name, one.name) == 0; });
-    if (argc <= 4 || named) {
+    const auto names = line.places.begin() + static_cast<long>(std::min<size_t>(line.places.size(), 3));
+    if (names == line.places.end() || std::find(names, line.places.end(), one.name) != line.places.end()) {
       cases.push_back(one);
     }
   }
-  return run_ranks(load_plugin(argv[1]), ranks, {.eager_bytes = 4096}, [&](MappedRank& rank) {
+  const auto& ops = load_plugin(line.places[0]);
+  if (count_devices(ops) == 0) {
+    return 1;
+  }
+  const JobOptions job{.eager_bytes = 4096, .limit_s = line.number("--limit-s", 0)};
+  return run_ranks(ops, static_cast<int>(line.place(1, 2)), job, [&](MappedRank& rank) {
     size_t most = 0;
     for (const Case& one : cases) {
       most = std::max(most, 2 * static_cast<size_t>(one.tokens) * static_cast<size_t>(one.hidden));
     }
     static_cast<void>(rank.make_window(most));
     for (const Case& one : cases) {
-      Measurement(rank, one, max_blocks).run();
+      rank.note(one.name);
+      Measurement(rank, one, max_blocks, iterations).run();
       rank.barrier();
     }
   });
@@ -306,7 +318,7 @@ int main(int argc, char** argv) {
     return argc < 2 ? 2 : 0;
   }
   try {
-    return banyan::perf::run(argc, argv);
+    return banyan::perf::run(banyan::perf::read_command_line(argc, argv, {"--iterations", "--limit-s"}));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gpu_tokens: %s\n", error.what());
     return 1;

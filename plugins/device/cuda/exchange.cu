@@ -49,7 +49,7 @@ __device__ void send_lines(const Exchange& exchange, uint64_t call, int peer) {
       const size_t line = share.line(at, pass);
       __syncwarp();
       if (line < count) {
-        store_pair(lines + line * kLineBytes + 16 * share.lane, pairs[pass]);
+        store_of_line(lines + line * kLineBytes + 16 * share.lane, pairs[pass]);
       }
     }
   }
@@ -70,7 +70,7 @@ __device__ bool receive_lines(const Exchange& exchange, const Patience& patience
       for (int pass = 0; pass < kUnroll; ++pass) {
         const size_t line = share.line(at, pass);
         __syncwarp();
-        pairs[pass] = line < count ? load_pair(lines + line * kLineBytes + 16 * share.lane) : ulonglong2{0, call};
+        pairs[pass] = line < count ? load_of_line(lines + line * kLineBytes + 16 * share.lane) : ulonglong2{0, call};
         const uint64_t number = __shfl_sync(kAll, pairs[pass].y, kLanes - 1, kLanes);  // all lanes, whatever they saw
         there = there && number == call;
       }

@@ -3,43 +3,12 @@
 
 #include "banyan/device_plugin.h"
 #include "cuda/group_state.cuh"
+#include "cuda/words.cuh"
 
 /// Words between ranks, and waits that end: with a deadline, and when the host or another wait gave up.
 namespace banyan::cuda {
 
 constexpr unsigned kPollsPerLook = 256;  ///< at the clock and the abort word, which is in host memory
-
-__device__ inline uint32_t load_word(const uint32_t* word) {
-  uint32_t value;
-  asm volatile("ld.relaxed.sys.global.u32 %0, [%1];" : "=r"(value) : "l"(word) : "memory");
-  return value;
-}
-
-/// Both in one access of 16 bytes; eight neighbouring lanes make one of 128.
-__device__ inline void store_pair(char* address, ulonglong2 pair) {
-  asm volatile("st.relaxed.sys.global.v2.u64 [%0], {%1, %2};" ::"l"(address), "l"(pair.x), "l"(pair.y) : "memory");
-}
-__device__ inline ulonglong2 load_pair(const char* address) {
-  ulonglong2 pair;
-  asm volatile("ld.relaxed.sys.global.v2.u64 {%0, %1}, [%2];" : "=l"(pair.x), "=l"(pair.y) : "l"(address) : "memory");
-  return pair;
-}
-
-/// Who sees it with an acquire sees what this thread stored, or knew of, before.
-__device__ inline void store_release(char* address, uint64_t word) {
-  asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(address), "l"(word) : "memory");
-}
-__device__ inline uint64_t load_acquire(const char* address) {
-  uint64_t word;
-  asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(word) : "l"(address) : "memory");
-  return word;
-}
-
-__device__ inline uint64_t now_ns() {
-  uint64_t ns;
-  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(ns));
-  return ns;
-}
 
 /// How long an exchange's waits may last.
 class Patience {
@@ -67,7 +36,7 @@ class Patience {
       words.peer = peer;
       words.call = call;
       __threadfence_system();
-      asm volatile("st.release.sys.global.u32 [%0], %1;" ::"l"(&words.valid), "r"(1U) : "memory");
+      store_release(&words.valid, 1);
     }
   }
 

@@ -9,7 +9,7 @@ usage: gpu_bars.sh [OPTIONS]                  (builds nothing; about 3 minutes o
 
   --build DIR    build folder (default build/cuda)
   --bundle DIR   programs packed by "gpu_bars.sh --pack DIR", for a machine without the build's packages
-  --pack DIR     only copy the programs, stripped, from the build folder into DIR
+  --pack DIR     only copy the programs, stripped, from the build folder into DIR, and this script
   --out DIR      also write each step's output, and all of it, into files there
   --quick        a first look: the sizes and cases of the bars with few rounds; 150 s at most, about 45 s if all is well
   --ranks N      default 2
@@ -22,7 +22,7 @@ comparison with NCCL then.
 
 Examples:
   cmake --preset cuda && cmake --build --preset cuda && perf/gpu/gpu_bars.sh --quick --out /tmp/look
-  perf/gpu/gpu_bars.sh --build build/dev --pack .gpu; (elsewhere) perf/gpu/gpu_bars.sh --bundle .gpu --quick --out "$OUT"
+  perf/gpu/gpu_bars.sh --build build/dev --pack .gpu; (elsewhere) .gpu/gpu_bars.sh --bundle .gpu --quick --out "$OUT"
 TEXT
 }
 
@@ -50,6 +50,7 @@ if [[ -n $pack ]]; then
   for file in "${programs[@]}" lib/libbanyan_device_cuda.so; do
     strip -o "$pack/$(basename "$file")" "$build/$file"
   done
+  cp "${BASH_SOURCE[0]}" "$pack"
   du -sh "$pack"
   exit
 fi

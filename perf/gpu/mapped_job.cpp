@@ -337,6 +337,10 @@ int await_ranks(SharedPage& page, std::vector<pid_t> children, double limit_s) {
         const bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
         failed += good ? 0 : 1;
         page.gave_up.store(good ? page.gave_up.load() : 1);
+        if (WIFSIGNALED(status)) {
+          std::fprintf(stderr, "rank %zu: died of signal %d: %s\n", rank, WTERMSIG(status),
+                       page.where(static_cast<int>(rank)).c_str());
+        }
       } else if (children[rank] > 0 && limit_s > 0 && !killed && Clock::now() - start > patience) {
         std::fprintf(stderr, "rank %zu: killed: %s\n", rank, page.where(static_cast<int>(rank)).c_str());
         ::kill(children[rank], SIGKILL);

@@ -400,6 +400,25 @@ void runs_back_to_back(const Shape& shape, MappedRank& rank) {
   check(cudaStreamDestroy(stream), "cudaStreamDestroy");
 }
 
+/// Two token exchanges of a group, whose kernels are the same.
+void takes_turns(const Shape& shape, const Shape& shorter, MappedRank& rank) {
+  MappedTokens tokens = make_tokens(shape, rank), others = make_tokens(shorter, rank);
+  const Waste waste;
+  std::vector<std::unique_ptr<Step>> steps;
+  for (int round = 0; round < 6; ++round) {
+    steps.push_back(std::make_unique<Step>(round % 2 == 0 ? shape : shorter, rank, round));
+  }
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  for (size_t i = 0; i < steps.size(); ++i) {
+    steps[i]->enqueue(i % 2 == 0 ? tokens : others, nullptr, waste.get());
+  }
+  expect_no_failure(rank);
+  for (const auto& step : steps) {
+    step->expect_right();
+  }
+  rank.barrier();
+}
+
 void replays_graphs(const Shape& shape, MappedRank& rank) {
   MappedTokens tokens = make_tokens(shape, rank);
   const Waste waste;
@@ -467,6 +486,9 @@ std::vector<Trial> trials() {
   for (const Shape& shape : all) {
     trials.push_back({shape.name, [shape](MappedRank& rank) { runs_back_to_back(shape, rank); }, 1, usual});
   }
+  const Shape shorter{"rows of 10000 bytes, 4 of 64", 10000, 4, 64, 100, BANYAN_DTYPE_BF16, 3};
+  trials.push_back({"rows of two lengths in turn",
+                    [shape = all[3], shorter](MappedRank& rank) { takes_turns(shape, shorter, rank); }, 1, usual});
   trials.push_back({"replays graphs", [shape = all[3]](MappedRank& rank) { replays_graphs(shape, rank); }, 1, usual});
   trials.push_back(
       {"names who is missing", [shape = all[0]](MappedRank& rank) { names_who_is_missing(shape, rank); }, 2, brief});

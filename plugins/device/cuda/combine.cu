@@ -237,7 +237,7 @@ const void* function_for(banyan_dtype type, uint32_t stages) {
 
 cudaError_t prepare_combine(banyan_dtype type, const RowCut& cut) {
   return cudaFuncSetAttribute(function_for(type, cut.stages), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                              static_cast<int>(cut.stages * cut.chunk_bytes));
+                              static_cast<int>(kMostStagesBytes));
 }
 
 cudaError_t launch_combine(const Combine& combine, banyan_dtype type, int num_blocks, cudaStream_t stream) {

@@ -429,7 +429,7 @@ RowCut cut_rows(uint64_t row_bytes) {
 
 cudaError_t prepare_dispatch(const RowCut& cut) {
   return cudaFuncSetAttribute(function_for(cut.stages), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                              static_cast<int>(cut.stages * cut.chunk_bytes));
+                              static_cast<int>(kMostStagesBytes));
 }
 
 cudaError_t launch_dispatch(const Dispatch& dispatch, int num_blocks, cudaStream_t stream) {

@@ -95,6 +95,7 @@ struct Tokens {
 };
 
 constexpr uint32_t kLargestChunk = 16384;
+constexpr uint32_t kMostStagesBytes = 12 * kLargestChunk;  ///< of all stages of a block
 
 /// Rows travel in chunks, the last one smaller; a block has so many of them on their way.
 struct RowCut {
@@ -107,7 +108,7 @@ struct RowCut {
     return left < chunk_bytes ? static_cast<uint32_t>(left) : chunk_bytes;
   }
 };
-/// Smaller chunks have more stages: 192 KiB at most are on their way.
+/// Smaller chunks have more stages, kMostStagesBytes at most.
 [[nodiscard]] RowCut cut_rows(uint64_t row_bytes);
 
 struct Dispatch {
@@ -134,7 +135,8 @@ constexpr int kMostDispatchBlocks = 256;
 [[nodiscard]] cudaError_t launch_dispatch(const Dispatch& dispatch, int num_blocks, cudaStream_t stream);
 [[nodiscard]] cudaError_t launch_combine(const Combine& combine, banyan_dtype type, int num_blocks,
                                          cudaStream_t stream);
-/// Load the kernels, so that first launches wait for nothing, and let them use what they need.
+/// Load the kernels, so that first launches wait for nothing, and let them use what rows of any length need: exchanges
+/// of several lengths may share a kernel.
 [[nodiscard]] cudaError_t prepare_dispatch(const RowCut& cut);
 [[nodiscard]] cudaError_t prepare_combine(banyan_dtype type, const RowCut& cut);
 

@@ -45,7 +45,8 @@ __device__ bool open_rows(const Tokens& tokens, const Patience& patience, uint64
     uint64_t word = 0;
     good = await(patience, tokens.areas[tokens.rank] + tokens.layout.ready(peer), call, peer, word) && good;
   }
-  asm volatile("fence.proxy.async;" ::: "memory");  // bulk loads come after what was awaited
+  __syncwarp();  // the lane that fetches comes after what others awaited
+  asm volatile("fence.proxy.async;" ::: "memory");
   return __all_sync(0xffffffffU, good) != 0;
 }
 

@@ -167,13 +167,15 @@ Device::Mapping Device::map(const std::string& handle) {
 
 void Device::unmap(void* token) {
   for (auto entry = allocations_.begin(); entry != allocations_.end(); ++entry) {
-    if (entry->second.base == token && --entry->second.users == 0) {
-      const CurrentDevice current(ordinal_);
-      void* const base = entry->second.base;
-      allocations_.erase(entry);
-      check(cudaIpcCloseMemHandle(base), "unmapping a peer's memory");
-      return;
+    if (entry->second.base != token) {
+      continue;
     }
+    if (--entry->second.users == 0) {
+      const CurrentDevice current(ordinal_);
+      allocations_.erase(entry);
+      check(cudaIpcCloseMemHandle(token), "unmapping a peer's memory");
+    }
+    return;
   }
 }
 

@@ -180,7 +180,9 @@ cudaError_t Group::launch_pull(const banyan_device_move* moves, cudaStream_t str
   next([&] { return launch_open(next_, stream); });
   for (int step = 1; step < num_ranks; ++step) {
     const banyan_device_move& move = moves[(next_.rank + step) % num_ranks];
-    next([&] { return cudaMemcpyAsync(move.recv, move.source, move.recv_bytes, cudaMemcpyDeviceToDevice, stream); });
+    if (move.recv_bytes > 0) {
+      next([&] { return cudaMemcpyAsync(move.recv, move.source, move.recv_bytes, cudaMemcpyDeviceToDevice, stream); });
+    }
   }
   next([&] { return launch_close(next_, stream); });
   if (copies) {

@@ -103,12 +103,13 @@ share() {
   fi
 }
 
-# NVLink's multicast stays off; NCCL may lie in a Python package.
+# NVLink's multicast stays off; the newest NCCL is most likely that of a Python package.
 export NCCL_NVLS_ENABLE=0
-if ! ldconfig -p | grep -q libnccl.so.2; then
+nccl=$(python3 -c 'import nvidia.nccl as n; print(list(n.__path__)[0] + "/lib/libnccl.so.2")' 2>/dev/null || true)
+if [[ ! -f $nccl && $(ldconfig -p) != *libnccl.so.2* ]]; then
   nccl=$(find /opt /usr/local /usr/lib -name libnccl.so.2 -print -quit 2>/dev/null || true)
-  [[ -z $nccl ]] || export LD_LIBRARY_PATH=${nccl%/*}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
+[[ ! -f $nccl ]] || export LD_LIBRARY_PATH=${nccl%/*}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
 say "$(nvidia-smi --query-gpu=name,driver_version,clocks.sm,compute_mode --format=csv,noheader 2>&1 || true)"
 gpus=$(nvidia-smi --list-gpus 2>/dev/null | grep -c . || true)

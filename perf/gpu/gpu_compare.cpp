@@ -41,7 +41,8 @@ void check(ncclResult_t result, const char* what) {
 struct Candidate {
   std::string name;
   std::function<void()> enqueue;
-  char* result = nullptr;  ///< device memory where rank i's block is at i * bytes; null: not checked
+  char* result = nullptr;    ///< device memory where rank i's block is at i * bytes; null: not checked
+  bool is_optional = false;  ///< left out where it fails
   std::vector<double> rounds_s{};
 };
 
@@ -63,10 +64,16 @@ class Compare {
 
   void run(size_t bytes) {
     fill(bytes);
-    auto candidates = candidates_of(bytes);
+    std::vector<Candidate> candidates;
     std::vector<int> repeats;
-    for (Candidate& one : candidates) {
-      time(one, 3);
+    for (Candidate& one : candidates_of(bytes)) {
+      const auto warm_up = [&] { static_cast<void>(time(one, 3)); };
+      if (!one.is_optional) {
+        warm_up();
+      } else if (!can(one.name, warm_up)) {
+        continue;
+      }
+      candidates.push_back(one);
       repeats.push_back(static_cast<int>(std::clamp<double>(kRound_s / rank_.max(time(one, 5)), 5, kMostRepeats)));
     }
     for (int round = 0; round < rounds_; ++round) {
@@ -85,6 +92,18 @@ class Compare {
     return static_cast<char*>(memory);
   }
 
+  /// Whether all ranks can. Who cannot says why, and the comparison goes on without it.
+  [[nodiscard]] bool can(const std::string& name, const std::function<void()>& attempt) {
+    bool good = true;
+    try {
+      attempt();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "rank %d: no %s: %s\n", rank_.rank(), name.c_str(), error.what());
+      good = false;
+    }
+    return rank_.max(good ? 0 : 1) == 0;
+  }
+
   void make_nccl(size_t all) {
     ncclUniqueId ids[2];
     for (ncclUniqueId& id : ids) {
@@ -93,19 +112,28 @@ class Compare {
       }
       rank_.broadcast(&id, sizeof(id));
     }
-    ncclConfig_t plain = NCCL_CONFIG_INITIALIZER;
-    check(ncclCommInitRankConfig(&nccl_, rank_.size(), ids[0], rank_.rank(), &plain), "ncclCommInitRankConfig");
-    ncclConfig_t engines = NCCL_CONFIG_INITIALIZER;
-    engines.CTAPolicy = NCCL_CTA_POLICY_ZERO;
-    check(ncclCommInitRankConfig(&nccl_engines_, rank_.size(), ids[1], rank_.rank(), &engines),
-          "ncclCommInitRankConfig");
-    check(ncclMemAlloc(reinterpret_cast<void**>(&sym_send_), all), "ncclMemAlloc");
-    check(ncclMemAlloc(reinterpret_cast<void**>(&sym_recv_), all), "ncclMemAlloc");
+    has_nccl_ = can("nccl", [&] { make_communicator(nccl_, ids[0], NCCL_CONFIG_INITIALIZER); });
+    has_symmetric_ = has_nccl_ && can("nccl+sym", [&] {
+                       check(ncclMemAlloc(reinterpret_cast<void**>(&sym_send_), all), "ncclMemAlloc");
+                       check(ncclMemAlloc(reinterpret_cast<void**>(&sym_recv_), all), "ncclMemAlloc");
+                       make_windows(nccl_, all);
+                     });
+    has_engines_ = has_symmetric_ && can("nccl+CE", [&] {
+                     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+                     config.CTAPolicy = NCCL_CTA_POLICY_ZERO;
+                     make_communicator(nccl_engines_, ids[1], config);
+                     make_windows(nccl_engines_, all);
+                   });
+  }
+
+  void make_communicator(ncclComm_t& comm, const ncclUniqueId& id, ncclConfig_t config) const {
+    check(ncclCommInitRankConfig(&comm, rank_.size(), id, rank_.rank(), &config), "ncclCommInitRankConfig");
+  }
+
+  void make_windows(ncclComm_t comm, size_t all) const {
     ncclWindow_t window{};
-    for (const ncclComm_t comm : {nccl_, nccl_engines_}) {
-      for (char* const memory : {sym_send_, sym_recv_}) {
-        check(ncclCommWindowRegister(comm, memory, all, &window, NCCL_WIN_COLL_SYMMETRIC), "ncclCommWindowRegister");
-      }
+    for (char* const memory : {sym_send_, sym_recv_}) {
+      check(ncclCommWindowRegister(comm, memory, all, &window, NCCL_WIN_COLL_SYMMETRIC), "ncclCommWindowRegister");
     }
   }
 
@@ -126,7 +154,9 @@ class Compare {
       write(host.data() + static_cast<size_t>(peer) * bytes, bytes, rank_.rank(), peer);
     }
     check(cudaMemcpy(send_, host.data(), host.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
-    check(cudaMemcpy(sym_send_, host.data(), host.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    if (has_symmetric_) {
+      check(cudaMemcpy(sym_send_, host.data(), host.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    }
   }
 
   [[nodiscard]] std::vector<Candidate> candidates_of(size_t bytes) {
@@ -145,20 +175,23 @@ class Compare {
               "cudaMemcpyAsync");
       }
     };
-    const auto nccl = [this, bytes](ncclComm_t comm, char* send, char* recv) {
-      check(ncclAlltoAll(send, recv, bytes, ncclInt8, comm, stream_), "ncclAlltoAll");
-    };
     std::vector<Candidate> candidates;
     candidates.push_back({.name = "memcpyPeer", .enqueue = limit});
     candidates.push_back(
         {.name = "banyan", .enqueue = [this, moves] { rank_.exchange(moves, stream_); }, .result = window_});
     candidates.push_back(
         {.name = "banyan+CE", .enqueue = [this, moves] { rank_.pull(moves, stream_); }, .result = window_});
-    candidates.push_back({.name = "nccl", .enqueue = [=, this] { nccl(nccl_, send_, recv_); }, .result = recv_});
-    candidates.push_back(
-        {.name = "nccl+sym", .enqueue = [=, this] { nccl(nccl_, sym_send_, sym_recv_); }, .result = sym_recv_});
-    candidates.push_back(
-        {.name = "nccl+CE", .enqueue = [=, this] { nccl(nccl_engines_, sym_send_, sym_recv_); }, .result = sym_recv_});
+    const auto add_nccl = [&](bool has, const char* name, ncclComm_t comm, char* send, char* recv) {
+      const auto enqueue = [=, this] {
+        check(ncclAlltoAll(send, recv, bytes, ncclInt8, comm, stream_), "ncclAlltoAll");
+      };
+      if (has) {
+        candidates.push_back({.name = name, .enqueue = enqueue, .result = recv, .is_optional = true});
+      }
+    };
+    add_nccl(has_nccl_, "nccl", nccl_, send_, recv_);
+    add_nccl(has_symmetric_, "nccl+sym", nccl_, sym_send_, sym_recv_);
+    add_nccl(has_engines_, "nccl+CE", nccl_engines_, sym_send_, sym_recv_);
     return candidates;
   }
 
@@ -231,6 +264,7 @@ class Compare {
   char *send_ = nullptr, *recv_ = nullptr, *window_ = nullptr, *limit_ = nullptr;
   char *sym_send_ = nullptr, *sym_recv_ = nullptr;
   ncclComm_t nccl_{}, nccl_engines_{};
+  bool has_nccl_ = false, has_symmetric_ = false, has_engines_ = false;
 };
 
 constexpr const char* kUsage =

@@ -21,6 +21,7 @@ constexpr size_t kEager = 2000;
 constexpr size_t kWindowBytes = size_t{256} << 10;
 constexpr size_t kGuard = 40;
 constexpr char kUntouched = 0x5a;
+constexpr uint64_t kPatience = 1'000'000;  ///< sweeps
 
 char byte_of(int source, int target, int round, size_t at) {
   uint64_t word = static_cast<uint64_t>(round) << 48 ^ static_cast<uint64_t>(source) << 40 ^
@@ -70,7 +71,7 @@ class Job {
   }
 
   /// `timeout`: in sweeps.
-  void exchange(const Sizes& sizes, Blocks blocks, uint64_t timeout = 1'000'000) {
+  void exchange(const Sizes& sizes, Blocks blocks, uint64_t timeout = kPatience) {
     fill(sizes);
     for (int rank = 0; rank < size(); ++rank) {
       launch(rank, sizes, blocks, timeout);
@@ -82,7 +83,8 @@ class Job {
   void pull(const Sizes& sizes) {
     fill(sizes);
     for (int rank = 0; rank < size(); ++rank) {
-      const Exchange moves = moves_of(rank, sizes);
+      Exchange moves = moves_of(rank, sizes);
+      moves.watch.timeout_ns = kPatience;
       EXPECT_EQ(launch_open(moves, stream(rank)), cudaSuccess);
       for (int peer = 0; peer < size(); ++peer) {
         gpu_.call(rank, [this, moves, rank, peer, round = round_] {
@@ -226,6 +228,14 @@ TEST(ExchangeKernel, PeerIsLateAndLinesAreFewThenNoLaneIsLeftBehind) {
       job.run();
     }
   }
+}
+
+/// For longer than it takes a wait to look at its deadline.
+TEST(ExchangeKernel, PeerIsLateToAPullThenItIsAwaited) {
+  Job job(2, 1);
+  job.delay(1, 2000);
+  job.pull(Sizes(job.num_pairs(), 5000));
+  job.run();
 }
 
 TEST(ExchangeKernel, ExchangesInARowThenEveryByteIsInPlace) {

@@ -89,7 +89,7 @@ int run(const Options& options, const std::vector<Trial>& trials) {
   const auto begin = std::chrono::steady_clock::now();
   const banyan_device_ops& ops = perf::load_plugin(options.folder);
   if (perf::count_devices(ops) == 0) {  // in a process of its own: the driver must not be up when ranks are forked
-    std::printf("skipped: there is no device (see above)\n");
+    std::printf("SKIP: there is no CUDA device here\n");
     return kSkipped;
   }
   std::printf("devices answer (%.1f s)\n", seconds_since(begin));

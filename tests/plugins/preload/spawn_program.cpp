@@ -33,7 +33,7 @@ bool start_two(const char* program, MPI_Comm& across) {
   const int code =
       MPI_Comm_spawn(program, MPI_ARGV_NULL, 2, MPI_INFO_NULL, 0, MPI_COMM_WORLD, &across, MPI_ERRCODES_IGNORE);
   if (code != MPI_SUCCESS) {
-    std::printf("skipped: this MPI cannot start processes\n");
+    std::printf("SKIP: this MPI cannot start processes\n");
   }
   return code == MPI_SUCCESS;
 }

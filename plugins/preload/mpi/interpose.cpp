@@ -5,8 +5,10 @@
 #include <banyan/banyan.h>
 #include <mpi.h>
 
+#include "mpi/call.hpp"
 #include "mpi/taken.hpp"
 
+using banyan::preload::call_of;
 using banyan::preload::retire;
 using banyan::preload::serve;
 
@@ -14,40 +16,34 @@ extern "C" {
 
 BANYAN_API int MPI_Alltoall(const void* sendbuf, int sendcount, MPI_Datatype sendtype, void* recvbuf, int recvcount,
                             MPI_Datatype recvtype, MPI_Comm comm) {
-  return serve(comm,
-               {.send = {.buffer = const_cast<void*>(sendbuf), .count = sendcount, .type = sendtype},
-                .recv = {.buffer = recvbuf, .count = recvcount, .type = recvtype},
-                .in_place = sendbuf == MPI_IN_PLACE,
-                .uniform = true},
-               [&] { return PMPI_Alltoall(sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, comm); });
+  return serve(
+      comm,
+      call_of(sendbuf, {.count = sendcount, .type = sendtype}, recvbuf, {.count = recvcount, .type = recvtype}, true),
+      [&] { return PMPI_Alltoall(sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, comm); });
 }
 
 BANYAN_API int MPI_Alltoallv(const void* sendbuf, const int* sendcounts, const int* sdispls, MPI_Datatype sendtype,
                              void* recvbuf, const int* recvcounts, const int* rdispls, MPI_Datatype recvtype,
                              MPI_Comm comm) {
-  return serve(
-      comm,
-      {.send = {.buffer = const_cast<void*>(sendbuf), .counts = sendcounts, .displs = sdispls, .type = sendtype},
-       .recv = {.buffer = recvbuf, .counts = recvcounts, .displs = rdispls, .type = recvtype},
-       .in_place = sendbuf == MPI_IN_PLACE,
-       .uniform = false},
-      [&] {
-        return PMPI_Alltoallv(sendbuf, sendcounts, sdispls, sendtype, recvbuf, recvcounts, rdispls, recvtype, comm);
-      });
+  return serve(comm,
+               call_of(sendbuf, {.counts = sendcounts, .displs = sdispls, .type = sendtype}, recvbuf,
+                       {.counts = recvcounts, .displs = rdispls, .type = recvtype}),
+               [&] {
+                 return PMPI_Alltoallv(sendbuf, sendcounts, sdispls, sendtype, recvbuf, recvcounts, rdispls, recvtype,
+                                       comm);
+               });
 }
 
 BANYAN_API int MPI_Alltoallw(const void* sendbuf, const int* sendcounts, const int* sdispls,
                              const MPI_Datatype* sendtypes, void* recvbuf, const int* recvcounts, const int* rdispls,
                              const MPI_Datatype* recvtypes, MPI_Comm comm) {
-  return serve(
-      comm,
-      {.send = {.buffer = const_cast<void*>(sendbuf), .counts = sendcounts, .displs = sdispls, .types = sendtypes},
-       .recv = {.buffer = recvbuf, .counts = recvcounts, .displs = rdispls, .types = recvtypes},
-       .in_place = sendbuf == MPI_IN_PLACE,
-       .uniform = false},
-      [&] {
-        return PMPI_Alltoallw(sendbuf, sendcounts, sdispls, sendtypes, recvbuf, recvcounts, rdispls, recvtypes, comm);
-      });
+  return serve(comm,
+               call_of(sendbuf, {.counts = sendcounts, .displs = sdispls, .types = sendtypes}, recvbuf,
+                       {.counts = recvcounts, .displs = rdispls, .types = recvtypes}),
+               [&] {
+                 return PMPI_Alltoallw(sendbuf, sendcounts, sdispls, sendtypes, recvbuf, recvcounts, rdispls, recvtypes,
+                                       comm);
+               });
 }
 
 BANYAN_API int MPI_Comm_free(MPI_Comm* comm) {

@@ -7,15 +7,6 @@
 
 namespace banyan::executor {
 
-/// 40 bits, as transports require: operation (16), fingerprint (16), direct (1), number in the pair (7). Of
-/// a direct pair: DirectTransfer::tag.
-uint64_t HostExecutor::tag(int number, bool direct) const noexcept {
-  static_assert(schedule::kMaxMessagesPerPair == 128);
-  const auto wide = static_cast<uint64_t>(number);
-  const uint64_t print = (fingerprint() ^ (fingerprint() >> 16) ^ (wide >> 7)) & 0xFFFF;
-  return ((operation_ & 0xFFFF) << 24) | (print << 8) | (direct ? 0x80U : 0U) | (wide & 0x7F);
-}
-
 banyan_status HostExecutor::start(Program& program, const Exchange& exchange, uint64_t operation) noexcept {
   program_ = &program;
   exchange_ = exchange;
@@ -26,6 +17,7 @@ banyan_status HostExecutor::start(Program& program, const Exchange& exchange, ui
     for (auto& transfer : program.direct_sends_) {
       transfer.state = TransferState::kIdle;
     }
+    described_ = program.direct_sends_.size();
   } else {
     try {
       begin_direct();

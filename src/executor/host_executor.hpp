@@ -41,6 +41,8 @@ class HostExecutor {
   [[nodiscard]] bool active() const noexcept { return program_ != nullptr; }
   /// Peers that the exchange still waits for, ascending; with leaving(), those whose data may still be here.
   [[nodiscard]] std::vector<int> waiting_for() const;
+  /// Sends and receives that are not done; fewer and fewer while the exchange moves.
+  [[nodiscard]] size_t unfinished() const noexcept { return unfinished_; }
   /// Whether all that is left to do is that what was sent leaves this rank.
   [[nodiscard]] bool leaving() const noexcept { return program_ != nullptr && unfinished_ == 0; }
   /// Whether the error is that a peer makes another call of this number: the control plane may know what differs.
@@ -65,7 +67,12 @@ class HostExecutor {
 
   /// Of what must be equal at both ends of a message.
   [[nodiscard]] uint32_t fingerprint() const noexcept { return program_->options_.fingerprint ^ exchange_.purpose; }
-  [[nodiscard]] uint64_t tag(int number, bool direct) const noexcept;
+  /// 40 bits, as transports require: operation (16), fingerprint (16), direct (1), number in the pair (7), of which
+  /// what is over is in the fingerprint's bits. Of a direct pair: DirectTransfer::tag.
+  [[nodiscard]] uint64_t tag(uint32_t bits, bool direct) const noexcept {
+    const uint64_t print = (fingerprint() ^ (fingerprint() >> 16)) & 0xFFFF;
+    return (((operation_ & 0xFFFF) << 24) | (print << 8) | (direct ? 0x80U : 0U)) ^ bits;
+  }
   void copy_own(int* events) noexcept;
   void begin_direct();
   void rewind_direct() noexcept;
@@ -92,6 +99,10 @@ class HostExecutor {
   [[nodiscard]] banyan_status issue(AggregatedSend& send, bool* issued) noexcept;
   [[nodiscard]] banyan_status issue_direct(int* events) noexcept;
   [[nodiscard]] banyan_status issue_direct(DirectTransfer& transfer) noexcept;
+  [[nodiscard]] DirectTransfer& next_remote_send() noexcept;
+  [[nodiscard]] bool issued(size_t direct_send) const noexcept {
+    return direct_send < remote_count_ ? direct_send < next_remote_ : direct_send < next_local_;
+  }
   [[nodiscard]] bool runs_ahead(const DirectTransfer& transfer) const noexcept;
   void catch_up() noexcept;
   [[nodiscard]] banyan_status poll_rings(int* events) noexcept;
@@ -130,6 +141,7 @@ class HostExecutor {
   size_t unissued_ = 0;                              ///< aggregated sends
   size_t remote_count_ = 0;                          ///< direct sends to other hosts; they come first
   size_t next_remote_ = 0;                           ///< of those, the next to issue
+  size_t described_ = 0;                             ///< remote direct sends that are described
   size_t next_local_ = 0;                            ///< the next direct send inside the host
   size_t next_sent_ = 0;                             ///< the first remote send that is not done
   size_t remote_receives_ = 0;                       ///< direct receives from other hosts; they come first

@@ -29,6 +29,9 @@ void HostExecutor::begin_bounds() noexcept {
   received_[static_cast<size_t>(fabric_.rank)] = exchange_.send_size(fabric_.rank);
   auto& sends = program_->direct_sends_;
   RemotePieces& remote = program_->remote_sends_;
+  for (size_t i = 0; i < remote.count; ++i) {
+    program_->send_order_.describe_next(sends[i]);
+  }
   remote = {};
   size_t kept = 0;
   for (DirectTransfer& transfer : sends) {
@@ -37,11 +40,12 @@ void HostExecutor::begin_bounds() noexcept {
       continue;
     }
     transfer.bytes = std::min(transfer.bytes, bytes - transfer.offset);
-    remote.count += transfer.phase >= 0 ? 1 : 0;
-    remote.bytes += transfer.phase >= 0 ? transfer.bytes : 0;
+    remote.count += transfer.remote ? 1 : 0;
+    remote.bytes += transfer.remote ? transfer.bytes : 0;
     sends[kept++] = transfer;
   }
   sends.resize(kept);
+  described_ = remote.count;
 }
 
 /// A header tells how much a rank sends to this one.

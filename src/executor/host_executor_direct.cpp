@@ -7,11 +7,11 @@
 namespace banyan::executor {
 
 /// All-to-all-v: the pairs above the limit travel directly; both ends know which they are. Those inside the host, which
-/// the lists of peers have last, stay last.
+/// the lists of peers have last, stay last. Pieces of the others are put in order, and described when they are posted.
 void HostExecutor::begin_direct() {
   Program& program = *program_;
-  const auto lay_out = [&](const std::vector<int>& peers, std::vector<DirectTransfer>& transfers, RemotePieces& remote,
-                           auto pair_with) {
+  const auto arrange = [&](const std::vector<int>& peers, std::vector<DirectTransfer>& transfers, ShareOrder& order,
+                           RemotePieces& remote, auto pair_with) {
     program.pairs_.clear();
     size_t num_remote = 0;
     remote = {};
@@ -24,16 +24,17 @@ void HostExecutor::begin_direct() {
       }
     }
     const std::span<const DirectPair> pairs = program.pairs_;
-    program.share_order_.lay_out(pairs.first(num_remote), program.options_, transfers);
-    remote.count = transfers.size();
+    remote.count = order.arrange(pairs.first(num_remote), program.options_);
+    transfers.resize(remote.count);
     for (const DirectPair& pair : pairs.subspan(num_remote)) {
       append_in_phases(transfers, pair, program.options_);
     }
   };
-  lay_out(program.options_.direct_send_order, program.direct_sends_, program.remote_sends_,
+  arrange(program.options_.direct_send_order, program.direct_sends_, program.send_order_, program.remote_sends_,
           [&](int peer) { return program.pair_to(peer, exchange_.send_bound(peer)); });
-  lay_out(program.options_.direct_receive_order, program.direct_receives_, program.remote_receives_,
-          [&](int peer) { return program.pair_from(peer, exchange_.recv_size(peer)); });
+  arrange(program.options_.direct_receive_order, program.direct_receives_, program.receive_order_,
+          program.remote_receives_, [&](int peer) { return program.pair_from(peer, exchange_.recv_size(peer)); });
+  described_ = 0;
   if (exchange_.bounded()) {
     begin_bounds();
   }
@@ -56,18 +57,38 @@ void HostExecutor::rewind_direct() noexcept {
 }
 
 banyan_status HostExecutor::post_direct_receives() noexcept {
-  for (auto& transfer : program_->direct_receives_) {
+  auto& receives = program_->direct_receives_;
+  const uint64_t tag_of_exchange = tag(0, true);
+  const size_t to_describe = program_->options_.rule.uniform ? 0 : remote_receives_;
+  for (size_t i = 0; i < receives.size(); ++i) {
+    DirectTransfer& transfer = receives[i];
+    if (i < to_describe) {
+      program_->receive_order_.describe_next(transfer);
+    }
     transfer.request = {};
     transport::Transport& transport = *fabric_.transport(transfer.peer, transfer.place);
     const banyan_status status =
         transport.post_recv(transfer.peer, exchange_.recv_block(transfer.peer) + transfer.offset, transfer.bytes,
-                            tag(transfer.tag, true), &transfer.request);
+                            tag_of_exchange ^ transfer.tag, &transfer.request);
     if (status != BANYAN_OK) {
+      for (; i < receives.size(); ++i) {
+        receives[i].state = TransferState::kIdle;
+      }
       return fail_request("cannot receive from", {transfer.peer, transfer.place}, status);
     }
     transfer.state = TransferState::kPosted;
   }
   return BANYAN_OK;
+}
+
+/// The next send to another host that is to be issued.
+DirectTransfer& HostExecutor::next_remote_send() noexcept {
+  DirectTransfer& transfer = program_->direct_sends_[next_remote_];
+  if (next_remote_ == described_) {
+    program_->send_order_.describe_next(transfer);
+    ++described_;
+  }
+  return transfer;
 }
 
 /// Finds out anew how far the sends to other hosts are ahead of the receives.
@@ -113,7 +134,7 @@ banyan_status HostExecutor::issue_direct(int* events) noexcept {
   banyan_status status = BANYAN_OK;
   catch_up();
   while (status == BANYAN_OK && next_remote_ < remote_count_) {
-    DirectTransfer& transfer = program_->direct_sends_[next_remote_];
+    DirectTransfer& transfer = next_remote_send();
     if (runs_ahead(transfer)) {
       break;
     }
@@ -153,7 +174,7 @@ banyan_status HostExecutor::poll_receive(DirectTransfer& transfer, int* events) 
     const size_t sent = expected - transfer.bytes + transfer.request.received;
     return fail(BANYAN_ERR_MISMATCH, sizes_differ(transfer.peer, fabric_.rank, sent, expected));
   }
-  received_bytes_ += transfer.phase >= 0 ? transfer.request.received : 0;
+  received_bytes_ += transfer.remote ? transfer.request.received : 0;
   return BANYAN_OK;
 }
 

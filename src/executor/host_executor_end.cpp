@@ -73,8 +73,9 @@ bool HostExecutor::cancel() noexcept {
   for (auto& transfer : program_->direct_receives_) {
     all = cancel_request(transfer.state, {transfer.peer, transfer.place}, transfer.request) && all;
   }
-  for (auto& transfer : program_->direct_sends_) {
-    all = cancel_request(transfer.state, {transfer.peer, transfer.place}, transfer.request) && all;
+  for (size_t i = 0; i < program_->direct_sends_.size(); ++i) {
+    auto& transfer = program_->direct_sends_[i];
+    all = (!issued(i) || cancel_request(transfer.state, {transfer.peer, transfer.place}, transfer.request)) && all;
   }
   if (all) {
     program_ = nullptr;
@@ -110,8 +111,9 @@ std::vector<int> HostExecutor::waiting_for() const {
       peers.push_back(transfer.peer);
     }
   }
-  for (const auto& transfer : program_->direct_sends_) {
-    if (may_be_here(transfer.peer) || transfer.state == TransferState::kPosted) {
+  for (size_t i = 0; i < program_->direct_sends_.size(); ++i) {
+    const auto& transfer = program_->direct_sends_[i];
+    if (issued(i) && (may_be_here(transfer.peer) || transfer.state == TransferState::kPosted)) {
       peers.push_back(transfer.peer);
     }
   }

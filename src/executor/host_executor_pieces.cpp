@@ -16,8 +16,9 @@ banyan_status HostExecutor::post_message(AggregatedSend& send, const std::byte* 
   for (size_t k = 0; k < cut.count; ++k) {
     Piece& piece = send.pieces[k];
     piece.bytes = cut.bytes(k);
-    const banyan_status status = post_send({send.to, send.place + static_cast<int>(k)}, start + cut.offset(k),
-                                           piece.bytes, tag(send.number, false), &piece.request);
+    const banyan_status status =
+        post_send({send.to, send.place + static_cast<int>(k)}, start + cut.offset(k), piece.bytes,
+                  tag(tag_bits(static_cast<uint32_t>(send.number)), false), &piece.request);
     if (status != BANYAN_OK) {
       return status;
     }
@@ -34,8 +35,10 @@ banyan_status HostExecutor::post_piece(AggregatedReceive& receive, size_t number
   piece.bytes = bytes;
   piece.request = {};
   const Way way{receive.from, receive.place + static_cast<int>(number)};
-  const banyan_status status = fabric_.transport(way.peer, way.place)
-                                   ->post_recv(way.peer, start, bytes, tag(receive.number, false), &piece.request);
+  const banyan_status status =
+      fabric_.transport(way.peer, way.place)
+          ->post_recv(way.peer, start, bytes, tag(tag_bits(static_cast<uint32_t>(receive.number)), false),
+                      &piece.request);
   if (status != BANYAN_OK) {
     return fail_request("cannot receive from", way, status);
   }

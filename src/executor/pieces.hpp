@@ -2,12 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "banyan/transport_plugin.h"
+#include "schedule/schedule.hpp"
 #include "schedule/staging.hpp"
 
 /// In which pieces data travels between hosts, and in which order: functions of sizes that both ends know.
@@ -71,13 +73,13 @@ struct Piece {
 
 /// A block, or a piece of one, travelling alone from the caller's buffer to the caller's buffer.
 struct DirectTransfer {
-  int peer = 0;
-  int phase = -1;      ///< negative: the same host
   uint64_t order = 0;  ///< among pieces between hosts; equal at both ends
-  int place = 0;       ///< among the messages that are spread over rails
-  int tag = 0;  ///< of its kind and of how many pieces there are, so that ranks that disagree on that never match
   size_t offset = 0;
   size_t bytes = 0;
+  int peer = 0;
+  int place = 0;        ///< among the messages that are spread over rails
+  uint32_t tag = 0;     ///< tag_bits() of how many pieces there are, so that ranks that disagree on that never match
+  bool remote = false;  ///< to or from another host
   TransferState state = TransferState::kIdle;
   bool withdrawn = false;  ///< a receive of a bounded exchange for which nothing is sent
   banyan_transport_request request{};
@@ -91,35 +93,86 @@ struct DirectPair {
   size_t bytes = 0;
 };
 
+/// The part of a message's tag that depends on its number: HostExecutor::tag.
+[[nodiscard]] constexpr uint32_t tag_bits(uint32_t number) noexcept {
+  static_assert(schedule::kMaxMessagesPerPair == 128);
+  return ((number >> 7 & 0xFFFF) << 8) | (number & 0x7F);
+}
+
 /// How a pair is cut: into pieces of options.chunk_bytes, or smaller ones, so that there is one for each rail. The
 /// first takes what does not fill a piece, so that sizes of as many pieces differ in it.
 class Pieces {
  public:
+  /// bad_alloc: more than 2^31 pieces.
   Pieces(const DirectPair& pair, const CompileOptions& options);
 
-  [[nodiscard]] size_t count() const noexcept { return count_; }
-  [[nodiscard]] DirectTransfer piece(size_t number, uint64_t order) const;
+  [[nodiscard]] uint32_t count() const noexcept { return count_; }
+  [[nodiscard]] int phase() const noexcept { return phase_; }
+  /// Makes `transfer` that piece. Leaves its request, which posting resets.
+  void describe(uint32_t number, uint64_t order, DirectTransfer& transfer) const noexcept {
+    transfer.order = order;
+    transfer.offset = number == 0 ? 0 : first_ + (number - 1) * each_;
+    transfer.bytes = number == 0 ? first_ : each_;
+    transfer.peer = peer_;
+    transfer.place = place_ + static_cast<int>(number) * place_step_;
+    transfer.tag = tag_;
+    transfer.remote = phase_ >= 0;
+    transfer.state = TransferState::kIdle;
+    transfer.withdrawn = false;
+  }
 
  private:
-  DirectPair pair_;
-  size_t count_;
+  int peer_;
+  int phase_;
+  int place_;
   int place_step_;
-  size_t each_ = 0;
-  int tag_ = 0;
+  uint32_t count_;
+  uint32_t tag_;
+  size_t first_;  ///< bytes
+  size_t each_;   ///< of the others
 };
 
 /// Appends a pair's pieces, ordered by phase.
 void append_in_phases(std::vector<DirectTransfer>& transfers, const DirectPair& pair, const CompileOptions& options);
 
-/// Orders the pieces of unequal pairs by the share of their pair that is before them. Keeps its memory.
+/// Orders the pieces of unequal pairs by the share of their pair that is before them. Keeps its memory. A call with new
+/// counts spends its time on this, for thousands of pieces: what is sorted is small, and a piece's transfer is written
+/// when it is about to be posted.
 class ShareOrder {
  public:
-  /// `pairs`, of other hosts, in order of phase; `transfers` are replaced by their pieces in order.
-  void lay_out(std::span<const DirectPair> pairs, const CompileOptions& options,
-               std::vector<DirectTransfer>& transfers);
+  /// `pairs`, of other hosts, in order of phase. Returns how many pieces they have. bad_alloc: 2^31 or more.
+  size_t arrange(std::span<const DirectPair> pairs, const CompileOptions& options);
+
+  /// Makes `transfer` the next piece in order, but for its request. At most as often as arrange() told.
+  void describe_next(DirectTransfer& transfer) noexcept {
+    while (next_piece_ == end_[share_]) {
+      ++share_;
+    }
+    const Entry entry = entries_[next_piece_++];
+    const Pieces& pieces = pieces_[entry.pair];
+    pieces.describe(entry.piece, order(share_, pieces.phase(), entry.piece), transfer);
+  }
 
  private:
-  std::vector<size_t> next_;  ///< by share: where its next piece goes
+  /// Parts of a pair that are told apart.
+  static constexpr uint32_t kShares = 256;
+  struct Entry {
+    uint32_t pair;
+    uint32_t piece;
+  };
+
+  /// By share, then by phase, of which there are fewer than 2^24, then by place in the pair.
+  static uint64_t order(uint32_t share, int phase, uint32_t piece) noexcept {
+    return (static_cast<uint64_t>(share) << 52) | (static_cast<uint64_t>(static_cast<uint32_t>(phase)) << 28) |
+           (piece & 0xFFFFFFFU);
+  }
+  void count();
+
+  std::vector<Pieces> pieces_;           ///< by pair
+  std::vector<Entry> entries_;           ///< in order
+  std::array<uint32_t, kShares> end_{};  ///< by share: behind its last entry
+  uint32_t share_ = 0;                   ///< of the next piece, or before it
+  uint32_t next_piece_ = 0;              ///< in entries_
 };
 
 /// Of the pieces to, or from, other hosts, which come first.

@@ -26,8 +26,8 @@ int next_number(std::vector<int>& numbers, const schedule::Message& message, int
 RemotePieces remote_of(const std::vector<DirectTransfer>& transfers) {
   RemotePieces remote;
   for (const DirectTransfer& transfer : transfers) {
-    remote.count += transfer.phase >= 0 ? 1 : 0;
-    remote.bytes += transfer.phase >= 0 ? transfer.bytes : 0;
+    remote.count += transfer.remote ? 1 : 0;
+    remote.bytes += transfer.remote ? transfer.bytes : 0;
   }
   return remote;
 }

@@ -102,7 +102,8 @@ class Program {
   RemotePieces remote_sends_;
   RemotePieces remote_receives_;
   std::vector<DirectPair> pairs_;  ///< of this call, while its pieces are ordered
-  ShareOrder share_order_;
+  ShareOrder send_order_;
+  ShareOrder receive_order_;
   std::vector<std::byte> staging_;
 };
 

@@ -87,7 +87,8 @@ class Cutter {
         executor::append_in_phases(transfers, pairs[i], options(rank));
       }
     } else {
-      order_.lay_out(std::span(pairs).first(num_remote), options(rank), transfers);
+      transfers.resize(order_.arrange(std::span(pairs).first(num_remote), options(rank)));
+      std::for_each(transfers.begin(), transfers.end(), [&](auto& transfer) { order_.describe_next(transfer); });
     }
     for (const DirectTransfer& transfer : transfers) {
       part(rank).remote.push_back(add_direct_piece(rank, transfer));
@@ -103,7 +104,7 @@ class Cutter {
   }
 
   uint32_t add_direct_piece(int rank, const DirectTransfer& transfer) {
-    const bool local = transfer.phase < 0;
+    const bool local = !transfer.remote;
     ++part(transfer.peer).num_receives;
     return add_piece({.transfer = {.from = rank,
                                    .to = transfer.peer,

@@ -20,7 +20,9 @@ Transfers pieces(const std::vector<DirectPair>& pairs, size_t chunk_bytes, bool 
   options.max_pieces = rails;
   options.least_piece_bytes = 8;
   if (!in_phases) {
-    ShareOrder().lay_out(pairs, options, transfers);
+    ShareOrder order;
+    transfers.resize(order.arrange(pairs, options));
+    std::for_each(transfers.begin(), transfers.end(), [&](auto& transfer) { order.describe_next(transfer); });
     EXPECT_TRUE(std::is_sorted(transfers.begin(), transfers.end(),
                                [](const auto& a, const auto& b) { return a.order < b.order; }));
     return transfers;
@@ -81,6 +83,41 @@ TEST(Pieces, CoverEachPairOnceAndInOrder) {
       RC_ASSERT(sent[static_cast<size_t>(pair.peer)] == pair.bytes);
     }
   }));
+}
+
+/// The order's highest bits are a pair's share before the middle of the piece, in 256 parts.
+TEST(Pieces, OfUnequalPairsAreOrderedByTheirMiddles) {
+  EXPECT_TRUE(rc::check("middles", [] {
+    std::vector<DirectPair> pairs;
+    const int num_pairs = *rc::gen::inRange(1, 6);
+    for (int peer = 0; peer < num_pairs; ++peer) {
+      pairs.push_back({.peer = peer, .phase = 2 * peer, .bytes = *rc::gen::inRange<size_t>(1, 5000)});
+    }
+    const size_t chunk_bytes = *rc::gen::inRange<size_t>(1, 700);
+    std::vector<size_t> next(pairs.size());
+    for (const auto& transfer : pieces(pairs, chunk_bytes, false)) {
+      const auto pair = static_cast<size_t>(transfer.peer);
+      const size_t count = (pairs[pair].bytes - 1) / chunk_bytes + 1;
+      const size_t piece = next[pair]++;
+      const size_t share = (2 * piece + 1) * 256 / (2 * count);
+      RC_ASSERT(transfer.order == (share << 52 | size_t{2} * pair << 28 | piece));
+    }
+  }));
+}
+
+TEST(Pieces, OfNoPairsAreNone) {
+  ShareOrder order;
+  EXPECT_EQ(order.arrange(std::vector<DirectPair>{{.peer = 1, .phase = 0, .bytes = 5}}, {}), 1U);
+  EXPECT_EQ(order.arrange({}, {}), 0U);
+}
+
+TEST(Pieces, TooManyAreRefused) {
+  CompileOptions options;
+  options.chunk_bytes = 1;
+  const std::vector<DirectPair> one = {{.peer = 1, .phase = 0, .bytes = size_t{1} << 40}};
+  EXPECT_THROW(ShareOrder().arrange(one, options), std::bad_alloc);
+  const std::vector<DirectPair> together(3, {.peer = 1, .phase = 0, .bytes = size_t{1} << 30});
+  EXPECT_THROW(ShareOrder().arrange(together, options), std::bad_alloc);
 }
 
 TEST(Pieces, OverSeveralRailsAreAsManyForEach) {

@@ -69,9 +69,10 @@ class Control {
 /// What fits the bootstrap: nothing to watch for one rank, shared memory for threads of one process, else TCP.
 /// Collective; the call comm_create makes right after it has a bootstrap. Keep the Control for the communicator's life:
 /// poll state().raised() in every wait, call leave() in a clean destroy. Destroying it without leave() is a failure to
-/// the others, which is what an error on the way needs.
+/// the others, which is what an error on the way needs. A host or a network that is silent for `silence_s` (4 to 600)
+/// counts as dead; processes whose host lives are found dead at once.
 [[nodiscard]] std::unique_ptr<Control> make_control(Bootstrap& bootstrap, const std::string& interface_name,
-                                                    Deadline deadline);
+                                                    Deadline deadline, double silence_s = 0);
 
 /// Over TCP: a star around rank 0, authenticated with a secret that rank 0 makes and the bootstrap carries, bound to
 /// `interface_name` ("" = loopback when all ranks share a host, else the address of the route that the bootstrap used,
@@ -80,6 +81,6 @@ class Control {
 /// Control, asleep unless something happens. Sockets are closed in forked children, so that a child cannot hide its
 /// parent's death.
 [[nodiscard]] std::unique_ptr<Control> make_tcp_control(Bootstrap& bootstrap, const std::string& interface_name,
-                                                        Deadline deadline);
+                                                        Deadline deadline, double silence_s = 0);
 
 }  // namespace banyan::bootstrap

@@ -95,7 +95,8 @@ Offer make_offer(const SocketAddress& address, Fd& listener) {
 
 }  // namespace
 
-std::unique_ptr<Control> make_tcp_control(Bootstrap& bootstrap, const std::string& interface_name, Deadline deadline) {
+std::unique_ptr<Control> make_tcp_control(Bootstrap& bootstrap, const std::string& interface_name, Deadline deadline,
+                                          double silence_s) {
   const int rank = bootstrap.rank();
   const int size = bootstrap.size();
   if (size == 1) {
@@ -116,8 +117,12 @@ std::unique_ptr<Control> make_tcp_control(Bootstrap& bootstrap, const std::strin
   const UniqueId id = UniqueId::read(offer.id);
   wipe(mine.id.bytes);
   wipe(offers.front().id.bytes);
-  const StarTicket ticket = {
-      .secret = id.secret, .job_id = id.job_id, .rank = rank, .size = size, .purpose = "control plane"};
+  const StarTicket ticket = {.secret = id.secret,
+                             .job_id = id.job_id,
+                             .rank = rank,
+                             .size = size,
+                             .purpose = "control plane",
+                             .silence_s = silence_s};
   StarChannels channels;
   if (rank == 0) {
     channels = accept_star(std::move(listener), ticket, deadline);
@@ -127,14 +132,15 @@ std::unique_ptr<Control> make_tcp_control(Bootstrap& bootstrap, const std::strin
   return std::make_unique<TcpControl>(std::move(channels), rank, size);
 }
 
-std::unique_ptr<Control> make_control(Bootstrap& bootstrap, const std::string& interface_name, Deadline deadline) {
+std::unique_ptr<Control> make_control(Bootstrap& bootstrap, const std::string& interface_name, Deadline deadline,
+                                      double silence_s) {
   if (bootstrap.size() == 1) {
     return make_trivial_control();
   }
   if (auto hub = bootstrap.local_hub()) {
     return make_local_control(std::move(hub), bootstrap.rank());
   }
-  return make_tcp_control(bootstrap, interface_name, deadline);
+  return make_tcp_control(bootstrap, interface_name, deadline, silence_s);
 }
 
 }  // namespace banyan::bootstrap

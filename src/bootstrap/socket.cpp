@@ -180,14 +180,19 @@ int connect_error(int fd) noexcept {
   return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
-void set_connection_options(int fd) noexcept {
+void set_connection_options(int fd, double silence_s) noexcept {
   // Keepalive finds a dead peer while the connection is idle, the user timeout while data waits for an acknowledgement.
+  constexpr int kProbes = 3;
+  constexpr double kLeastSilenceS = 4;
+  constexpr double kMostSilenceS = 600;
+  const double silence = std::clamp(silence_s, kLeastSilenceS, kMostSilenceS);
+  const int interval_s = static_cast<int>(silence / (1 + kProbes));
   set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 1);
-  set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
-  set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
-  set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 4000);
+  set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, interval_s);
+  set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_s);
+  set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+  set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(silence * 1000));
 }
 
 IoResult send_some(int fd, std::span<const unsigned char> bytes, size_t& sent) noexcept {

@@ -69,8 +69,8 @@ class SocketAddress {
 /// 0, or the errno with which the connection attempt failed.
 [[nodiscard]] int connect_error(int fd) noexcept;
 
-/// No delay, and a silently dead peer is noticed within about 4 s.
-void set_connection_options(int fd) noexcept;
+/// No delay, and a connection over which nothing comes for about `silence_s` (4 to 600) breaks, also an idle one.
+void set_connection_options(int fd, double silence_s) noexcept;
 
 enum class IoResult { kDone, kBlocked, kClosed };
 

@@ -27,7 +27,8 @@ struct StarTicket {
   JobId job_id{};
   int rank = 0;
   int size = 0;
-  std::string purpose;  ///< for texts: "bootstrap", "control plane"
+  std::string purpose;   ///< for texts: "bootstrap", "control plane"
+  double silence_s = 0;  ///< as set_connection_options'
 };
 
 /// Hostile peers may hold this much of the root (docs/bootstrap.md).

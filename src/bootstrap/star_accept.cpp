@@ -203,7 +203,7 @@ class Acceptor {
   void admit(Pending done) {
     const Claim claim = done.handshake.claim();
     const std::string from = peer_address(done.fd.get()).text();
-    set_connection_options(done.fd.get());
+    set_connection_options(done.fd.get(), ticket_.silence_s);
     const int rank = static_cast<int>(std::min<uint32_t>(claim.rank, INT32_MAX));
     Channel channel(std::move(done.fd), done.handshake.keys(), Channel::Side::kRoot, rank);
     const std::string mistake = find_mistake(claim, from);

@@ -51,7 +51,7 @@ class Joiner {
     if (error != 0) {
       return note(BANYAN_ERR_TIMEOUT, root.text() + ": " + errno_text(error));
     }
-    set_connection_options(fd.get());
+    set_connection_options(fd.get(), ticket_.silence_s);
     const Claim claim = {.rank = static_cast<uint32_t>(ticket_.rank),
                          .size = static_cast<uint32_t>(ticket_.size),
                          .patience_ms = static_cast<uint32_t>(deadline_.remaining_ms())};

@@ -167,6 +167,7 @@ void Engine::start(Request& request) {
   if (status != BANYAN_OK) {
     fail(status, executor_.error());
   }
+  unfinished_ = executor_.unfinished();
 }
 
 bool Engine::advance(Request& request) {
@@ -283,7 +284,11 @@ void Engine::report_next(const Request& request) { comm_.control().report_stall(
 
 void Engine::report_stall(const Request& request) {
   bootstrap::OperationReport report = report_of(request, operation_);
-  if (!executor_.leaving()) {  // else the peers owe nothing
+  // A slow rank's peers may be in later operations while it still takes in what they sent: as long as it gets on, it
+  // suspects nobody. One that is leaving is owed nothing.
+  const bool moved = executor_.unfinished() != unfinished_;
+  unfinished_ = executor_.unfinished();
+  if (!moved && !executor_.leaving()) {
     report.waiting_for = executor_.waiting_for();
   }
   BANYAN_LOG(kDebug, "coll", "rank {} stalls in {} number {}, waiting for {}", comm_.rank(), request.operation,

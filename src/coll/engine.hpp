@@ -142,6 +142,7 @@ class Engine {
   uint64_t trials_ = 0;
   uint64_t num_bounded_ = 0;  ///< planned so far
   uint64_t num_users_ = 0;
+  size_t unfinished_ = 0;  ///< of the exchange, when the control plane was last told of it
   uint32_t idle_rounds_ = 0;
   uint32_t rounds_ = 0;
 };

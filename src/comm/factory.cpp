@@ -33,10 +33,13 @@ void warn_of_unknown_variables(int rank) {
   }
 }
 
+/// How long a silent network is borne, by what the caller is ready to wait for an exchange: 4 s of 30 s.
+double silence_s(const Settings& settings) { return settings.timeout_s / 7.5; }
+
 /// The last steps that all ways share: control plane and connection.
 std::unique_ptr<Communicator> finish(std::unique_ptr<bootstrap::Bootstrap> bootstrap, const Settings& settings,
                                      Deadline deadline, std::shared_ptr<transport::InprocHub> hub = nullptr) {
-  auto control = bootstrap::make_control(*bootstrap, settings.interface_name, deadline);
+  auto control = bootstrap::make_control(*bootstrap, settings.interface_name, deadline, silence_s(settings));
   return std::make_unique<Communicator>(Communicator::Parts{
       .bootstrap = std::move(bootstrap), .control = std::move(control), .settings = settings, .hub = std::move(hub)});
 }

@@ -2,9 +2,13 @@
 // The rendezvous: ranks that are missing, double or wrong.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <cerrno>
+#include <utility>
 
 #include "bootstrap/tcp_bootstrap.hpp"
 #include "star_fixture.hpp"
@@ -50,6 +54,30 @@ TEST_F(Star, RootHeedsThePatienceOfTheRanks) {
   });
   EXPECT_EQ(status_of(outcomes[0]), BANYAN_ERR_TIMEOUT);
   EXPECT_THAT(text_of(outcomes[1]), HasSubstr("rank 2 of 3 never came"));
+}
+
+TEST_F(Star, ConnectionsBearSilenceAsLongAsTheTicketTells) {
+  const auto user_timeout_ms = [](const Channel& channel) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    EXPECT_EQ(::getsockopt(channel.fd(), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &length), 0);
+    return value;
+  };
+  for (const auto& [silence_s, expected_ms] : {std::pair{0.0, 4000}, {60.0, 60000}, {1e9, 600000}}) {
+    Fd listener = listen(2);
+    const auto outcomes = run_ranks(2, [&, silence_s = silence_s, expected_ms = expected_ms](int rank) {
+      StarTicket own = ticket(rank);
+      own.silence_s = silence_s;
+      if (rank == 0) {
+        const StarChannels channels = accept_star(std::move(listener), own, Deadline::in(kGenerous));
+        EXPECT_EQ(user_timeout_ms(*channels[1]), expected_ms);
+      } else {
+        EXPECT_EQ(user_timeout_ms(join_star({root_}, own, std::nullopt, Deadline::in(kGenerous))), expected_ms);
+      }
+    });
+    EXPECT_EQ(status_of(outcomes[0]), BANYAN_OK);
+    EXPECT_EQ(status_of(outcomes[1]), BANYAN_OK);
+  }
 }
 
 TEST_F(Star, RootThatNeverComesIsNamedWithItsAddress) {

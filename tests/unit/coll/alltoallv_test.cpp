@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <random>
 #include <thread>
 
@@ -257,6 +258,37 @@ TEST(Alltoallv, CountsOfDirectPairsDifferByWholePiecesThenAllRanksFail) {
     for (const auto& outcome : outcomes) {
       EXPECT_NE(outcome.status, BANYAN_OK) << claimed << " for " << expected;
     }
+  }
+}
+
+/// What rank 1 sends has left it long before rank 0 has taken it in, a part each time it looks, so rank 1 waits for
+/// rank 0 in its next exchange. That is no disagreement.
+TEST(Alltoallv, ReceiverIsSlowThenItsPeerMayWaitInTheNextExchange) {
+  constexpr size_t kPieces = 15000;  // of which a look takes 256
+  constexpr size_t kPieceBytes = 64;
+  comm::Settings settings;
+  settings.timeout_s = 60;
+  settings.chunk_bytes = kPieceBytes;
+  const auto outcomes = run_ranks(consecutive({1, 1}), settings, [&](Engine& engine) {
+    const int rank = engine.communicator().rank();
+    const Matrix matrix = {0, 0, kPieces * kPieceBytes, 0};
+    Buffers out = lay_out(rank, 2, true, matrix);
+    Buffers in = lay_out(rank, 2, false, matrix);
+    const auto request = engine.alltoallv_init(out.memory.data(), in.memory.data(),
+                                               {out.bytes, out.offsets, in.bytes, in.offsets}, {.algorithm = "direct"});
+    engine.start(*request);
+    const auto begin = std::chrono::steady_clock::now();
+    while (!engine.test(*request)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(rank == 0 ? 100 : 1));
+    }
+    const auto seconds = std::chrono::steady_clock::now() - begin;
+    if (rank == 0) {  // else rank 1 was never suspected for long enough
+      EXPECT_GT(seconds, std::chrono::seconds(5));
+    }
+    engine.barrier();
+  });
+  for (const auto& outcome : outcomes) {
+    EXPECT_EQ(outcome.status, BANYAN_OK) << outcome.text;
   }
 }
 

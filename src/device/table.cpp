@@ -65,7 +65,7 @@ void check(const banyan_device_ops& ops, banyan_status status, const std::string
 
 void require_device(const banyan_device_ops& ops, int ordinal) {
   int devices = 0;
-  check(ops, ops.count(&devices), "counting devices");
+  check(ops, ops.count(&devices), "count");
   if (devices < 1) {
     throw Error(BANYAN_ERR_NOT_SUPPORTED, std::string("device ") + ops.name + ": this process has no device");
   }

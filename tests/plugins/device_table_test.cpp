@@ -95,7 +95,7 @@ TEST_F(Table, WithoutADriverThePluginsTextIsTheErrors) {
   ::setenv("FAKE_DEVICE_COUNT", "0", 1);
   const auto [status, text] = failure_of([] { require_device(find_table("host"), 0); });
   EXPECT_EQ(status, BANYAN_ERR_NOT_SUPPORTED);
-  EXPECT_THAT(text, HasSubstr("device host: counting devices: there is no driver on this machine"));
+  EXPECT_THAT(text, HasSubstr("device host: count: there is no driver on this machine"));
 }
 
 TEST_F(Table, WindowHoldsWhatLiesInIt) {

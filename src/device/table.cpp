@@ -2,17 +2,19 @@
 #include "device/table.hpp"
 
 #include <array>
+#include <cstddef>
 
 #include "base/plugins.hpp"
 
 namespace banyan::device {
 namespace {
 
-/// All members of version 1 are required.
-constexpr plugins::Kind kDevicePlugins{.noun = "device",
-                                       .query = BANYAN_DEVICE_QUERY_SYMBOL,
-                                       .newest = BANYAN_DEVICE_ABI_VERSION,
-                                       .required_bytes = sizeof(banyan_device_ops)};
+/// A table may end after group_describe: the library calls nothing that comes later.
+constexpr plugins::Kind kDevicePlugins{
+    .noun = "device",
+    .query = BANYAN_DEVICE_QUERY_SYMBOL,
+    .newest = BANYAN_DEVICE_ABI_VERSION,
+    .required_bytes = offsetof(banyan_device_ops, group_describe) + sizeof(banyan_device_ops::group_describe)};
 
 }  // namespace
 

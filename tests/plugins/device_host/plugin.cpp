@@ -69,65 +69,68 @@ banyan_status group_describe(void* group, char* text, size_t size) {
   });
 }
 
-constexpr banyan_device_ops kTable = {
-    .version = BANYAN_DEVICE_ABI_VERSION,
-    .reserved = 0,
-    .struct_size = sizeof(banyan_device_ops),
-    .name = "host",
-    .count = [](int* devices) { return boundary([&] { *devices = count_devices(); }); },
-    .inspect = [](const void* address,
-                  banyan_device_pointer* pointer) { return boundary([&] { inspect(address, *pointer); }); },
-    .stream_device = [](void* stream, int* device) { return boundary([&] { *device = device_of_stream(stream); }); },
-    .open = [](const banyan_device_config* config,
-               void** device) { return boundary([&] { *device = std::make_unique<Device>(*config).release(); }); },
-    .close = [](void* device) { delete static_cast<Device*>(device); },
-    .last_error = [] { return error_text.c_str(); },
-    .window_create = [](void* device, size_t size,
-                        void** base) { return boundary([&] { *base = device_of(device).create_window(size); }); },
-    .window_free = [](void* device, void* base) { return boundary([&] { device_of(device).free_window(base); }); },
-    .window_export = window_export,
-    .window_map = window_map,
-    .window_unmap = [](void* device, void* mapping) { return boundary([&] { device_of(device).unmap(mapping); }); },
-    .inbox_bytes =
-        [](int num_ranks, size_t eager_bytes) {
-          return InboxLayout{num_ranks, eager_bytes}.bytes();
-        },
-    .group_create =
-        [](void* device, const banyan_device_group_config* config, void** group) {
-          return boundary([&] { *group = std::make_unique<Group>(device_of(device), *config).release(); });
-        },
-    .group_free = [](void* group) { delete static_cast<Group*>(group); },
-    .group_add_window =
-        [](void* group, void* const* bases, size_t own_bytes) {
-          return boundary([&] { group_of(group).add_window(bases, own_bytes); });
-        },
-    .exchange = [](void* group, const banyan_device_move* moves,
-                   void*) { return boundary([&] { group_of(group).exchange(moves); }); },
-    .pull = [](void*, const banyan_device_move*,
-               void*) { return boundary([] {
-                          throw Failure{BANYAN_ERR_NOT_SUPPORTED, "no pulls here"};
-                        }); },
-    .tokens_area_bytes = tokens_area_bytes,
-    .tokens_create =
-        [](void* group, const banyan_device_tokens_config* config, void** tokens) {
-          return boundary([&] { *tokens = std::make_unique<TokenExchange>(group_of(group), *config).release(); });
-        },
-    .tokens_free = [](void* tokens) { delete static_cast<TokenExchange*>(tokens); },
-    .tokens_received =
-        [](void* tokens, banyan_device_received* received) {
-          return boundary([&] { tokens_of(tokens).received(*received); });
-        },
-    .tokens_dispatch = [](void* tokens, const banyan_device_dispatch* dispatch,
-                          void*) { return boundary([&] { tokens_of(tokens).dispatch(*dispatch); }); },
-    .tokens_combine = [](void* tokens, void* out, void*) { return boundary([&] { tokens_of(tokens).combine(out); }); },
-    .group_failure =
-        [](void* group, banyan_device_failure* failure) {
-          *failure = group_of(group).failure();
-          return BANYAN_OK;
-        },
-    .group_abort = [](void* group) { group_of(group).abort(); },
-    .group_describe = group_describe,
-};
+/// What later versions of the table add stays NULL.
+constexpr banyan_device_ops make_table() {
+  banyan_device_ops table{};
+  table.version = BANYAN_DEVICE_ABI_VERSION;
+  table.reserved = 0;
+  table.struct_size = sizeof(banyan_device_ops);
+  table.name = "host";
+  table.count = [](int* devices) { return boundary([&] { *devices = count_devices(); }); };
+  table.inspect = [](const void* address, banyan_device_pointer* pointer) {
+    return boundary([&] { inspect(address, *pointer); });
+  };
+  table.stream_device = [](void* stream, int* device) { return boundary([&] { *device = device_of_stream(stream); }); };
+  table.open = [](const banyan_device_config* config, void** device) {
+    return boundary([&] { *device = std::make_unique<Device>(*config).release(); });
+  };
+  table.close = [](void* device) { delete static_cast<Device*>(device); };
+  table.last_error = [] { return error_text.c_str(); };
+  table.window_create = [](void* device, size_t size, void** base) {
+    return boundary([&] { *base = device_of(device).create_window(size); });
+  };
+  table.window_free = [](void* device, void* base) { return boundary([&] { device_of(device).free_window(base); }); };
+  table.window_export = window_export;
+  table.window_map = window_map;
+  table.window_unmap = [](void* device, void* mapping) { return boundary([&] { device_of(device).unmap(mapping); }); };
+  table.inbox_bytes = [](int num_ranks, size_t eager_bytes) { return InboxLayout{num_ranks, eager_bytes}.bytes(); };
+  table.group_create = [](void* device, const banyan_device_group_config* config, void** group) {
+    return boundary([&] { *group = std::make_unique<Group>(device_of(device), *config).release(); });
+  };
+  table.group_free = [](void* group) { delete static_cast<Group*>(group); };
+  table.group_add_window = [](void* group, void* const* bases, size_t own_bytes) {
+    return boundary([&] { group_of(group).add_window(bases, own_bytes); });
+  };
+  table.exchange = [](void* group, const banyan_device_move* moves, void*) {
+    return boundary([&] { group_of(group).exchange(moves); });
+  };
+  table.pull = [](void*, const banyan_device_move*, void*) {
+    return boundary([] { throw Failure{BANYAN_ERR_NOT_SUPPORTED, "no pulls here"}; });
+  };
+  table.tokens_area_bytes = tokens_area_bytes;
+  table.tokens_create = [](void* group, const banyan_device_tokens_config* config, void** tokens) {
+    return boundary([&] { *tokens = std::make_unique<TokenExchange>(group_of(group), *config).release(); });
+  };
+  table.tokens_free = [](void* tokens) { delete static_cast<TokenExchange*>(tokens); };
+  table.tokens_received = [](void* tokens, banyan_device_received* received) {
+    return boundary([&] { tokens_of(tokens).received(*received); });
+  };
+  table.tokens_dispatch = [](void* tokens, const banyan_device_dispatch* dispatch, void*) {
+    return boundary([&] { tokens_of(tokens).dispatch(*dispatch); });
+  };
+  table.tokens_combine = [](void* tokens, void* out, void*) {
+    return boundary([&] { tokens_of(tokens).combine(out); });
+  };
+  table.group_failure = [](void* group, banyan_device_failure* failure) {
+    *failure = group_of(group).failure();
+    return BANYAN_OK;
+  };
+  table.group_abort = [](void* group) { group_of(group).abort(); };
+  table.group_describe = group_describe;
+  return table;
+}
+
+constexpr banyan_device_ops kTable = make_table();
 
 }  // namespace
 }  // namespace banyan::fake_device

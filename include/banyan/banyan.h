@@ -5,6 +5,7 @@
 
 #include "banyan/alltoall.h"
 #include "banyan/comm.h"
+#include "banyan/device.h"
 #include "banyan/fastmoe.h"
 #include "banyan/gate.h"
 #include "banyan/gate_loss.h"

@@ -24,6 +24,7 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_BOOTSTRAP_TIMEOUT_S", "60", "Deadline of communicator creation, seconds."},
     Variable{"BANYAN_CHUNK_BYTES", "chosen by the model",
              "Large messages to other hosts travel in pieces of at most this size."},
+    Variable{"BANYAN_DEVICE_PLUGIN", "cuda", "Plugin of device groups that name none: libbanyan_device_<name>.so."},
     Variable{"BANYAN_HOST_ID", "",
              "Overrides the identity of this host; only ranks with equal identity share memory, where UCX is there."},
     Variable{"BANYAN_INSECURE", "0", "1 allows a bootstrap without a job secret."},

@@ -6,24 +6,19 @@
 #include <cstddef>
 #include <cstring>
 
-#include "base/error.hpp"
+#include "transport/plugin_kind.hpp"
 #include "transport/registry.hpp"
 
 namespace banyan::transport {
 namespace {
 
-/// A table may end after any member from here on: what comes later is optional.
-constexpr size_t kRequiredBytes = offsetof(banyan_transport_ops, register_memory);
 constexpr uint64_t kKnownCapabilities =
     BANYAN_TRANSPORT_CAP_INTER_HOST | BANYAN_TRANSPORT_CAP_MAPPED | BANYAN_TRANSPORT_CAP_REPORTS_PEER_FAILURE;
 
-struct Member {
-  const char* name;
-  bool present;
-};
+using plugins::Member;
 
 [[noreturn]] void refuse(const std::string& origin, const std::string& reason) {
-  throw Error(BANYAN_ERR_NOT_SUPPORTED, "transport table of " + origin + ": " + reason);
+  plugins::refuse(kTransportPlugins, origin, reason);
 }
 
 /// The header's words for an absent operation; the host fills them in.
@@ -34,21 +29,6 @@ banyan_status no_window_export(void*, void*, void*, size_t*) { return BANYAN_ERR
 banyan_status no_window_map(void*, int, const void*, size_t, void**, void**) { return BANYAN_ERR_NOT_SUPPORTED; }
 banyan_status no_window_end(void*, void*) { return BANYAN_ERR_NOT_SUPPORTED; }
 banyan_status always_flushed(void*) { return BANYAN_OK; }
-
-void check_header(const banyan_transport_ops& table, const std::string& origin) {
-  if (table.version < 1 || table.version > BANYAN_TRANSPORT_ABI_VERSION) {
-    refuse(origin, fmt::format("version {}, this library knows 1 to {}", table.version, BANYAN_TRANSPORT_ABI_VERSION));
-  }
-  if (table.reserved != 0) {
-    refuse(origin, fmt::format("reserved is {}, must be 0", table.reserved));
-  }
-  if (table.struct_size < kRequiredBytes) {
-    refuse(origin, fmt::format("struct_size {}, at least {} is required", table.struct_size, kRequiredBytes));
-  }
-  if (table.name == nullptr || *table.name == '\0') {
-    refuse(origin, "name is missing");
-  }
-}
 
 void check_required(const banyan_transport_ops& table, const std::string& origin) {
   const std::array members = {
@@ -63,11 +43,7 @@ void check_required(const banyan_transport_ops& table, const std::string& origin
       Member{"cancel", table.cancel != nullptr},
       Member{"last_error", table.last_error != nullptr},
   };
-  for (const Member& member : members) {
-    if (!member.present) {
-      refuse(origin, fmt::format("required member {} is NULL", member.name));
-    }
-  }
+  plugins::check_required(kTransportPlugins, members, origin);
 }
 
 /// Whether the group is filled; refuses half a group, naming a member that is absent.
@@ -114,7 +90,7 @@ void complete_windows(banyan_transport_ops& table, const std::string& origin) {
 }  // namespace
 
 std::unique_ptr<banyan_transport_ops> complete_table(const banyan_transport_ops& table, const std::string& origin) {
-  check_header(table, origin);
+  plugins::check_header(kTransportPlugins, {table.version, table.reserved, table.struct_size, table.name}, origin);
   auto complete = std::make_unique<banyan_transport_ops>();
   std::memcpy(static_cast<void*>(complete.get()), &table, std::min(table.struct_size, sizeof(banyan_transport_ops)));
   check_required(*complete, origin);

@@ -27,6 +27,8 @@ po::options_description all_options(CompareOptions& options) {
       "of Open MPI measure only this algorithm of coll/tuned, or \"default\" (repeatable)");
   add("mpich", po::value(&options.mpich_sockets),
       "also measure MPICH: folder where an mpich_compare on the same hosts listens (its --sockets)");
+  add("preloaded", po::bool_switch(&options.with_preloaded),
+      "also measure MPI's functions as a program calls them, under Banyan's preload library, which must be loaded");
   add("no-banyan", "measure Open MPI alone, or with MPICH");
   add("bars", "judge each size by the bars of docs/performance.md, which are for idle cores");
   add("profile", po::value(&options.profile_file), "profile file of banyan-profile for Banyan's model");
@@ -80,19 +82,20 @@ CompareOptions parse_compare_options(int argc, const char* const* argv) {
 std::string compare_help() {
   CompareOptions options;
   std::ostringstream text;
-  text
-      << "usage: mpirun -n N mpi_compare [OPTIONS]\n"
-         "Every Open MPI all-to-all algorithm and Banyan, with --mpich MPICH's too, in one run, interleaved round by "
-         "round.\n"
-         "docs/performance.md tells how to read the table.\n\n"
-      << all_options(options)
-      << "\nExamples:\n"
-         "  mpirun -n 16 mpi_compare -b 8 -e 256k -f 8 --bound-rate 10gbit   on a cluster, with the bound of its "
-         "cards\n"
-         "  mpirun -n 16 mpi_compare --gen moe -b 512 -e 64k --profile profile.json -J moe.json\n"
-         "  banyan-lab mpirun -- mpi_compare --lab-json lab.json             in a lab; its rates: banyan-lab describe "
-         "--json\n"
-         "  mpirun -n 16 mpi_compare --mpi-algorithm pairwise --algorithm direct   two algorithms against each other\n";
+  text << "usage: mpirun -n N mpi_compare [OPTIONS]\n"
+          "Every Open MPI all-to-all algorithm and Banyan, with --mpich MPICH's too, in one run, interleaved round by "
+          "round.\n"
+          "docs/performance.md tells how to read the table.\n\n"
+       << all_options(options)
+       << "\nExamples:\n"
+          "  mpirun -n 16 mpi_compare -b 8 -e 256k -f 8 --bound-rate 10gbit   on a cluster, with the bound of its "
+          "cards\n"
+          "  mpirun -n 16 mpi_compare --gen moe -b 512 -e 64k --profile profile.json -J moe.json\n"
+          "  banyan-lab mpirun -- mpi_compare --lab-json lab.json             in a lab; its rates: banyan-lab describe "
+          "--json\n"
+          "  mpirun -n 16 mpi_compare --mpi-algorithm pairwise --algorithm direct   two algorithms against each other\n"
+          "  mpirun -n 16 -x LD_PRELOAD=libbanyan_preload_openmpi.so mpi_compare --preloaded   what programs get of "
+          "Banyan\n";
   return text.str();
 }
 

@@ -19,6 +19,7 @@ struct CompareOptions {
   double steady_percent = 0;  ///< --steady, which sets rounds.steady
   bool variable = false;      ///< --alltoallv, or a matrix or generator is given
   bool with_banyan = true;
+  bool with_preloaded = false;
   bool with_bars = false;
   std::vector<std::string> algorithms;      ///< of Banyan, besides auto
   std::vector<std::string> mpi_algorithms;  ///< of Open MPI; empty: its default decision and all

@@ -15,6 +15,7 @@
 #include "compare/mpi_candidate.hpp"
 #include "compare/mpich_partner.hpp"
 #include "compare/point.hpp"
+#include "compare/preloaded_candidate.hpp"
 
 namespace banyan::perf {
 namespace {
@@ -51,6 +52,9 @@ Contest make_contest(const CompareOptions& options, const MpiSession& session, b
     for (const auto& algorithm : options.algorithms) {
       contest.candidates.push_back(std::make_unique<BanyanCandidate>(comm, algorithm));
     }
+  }
+  if (options.with_preloaded) {
+    contest.candidates.push_back(std::make_unique<PreloadedCandidate>());
   }
   contest.host_of = gather_hosts();
   contest.links = links_of(options.lab_json_file, options.bound_rate, contest.host_of);

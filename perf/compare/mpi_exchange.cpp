@@ -16,18 +16,20 @@ std::vector<int> ints_of(const std::vector<size_t>& values) {
 
 class MpiUniform final : public PreparedExchange {
  public:
-  MpiUniform(MPI_Comm comm, const Traffic& traffic, ExchangeBuffers& buffers)
+  MpiUniform(MPI_Comm comm, const Traffic& traffic, ExchangeBuffers& buffers, Entry entry)
       : comm_(comm),
+        alltoall_(entry == Entry::kMpi ? PMPI_Alltoall : MPI_Alltoall),
         buffers_(buffers),
         type_(traffic.element_size),
         count_(to_int(traffic.uniform_bytes.value_or(0) / traffic.element_size)) {}
   void run() override {
-    require_mpi(MPI_Alltoall(buffers_.send(), count_, type_.get(), buffers_.recv(), count_, type_.get(), comm_),
+    require_mpi(alltoall_(buffers_.send(), count_, type_.get(), buffers_.recv(), count_, type_.get(), comm_),
                 "MPI_Alltoall");
   }
 
  private:
   MPI_Comm comm_;
+  decltype(&MPI_Alltoall) alltoall_;
   ExchangeBuffers& buffers_;
   ElementType type_;
   int count_;
@@ -35,8 +37,9 @@ class MpiUniform final : public PreparedExchange {
 
 class MpiVariable final : public PreparedExchange {
  public:
-  MpiVariable(MPI_Comm comm, const Traffic& traffic, ExchangeBuffers& buffers)
+  MpiVariable(MPI_Comm comm, const Traffic& traffic, ExchangeBuffers& buffers, Entry entry)
       : comm_(comm),
+        alltoallv_(entry == Entry::kMpi ? PMPI_Alltoallv : MPI_Alltoallv),
         buffers_(buffers),
         type_(traffic.element_size),
         sendcounts_(ints_of(buffers.layout().sendcounts)),
@@ -44,13 +47,14 @@ class MpiVariable final : public PreparedExchange {
         recvcounts_(ints_of(buffers.layout().recvcounts)),
         rdispls_(ints_of(buffers.layout().rdispls)) {}
   void run() override {
-    require_mpi(MPI_Alltoallv(buffers_.send(), sendcounts_.data(), sdispls_.data(), type_.get(), buffers_.recv(),
-                              recvcounts_.data(), rdispls_.data(), type_.get(), comm_),
+    require_mpi(alltoallv_(buffers_.send(), sendcounts_.data(), sdispls_.data(), type_.get(), buffers_.recv(),
+                           recvcounts_.data(), rdispls_.data(), type_.get(), comm_),
                 "MPI_Alltoallv");
   }
 
  private:
   MPI_Comm comm_;
+  decltype(&MPI_Alltoallv) alltoallv_;
   ExchangeBuffers& buffers_;
   ElementType type_;
   std::vector<int> sendcounts_;
@@ -61,11 +65,12 @@ class MpiVariable final : public PreparedExchange {
 
 }  // namespace
 
-std::unique_ptr<PreparedExchange> make_mpi_exchange(MPI_Comm comm, const Traffic& traffic, ExchangeBuffers& buffers) {
+std::unique_ptr<PreparedExchange> make_mpi_exchange(MPI_Comm comm, const Traffic& traffic, ExchangeBuffers& buffers,
+                                                    Entry entry) {
   if (traffic.uniform_bytes) {
-    return std::make_unique<MpiUniform>(comm, traffic, buffers);
+    return std::make_unique<MpiUniform>(comm, traffic, buffers, entry);
   }
-  return std::make_unique<MpiVariable>(comm, traffic, buffers);
+  return std::make_unique<MpiVariable>(comm, traffic, buffers, entry);
 }
 
 }  // namespace banyan::perf

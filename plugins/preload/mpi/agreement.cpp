@@ -2,10 +2,10 @@
 #include "mpi/agreement.hpp"
 
 #include <climits>
-#include <cstdlib>
 #include <vector>
 
 #include "mpi/failure.hpp"
+#include "mpi/flag.hpp"
 
 namespace banyan::preload {
 namespace {
@@ -71,7 +71,7 @@ int Agreement::allgather(const void* sendbuf, void* recvbuf, size_t size, void* 
 
 banyan_comm* Agreement::make() {
   banyan_comm_config config = BANYAN_COMM_CONFIG_INIT;
-  if (std::getenv("BANYAN_TIMEOUT_S") == nullptr) {
+  if (!is_set("BANYAN_TIMEOUT_S")) {
     config.timeout_s = kNoDeadline_s;
   }
   banyan_comm* made = nullptr;

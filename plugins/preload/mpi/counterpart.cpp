@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mpi/counterpart.hpp"
 
+#include <sys/random.h>
+
 #include <atomic>
+#include <chrono>
 #include <exception>
-#include <random>
 #include <string>
 
 #include "mpi/agreement.hpp"
@@ -15,9 +17,13 @@
 namespace banyan::preload {
 namespace {
 
-int64_t random_number() {
-  std::random_device device;
-  return static_cast<int64_t>((uint64_t{device()} << 31) ^ device());
+/// Never fails: the others would wait for the number.
+int64_t random_number() noexcept {
+  int64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != ssize_t{sizeof number}) {
+    number = std::chrono::steady_clock::now().time_since_epoch().count();
+  }
+  return number;
 }
 
 void say_once(const std::string& text) {
@@ -38,7 +44,7 @@ Counterpart::Counterpart(MPI_Comm owner, Mode wanted, MPI_Comm local) : owner_(o
   Agreement agreement(owner);
   const Mode mode = agreement.agree_on_mode(wanted);
   if (mode != Mode::kOff) {
-    identity_ = random_number();
+    identity_ = rank_ == 0 ? random_number() : 0;
     check_mpi(PMPI_Bcast(&identity_, 1, MPI_INT64_T, 0, owner), "MPI_Bcast");
     comm_ = agreement.make();
   }

@@ -9,6 +9,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace banyan::preload {
 namespace {
@@ -19,6 +20,8 @@ struct Departures {
   std::mutex mutex;
   std::condition_variable changed;
   size_t under_way = 0;
+  size_t threads = 0;
+  std::vector<banyan_comm*> waiting;  ///< for a thread
 };
 
 /// Never destroyed: a thread may outlive main().
@@ -27,12 +30,21 @@ Departures& departures() {
   return *once;
 }
 
+/// Frees `comm`, and then what waits for a thread.
 void finish(banyan_comm* comm) noexcept {
-  banyan_comm_destroy(comm);
   Departures& all = departures();
-  const std::lock_guard lock(all.mutex);
-  --all.under_way;
-  all.changed.notify_all();
+  while (comm != nullptr) {
+    banyan_comm_destroy(comm);
+    const std::lock_guard lock(all.mutex);
+    comm = nullptr;
+    if (!all.waiting.empty()) {
+      comm = all.waiting.back();
+      all.waiting.pop_back();
+    }
+    all.threads -= comm == nullptr ? 1 : 0;
+    --all.under_way;
+    all.changed.notify_all();
+  }
 }
 
 /// Signals are the program's, and its threads'.
@@ -51,6 +63,21 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
+/// Whether there is a thread for each that waits. The lock is held.
+bool all_have_threads(Departures& all) noexcept {
+  try {
+    const SignalsBlocked blocked;
+    while (!all.waiting.empty()) {
+      std::thread(finish, all.waiting.back()).detach();
+      all.waiting.pop_back();
+      ++all.threads;
+    }
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 void depart(banyan_comm* comm) noexcept {
@@ -58,18 +85,28 @@ void depart(banyan_comm* comm) noexcept {
   {
     const std::lock_guard lock(all.mutex);
     ++all.under_way;
+    try {
+      all.waiting.push_back(comm);
+      (void)all_have_threads(all);  // those that have none now get one of a later call, or of one that is through
+      return;
+    } catch (const std::exception&) {  // no memory for the list
+      ++all.threads;
+    }
   }
-  try {
-    const SignalsBlocked blocked;
-    std::thread(finish, comm).detach();
-  } catch (const std::exception&) {  // no thread is to be had: then here
-    finish(comm);
-  }
+  finish(comm);
 }
 
 bool all_departed() noexcept {
   Departures& all = departures();
   std::unique_lock lock(all.mutex);
+  if (!all_have_threads(all) && all.threads == 0) {
+    banyan_comm* const first = all.waiting.back();
+    all.waiting.pop_back();
+    ++all.threads;
+    lock.unlock();
+    finish(first);
+    lock.lock();
+  }
   return all.changed.wait_for(lock, kMoment, [&] { return all.under_way == 0; });
 }
 

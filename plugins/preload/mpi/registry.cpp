@@ -92,6 +92,7 @@ Counterpart* Registry::find_or_make(MPI_Comm comm) {
 
 void Registry::retire(MPI_Comm comm) {
   if (Counterpart* counterpart = find(comm)) {
+    forget(counterpart);  // MPICH deletes it when the last message is through, in MPI_Finalize if need be
     retire(*counterpart);
   }
 }

@@ -41,7 +41,7 @@ bool is_taken(MPI_Comm comm, Call& call, int& code, Observation*& observation) {
     exchange(*counterpart, call, registry().local());
     code = MPI_SUCCESS;
   } catch (const std::exception& error) {
-    code = raise_error(comm, error.what());
+    code = raise_error(comm, error);
   }
   return true;
 }

@@ -12,11 +12,6 @@
 namespace preload_test {
 namespace {
 
-void exchange_once(MPI_Comm comm) {
-  std::mt19937 shared(7), own(static_cast<unsigned>(rank_of(comm)));
-  compare_alltoallv(comm, random_counts(size_of(comm), 100, shared), MPI_INT, MPI_INT, own);
-}
-
 int open_descriptors() {
   int count = 0;
   if (DIR* folder = ::opendir("/proc/self/fd")) {
@@ -160,6 +155,35 @@ void made_and_freed_often() {
                                                std::to_string(open_descriptors()) + " after the last");
 }
 
+/// With sends from the first rank to the last that end only in MPI_Finalize of the first: MPICH deletes these
+/// communicators then, while the library goes through those that are left.
+void freed_with_messages_under_way() {
+  constexpr int kBytes = 8 << 20;
+  static std::vector<char> sent(kBytes, 'm');  // until the end
+  const int rank = rank_of(MPI_COMM_WORLD), last = size_of(MPI_COMM_WORLD) - 1;
+  std::vector<MPI_Comm> left(6), freed(6);
+  std::vector<std::vector<char>> received(freed.size());
+  std::vector<MPI_Request> requests(freed.size(), MPI_REQUEST_NULL);
+  for (size_t i = 0; i < freed.size(); ++i) {
+    for (MPI_Comm* comm : {&left[i], &freed[i]}) {
+      MPI_Comm_dup(MPI_COMM_WORLD, comm);
+      exchange_once(*comm);
+    }
+  }
+  for (size_t i = 0; i < freed.size(); ++i) {
+    if (rank == 0) {
+      MPI_Isend(sent.data(), kBytes, MPI_CHAR, last, 5, freed[i], &requests[i]);
+      MPI_Request_free(&requests[i]);
+    }
+    if (rank == last) {
+      received[i].resize(kBytes);
+      MPI_Irecv(received[i].data(), kBytes, MPI_CHAR, 0, 5, freed[i], &requests[i]);
+    }
+    MPI_Comm_free(&freed[i]);
+  }
+  MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE);
+}
+
 /// Left to MPI_Finalize, in an order that differs between ranks.
 void never_freed() {
   const int rank = rank_of(MPI_COMM_WORLD);
@@ -289,6 +313,7 @@ const std::vector<Case> kCommunicatorCases = {
     {"inter_communicator", inter_communicator},
     {"freed_in_opposite_orders", freed_in_opposite_orders},
     {"made_and_freed_often", made_and_freed_often},
+    {"freed_with_messages_under_way", freed_with_messages_under_way},
     {"never_freed", never_freed},
     {"pending_messages", pending_messages},
     {"attributes_are_not_copied", attributes_are_not_copied},

@@ -231,7 +231,23 @@ void invalid_arguments() {
         MPI_ERR_TYPE,
         MPI_Alltoall(buffer.data(), 1, MPI_DATATYPE_NULL, buffer.data() + 32, 1, MPI_DATATYPE_NULL, MPI_COMM_WORLD),
         "no datatype is not MPI's to report");
+    const std::vector<int> ones(64, 1), displs(64, 0);
+    check(MPI_Alltoall(buffer.data(), 1, MPI_INT, MPI_IN_PLACE, 1, MPI_INT, MPI_COMM_WORLD) != MPI_SUCCESS,
+          "what is received in place is taken");
+    check(MPI_Alltoallv(buffer.data(), ones.data(), displs.data(), MPI_INT, MPI_IN_PLACE, ones.data(), displs.data(),
+                        MPI_INT, MPI_COMM_WORLD) != MPI_SUCCESS,
+          "what is received in place by MPI_Alltoallv is taken");
   });
+  MPI_Comm copy = MPI_COMM_NULL;
+  MPI_Datatype strided = MPI_DATATYPE_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+  MPI_Type_vector(3, 1, 2, MPI_INT, &strided);
+  expect_banyan_calls(0, "a type that is not committed", [&] {
+    expect_class(MPI_ERR_TYPE, MPI_Alltoall(buffer.data(), 1, strided, buffer.data() + 32, 1, strided, copy),
+                 "an error of MPI does not stay one");
+  });
+  MPI_Type_free(&strided);
+  MPI_Comm_free(&copy);
 }
 
 /// That nothing is Banyan's says nothing where there is no library.

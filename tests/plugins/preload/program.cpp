@@ -16,7 +16,8 @@ std::atomic<int> failures = 0;
 std::string running;
 
 const Case* find_case(std::string_view name) {
-  for (const auto* cases : {&kDataCases, &kCommunicatorCases, &kFormCases, &kStressCases, &kThreadCases}) {
+  for (const auto* cases :
+       {&kDataCases, &kCommunicatorCases, &kFormCases, &kObstacleCases, &kStressCases, &kThreadCases}) {
     for (const Case& one : *cases) {
       if (one.name == name) {
         return &one;

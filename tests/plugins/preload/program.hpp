@@ -46,11 +46,14 @@ void compare_alltoallv(MPI_Comm comm, const Counts& counts, MPI_Datatype sendtyp
                        std::mt19937& random);
 void compare_alltoallv_in_place(MPI_Comm comm, const Counts& counts, MPI_Datatype type, std::mt19937& random);
 
+/// One such exchange, of a few ints.
+void exchange_once(MPI_Comm comm);
+
 struct Case {
   std::string_view name;
   void (*run)();
 };
 /// Of the files beside this one.
-extern const std::vector<Case> kDataCases, kCommunicatorCases, kFormCases, kStressCases, kThreadCases;
+extern const std::vector<Case> kDataCases, kCommunicatorCases, kFormCases, kObstacleCases, kStressCases, kThreadCases;
 
 }  // namespace preload_test

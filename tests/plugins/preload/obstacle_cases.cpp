@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens on machines that lack something. obstacles.cpp, which is preloaded too, takes it away.
+#include <dlfcn.h>
+
+#include "program.hpp"
+
+namespace preload_test {
+namespace {
+
+template <typename Function>
+Function* obstacle(const char* name) {
+  auto* const found = reinterpret_cast<Function*>(::dlsym(RTLD_DEFAULT, name));
+  check(found != nullptr, std::string(name) + " is not preloaded");
+  return found;
+}
+
+void let_threads_fail(bool fail) {
+  if (auto* const set = obstacle<void(bool)>("preload_test_let_threads_fail")) {
+    set(fail);
+  }
+}
+
+/// By halves of the ranks, with a message between that tells one half that the other is through: MPI_Comm_free must not
+/// wait, also where it cannot leave the waiting to a thread.
+void freed_without_threads() {
+  const int rank = rank_of(MPI_COMM_WORLD), other = rank ^ 1;
+  MPI_Comm one = MPI_COMM_NULL, two = MPI_COMM_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &one);
+  MPI_Comm_dup(MPI_COMM_WORLD, &two);
+  expect_banyan_calls(2, "two communicators", [&] {
+    exchange_once(one);
+    exchange_once(two);
+  });
+  let_threads_fail(true);
+  if (rank % 2 == 0) {
+    MPI_Comm_free(&one);
+    MPI_Comm_free(&two);
+    MPI_Ssend(nullptr, 0, MPI_BYTE, other, 3, MPI_COMM_WORLD);
+  } else {
+    MPI_Recv(nullptr, 0, MPI_BYTE, other, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Comm_free(&two);
+    MPI_Comm_free(&one);
+  }
+  let_threads_fail(false);
+}
+
+/// Started with `BANYAN_TIMEOUT_S=`, which is as good as not set: an MPI program has no deadline.
+void empty_deadline_is_none() {
+  constexpr double kNone = 1e6;
+  expect_banyan_calls(1, "an exchange", [] { exchange_once(MPI_COMM_WORLD); });
+  auto* const last_timeout_s = obstacle<double()>("preload_test_last_timeout_s");
+  check(last_timeout_s != nullptr && last_timeout_s() > kNone, "there is a deadline");
+}
+
+}  // namespace
+
+const std::vector<Case> kObstacleCases = {
+    {"freed_without_threads", freed_without_threads},
+    {"empty_deadline_is_none", empty_deadline_is_none},
+};
+
+}  // namespace preload_test

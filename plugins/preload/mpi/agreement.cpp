@@ -47,11 +47,11 @@ bool Agreement::all_vote(Vote mine) {
   return !over_;
 }
 
-Mode Agreement::agree_on_mode(Mode mine) {
+Mode Agreement::agree_on_mode(Mode mine, const std::string& why) {
   const Range modes = range_of(static_cast<int64_t>(mine));
   const auto least = static_cast<Mode>(modes.least);
   if (modes.least != modes.most) {
-    share_cause(mine == least ? "BANYAN_PRELOAD is not as on other ranks" : "");
+    share_cause(mine == least ? why : "");
   }
   return least;
 }

@@ -35,14 +35,15 @@ void say_once(const std::string& text) {
 
 }  // namespace
 
-Counterpart::Counterpart(MPI_Comm owner, Mode wanted, MPI_Comm local) : owner_(owner) {
+Counterpart::Counterpart(MPI_Comm owner, Mode wanted, const std::string& broken, MPI_Comm local) : owner_(owner) {
   check_mpi(PMPI_Comm_rank(owner, &rank_), "MPI_Comm_rank");
   check_mpi(PMPI_Comm_size(owner, &size_), "MPI_Comm_size");
   if (size_ == 1) {
     return;
   }
   Agreement agreement(owner);
-  const Mode mode = agreement.agree_on_mode(wanted);
+  const Mode mode = broken.empty() ? agreement.agree_on_mode(wanted, "BANYAN_PRELOAD is not as on other ranks")
+                                   : agreement.agree_on_mode(Mode::kOff, broken);
   if (mode != Mode::kOff) {
     identity_ = rank_ == 0 ? random_number() : 0;
     check_mpi(PMPI_Bcast(&identity_, 1, MPI_INT64_T, 0, owner), "MPI_Bcast");

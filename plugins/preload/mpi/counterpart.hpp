@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "mpi/blocks.hpp"
 #include "mpi/mode.hpp"
@@ -18,8 +19,9 @@ namespace banyan::preload {
 class Counterpart {
  public:
   /// Collective over `owner`, which must be an intra-communicator: all ranks get a usable counterpart, or none does.
-  /// `wanted`: what this rank asks for. `local`: a communicator of this process alone.
-  Counterpart(MPI_Comm owner, Mode wanted, MPI_Comm local);
+  /// `wanted`: what this rank asks for. `broken`: why it can do nothing, if so. `local`: a communicator of this process
+  /// alone.
+  Counterpart(MPI_Comm owner, Mode wanted, const std::string& broken, MPI_Comm local);
   /// Of a communicator whose calls are MPI's.
   Counterpart() = default;
   Counterpart(const Counterpart&) = delete;

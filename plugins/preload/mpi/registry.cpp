@@ -41,6 +41,25 @@ bool lies_in_world(MPI_Comm comm) {
   return std::find(in_world.begin(), in_world.end(), MPI_UNDEFINED) == in_world.end();
 }
 
+/// Errors of a communicator are returned while this lives, whatever the program wants otherwise.
+class ErrorsReturned {
+ public:
+  explicit ErrorsReturned(MPI_Comm comm) : comm_(comm) {
+    check_mpi(PMPI_Comm_get_errhandler(comm, &before_), "MPI_Comm_get_errhandler");
+    PMPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+  }
+  ~ErrorsReturned() {
+    PMPI_Comm_set_errhandler(comm_, before_);
+    PMPI_Errhandler_free(&before_);
+  }
+  ErrorsReturned(const ErrorsReturned&) = delete;
+  ErrorsReturned& operator=(const ErrorsReturned&) = delete;
+
+ private:
+  MPI_Comm comm_;
+  MPI_Errhandler before_ = MPI_ERRHANDLER_NULL;
+};
+
 }  // namespace
 
 Registry& registry() {
@@ -51,15 +70,25 @@ Registry& registry() {
 bool has_registry() noexcept { return made; }
 
 Registry::Registry() {
-  // Not a duplicate: that would call the program's copy functions for attributes.
-  check_mpi(PMPI_Comm_split(MPI_COMM_SELF, 0, 0, &local_), "MPI_Comm_split");
-  check_mpi(PMPI_Comm_set_errhandler(local_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_comm_delete, &key_, this), "MPI_Comm_create_keyval");
-  // MPI_Finalize frees the attributes of MPI_COMM_SELF before it does anything else, while ranks may communicate.
+  // MPI_Finalize frees the attributes of MPI_COMM_SELF before it does anything else, while ranks may communicate. It
+  // begins with the last: what the program keeps there may communicate too, and Banyan's part of it waits for peers.
   int finalize_key = MPI_KEYVAL_INVALID;
   check_mpi(PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_finalize, &finalize_key, this), "MPI_Comm_create_keyval");
   check_mpi(PMPI_Comm_set_attr(MPI_COMM_SELF, finalize_key, nullptr), "MPI_Comm_set_attr");
+  try {
+    make_local();
+  } catch (const Failure& failure) {
+    broken_ = failure.what();  // the other ranks will ask at the first all-to-all
+  }
   made = true;
+}
+
+void Registry::make_local() {
+  const ErrorsReturned returned(MPI_COMM_SELF);
+  // Not a duplicate: that would call the program's copy functions for attributes.
+  check_mpi(PMPI_Comm_split(MPI_COMM_SELF, 0, 0, &local_), "MPI_Comm_split");
+  check_mpi(PMPI_Comm_set_errhandler(local_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 }
 
 Counterpart* Registry::find(MPI_Comm comm) const {
@@ -80,8 +109,9 @@ Counterpart* Registry::find_or_make(MPI_Comm comm) {
     }
     int has_two_groups = 0;
     check_mpi(PMPI_Comm_test_inter(comm, &has_two_groups), "MPI_Comm_test_inter");
-    auto made_now = has_two_groups != 0 || !lies_in_world(comm) ? std::make_unique<Counterpart>()
-                                                                : std::make_unique<Counterpart>(comm, mode(), local_);
+    auto made_now = has_two_groups != 0 || !lies_in_world(comm)
+                        ? std::make_unique<Counterpart>()
+                        : std::make_unique<Counterpart>(comm, mode(), broken_, local_);
     check_mpi(PMPI_Comm_set_attr(comm, key_, made_now.get()), "MPI_Comm_set_attr");
     counterpart = made_now.release();
     const std::lock_guard lock(mutex_);
@@ -142,11 +172,16 @@ void Registry::retire_all() noexcept {
   }
   await_departures();
   report();
-  PMPI_Comm_free(&local_);
+  if (local_ != MPI_COMM_NULL) {
+    PMPI_Comm_free(&local_);
+  }
 }
 
 /// MPI goes on meanwhile: peers that are not yet here may still depend on its messages.
 void Registry::await_departures() noexcept {
+  if (local_ == MPI_COMM_NULL) {
+    return;  // a rank that is broken has none
+  }
   MPI_Request never = MPI_REQUEST_NULL;
   PMPI_Irecv(nullptr, 0, MPI_BYTE, 0, 0, local_, &never);
   while (!all_departed()) {

@@ -48,6 +48,16 @@ bool is_taken(MPI_Comm comm, Call& call, int& code, Observation*& observation) {
 
 }  // namespace
 
+void arm() noexcept {
+  try {
+    if (mode() != Mode::kOtherMpi) {
+      registry();
+    }
+  } catch (const std::exception&) {
+    return;  // the first all-to-all tries again, and reports
+  }
+}
+
 bool taken(MPI_Comm comm, Call& call, int& code, Observation*& observation) {
   if (is_taken(comm, call, code, observation)) {
     return true;

@@ -56,6 +56,14 @@ Mode Agreement::agree_on_mode(Mode mine, const std::string& why) {
   return least;
 }
 
+bool Agreement::all_agree(const std::string& why_not) {
+  const bool agreed = range_of(why_not.empty() ? 1 : 0).least == 1;
+  if (!agreed) {
+    share_cause(why_not);
+  }
+  return agreed;
+}
+
 int Agreement::allgather(const void* sendbuf, void* recvbuf, size_t size, void* context) {
   auto& self = *static_cast<Agreement*>(context);
   try {

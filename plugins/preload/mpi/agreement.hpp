@@ -20,6 +20,12 @@ class Agreement {
   /// ask for it.
   Mode agree_on_mode(Mode mine, const std::string& why);
 
+  /// Collective. The largest that a rank asks for.
+  int64_t most(int64_t mine) { return range_of(mine).most; }
+
+  /// Collective. Whether all ranks have nothing against it. cause() names a rank that has, and its `why_not`.
+  bool all_agree(const std::string& why_not);
+
   /// Collective. The communicator, or nullptr on every rank; cause() then says why. A rank that fails early still takes
   /// part until all know, so no rank waits for it in another collective operation. A communicator over which no data
   /// pass does not count.

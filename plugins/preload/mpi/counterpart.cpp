@@ -7,12 +7,14 @@
 #include <chrono>
 #include <exception>
 #include <string>
+#include <utility>
 
 #include "mpi/agreement.hpp"
 #include "mpi/crowding.hpp"
 #include "mpi/departure.hpp"
 #include "mpi/failure.hpp"
 #include "mpi/notice.hpp"
+#include "mpi/patience.hpp"
 
 namespace banyan::preload {
 namespace {
@@ -35,7 +37,7 @@ void say_once(const std::string& text) {
 
 }  // namespace
 
-Counterpart::Counterpart(MPI_Comm owner, Mode wanted, const std::string& broken, MPI_Comm local) : owner_(owner) {
+Counterpart::Counterpart(MPI_Comm owner, Mode wanted, const std::string& broken) : owner_(owner) {
   check_mpi(PMPI_Comm_rank(owner, &rank_), "MPI_Comm_rank");
   check_mpi(PMPI_Comm_size(owner, &size_), "MPI_Comm_size");
   if (size_ == 1) {
@@ -44,29 +46,47 @@ Counterpart::Counterpart(MPI_Comm owner, Mode wanted, const std::string& broken,
   Agreement agreement(owner);
   const Mode mode = broken.empty() ? agreement.agree_on_mode(wanted, "BANYAN_PRELOAD is not as on other ranks")
                                    : agreement.agree_on_mode(Mode::kOff, broken);
-  if (mode != Mode::kOff) {
-    identity_ = rank_ == 0 ? random_number() : 0;
-    check_mpi(PMPI_Bcast(&identity_, 1, MPI_INT64_T, 0, owner), "MPI_Bcast");
-    comm_ = agreement.make();
-  }
-  if (mode == Mode::kObserve) {
-    observation_.emplace(size_);  // also without Banyan
-  }
-  if (comm_ == nullptr || mode == Mode::kObserve) {
-    if (rank_ == 0 && !agreement.cause().empty()) {
-      say_once("MPI's own all-to-all serves a communicator of " + std::to_string(size_) + " ranks, because Banyan's " +
-               "could not be made: " + agreement.cause());
-    }
+  if (mode == Mode::kOff) {
+    say_why(agreement.cause());
     return;
   }
-  yields_ = outnumber_cores(owner);
-  check_mpi(PMPI_Irecv(nullptr, 0, MPI_BYTE, 0, 0, local, &never_), "MPI_Irecv");
+  identity_ = rank_ == 0 ? random_number() : 0;
+  check_mpi(PMPI_Bcast(&identity_, 1, MPI_INT64_T, 0, owner), "MPI_Bcast");
+  calls_to_come_ = 1;
+  if (mode == Mode::kObserve) {
+    observation_.emplace(size_);  // also without Banyan
+  } else {
+    calls_to_come_ += agreement.most(calls_before_banyan(owner));
+  }
 }
 
-void Counterpart::let_mpi_progress() {
-  // Not MPI_Iprobe: MPICH 4.0 answers it for a process alone without a look at anything else.
-  int done = 0;
-  check_mpi(PMPI_Test(&never_, &done, MPI_STATUS_IGNORE), "MPI_Test");
+void Counterpart::begin_call(MPI_Comm local) {
+  if (calls_to_come_ > 0 && --calls_to_come_ == 0) {
+    make(local);
+  }
+}
+
+void Counterpart::make(MPI_Comm local) {
+  progress_.emplace(local);
+  place_ = Place::find(rank_, size_, *progress_);
+  Agreement agreement(owner_);
+  if (agreement.all_agree(place_.why_not())) {
+    comm_ = agreement.make();
+  }
+  if (comm_ == nullptr) {
+    place_ = {};
+    progress_.reset();
+    say_why(agreement.cause());
+  } else {
+    yields_ = outnumber_cores(owner_);
+  }
+}
+
+void Counterpart::say_why(const std::string& cause) const {
+  if (rank_ == 0 && !cause.empty()) {
+    say_once("MPI's own all-to-all serves a communicator of " + std::to_string(size_) + " ranks, because Banyan's " +
+             "could not be made: " + cause);
+  }
 }
 
 std::optional<ObservedCommunicator> Counterpart::conclude_observation() noexcept {
@@ -88,12 +108,9 @@ std::optional<ObservedCommunicator> Counterpart::retire() noexcept {
   if (comm_ == nullptr) {
     return observed;
   }
-  depart(comm_);
+  depart(comm_, std::move(place_));
   comm_ = nullptr;
-  if (never_ != MPI_REQUEST_NULL) {
-    PMPI_Cancel(&never_);
-    PMPI_Wait(&never_, MPI_STATUS_IGNORE);
-  }
+  progress_.reset();
   return observed;
 }
 

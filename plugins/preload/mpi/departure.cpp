@@ -9,6 +9,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace banyan::preload {
@@ -16,12 +17,18 @@ namespace {
 
 constexpr std::chrono::milliseconds kMoment(1);
 
+struct Leaving {
+  banyan_comm* comm;
+  Place place;
+};
+
 struct Departures {
   std::mutex mutex;
   std::condition_variable changed;
   size_t under_way = 0;
   size_t threads = 0;
-  std::vector<banyan_comm*> waiting;  ///< for a thread
+  size_t starting = 0;  ///< of these, those that have not looked for work yet
+  std::vector<Leaving> waiting;
 };
 
 /// Never destroyed: a thread may outlive main().
@@ -30,21 +37,32 @@ Departures& departures() {
   return *once;
 }
 
-/// Frees `comm`, and then what waits for a thread.
-void finish(banyan_comm* comm) noexcept {
+void finish(Leaving leaving) noexcept {
+  banyan_comm_destroy(leaving.comm);
+  leaving.place = {};
   Departures& all = departures();
-  while (comm != nullptr) {
-    banyan_comm_destroy(comm);
-    const std::lock_guard lock(all.mutex);
-    comm = nullptr;
-    if (!all.waiting.empty()) {
-      comm = all.waiting.back();
-      all.waiting.pop_back();
-    }
-    all.threads -= comm == nullptr ? 1 : 0;
-    --all.under_way;
-    all.changed.notify_all();
+  const std::lock_guard lock(all.mutex);
+  --all.under_way;
+  all.changed.notify_all();
+}
+
+/// Finishes the last of those that wait. The lock is held, and given up meanwhile.
+void finish_one(Departures& all, std::unique_lock<std::mutex>& lock) noexcept {
+  Leaving leaving = std::move(all.waiting.back());
+  all.waiting.pop_back();
+  lock.unlock();
+  finish(std::move(leaving));
+  lock.lock();
+}
+
+void finish_all() noexcept {
+  Departures& all = departures();
+  std::unique_lock lock(all.mutex);
+  --all.starting;
+  while (!all.waiting.empty()) {
+    finish_one(all, lock);
   }
+  --all.threads;
 }
 
 /// Signals are the program's, and its threads'.
@@ -63,51 +81,55 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
-/// Whether there is a thread for each that waits. The lock is held.
-bool all_have_threads(Departures& all) noexcept {
+/// A thread for each that waits, as far as threads are to be had. The lock is held.
+void start_threads(Departures& all) noexcept {
   try {
     const SignalsBlocked blocked;
-    while (!all.waiting.empty()) {
-      std::thread(finish, all.waiting.back()).detach();
-      all.waiting.pop_back();
+    while (all.starting < all.waiting.size()) {
+      std::thread(finish_all).detach();
       ++all.threads;
+      ++all.starting;
     }
-    return true;
   } catch (const std::exception&) {
-    return false;
+    return;  // those that have none get one of a later call, or of one that is through
   }
 }
 
 }  // namespace
 
-void depart(banyan_comm* comm) noexcept {
+void depart(banyan_comm* comm, Place place) noexcept {
   Departures& all = departures();
-  {
-    const std::lock_guard lock(all.mutex);
-    ++all.under_way;
-    try {
-      all.waiting.push_back(comm);
-      (void)all_have_threads(all);  // those that have none now get one of a later call, or of one that is through
-      return;
-    } catch (const std::exception&) {  // no memory for the list
-      ++all.threads;
-    }
+  std::unique_lock lock(all.mutex);
+  ++all.under_way;
+  Leaving leaving{.comm = comm, .place = std::move(place)};
+  try {
+    all.waiting.reserve(all.waiting.size() + 1);
+  } catch (const std::exception&) {
+    lock.unlock();
+    finish(std::move(leaving));
+    return;
   }
-  finish(comm);
+  all.waiting.push_back(std::move(leaving));
+  start_threads(all);
 }
 
 bool all_departed() noexcept {
   Departures& all = departures();
   std::unique_lock lock(all.mutex);
-  if (!all_have_threads(all) && all.threads == 0) {
-    banyan_comm* const first = all.waiting.back();
-    all.waiting.pop_back();
-    ++all.threads;
-    lock.unlock();
-    finish(first);
-    lock.lock();
-  }
+  start_threads(all);
   return all.changed.wait_for(lock, kMoment, [&] { return all.under_way == 0; });
+}
+
+bool all_departed_with_help() noexcept {
+  Departures& all = departures();
+  {
+    std::unique_lock lock(all.mutex);
+    start_threads(all);
+    if (all.threads == 0 && !all.waiting.empty()) {
+      finish_one(all, lock);
+    }
+  }
+  return all_departed();
 }
 
 }  // namespace banyan::preload

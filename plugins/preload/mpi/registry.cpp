@@ -13,6 +13,7 @@
 #include "mpi/failure.hpp"
 #include "mpi/mode.hpp"
 #include "mpi/notice.hpp"
+#include "mpi/progress.hpp"
 #include "mpi/report.hpp"
 #include "mpi/summary.hpp"
 
@@ -109,14 +110,14 @@ Counterpart* Registry::find_or_make(MPI_Comm comm) {
     }
     int has_two_groups = 0;
     check_mpi(PMPI_Comm_test_inter(comm, &has_two_groups), "MPI_Comm_test_inter");
-    auto made_now = has_two_groups != 0 || !lies_in_world(comm)
-                        ? std::make_unique<Counterpart>()
-                        : std::make_unique<Counterpart>(comm, mode(), broken_, local_);
+    auto made_now = has_two_groups != 0 || !lies_in_world(comm) ? std::make_unique<Counterpart>()
+                                                                : std::make_unique<Counterpart>(comm, mode(), broken_);
     check_mpi(PMPI_Comm_set_attr(comm, key_, made_now.get()), "MPI_Comm_set_attr");
     counterpart = made_now.release();
     const std::lock_guard lock(mutex_);
     counterparts_.push_back(counterpart);
   }
+  counterpart->begin_call(local_);
   return counterpart->usable() || counterpart->observation() != nullptr ? counterpart : nullptr;
 }
 
@@ -182,15 +183,13 @@ void Registry::await_departures() noexcept {
   if (local_ == MPI_COMM_NULL) {
     return;  // a rank that is broken has none
   }
-  MPI_Request never = MPI_REQUEST_NULL;
-  PMPI_Irecv(nullptr, 0, MPI_BYTE, 0, 0, local_, &never);
-  while (!all_departed()) {
-    int done = 0;
-    PMPI_Test(&never, &done, MPI_STATUS_IGNORE);
-  }
-  if (never != MPI_REQUEST_NULL) {
-    PMPI_Cancel(&never);
-    PMPI_Wait(&never, MPI_STATUS_IGNORE);
+  try {
+    Progress progress(local_);
+    while (!all_departed_with_help()) {
+      progress.make();
+    }
+  } catch (const Failure& failure) {
+    say(std::string("communicators are left: ") + failure.what());
   }
 }
 

@@ -19,7 +19,8 @@ class Registry {
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  /// The counterpart of `comm`, made at the first call for it, which is collective; nullptr if the all-to-all of `comm`
+  /// To be called once for each all-to-all of `comm`: collective, since it may make the counterpart, or the Banyan
+  /// communicator of it. The counterpart; nullptr if the all-to-all of `comm`
   /// is MPI's and not observed, which is so on all its ranks or on none.
   Counterpart* find_or_make(MPI_Comm comm);
   /// Retires the counterpart of `comm`, if it has one, before `comm` is freed.

@@ -26,6 +26,9 @@ class Agreement {
   /// Collective. Whether all ranks have nothing against it. cause() names a rank that has, and its `why_not`.
   bool all_agree(const std::string& why_not);
 
+  /// Why this process had better not try again, after a failure for which it waited long; empty if it may.
+  static std::string why_not();
+
   /// Collective. The communicator, or nullptr on every rank; cause() then says why. A rank that fails early still takes
   /// part until all know, so no rank waits for it in another collective operation. A communicator over which no data
   /// pass does not count.

@@ -68,9 +68,13 @@ void Counterpart::begin_call(MPI_Comm local) {
 
 void Counterpart::make(MPI_Comm local) {
   progress_.emplace(local);
-  place_ = Place::find(rank_, size_, *progress_);
+  std::string why_not = Agreement::why_not();
+  if (why_not.empty()) {
+    place_ = Place::find(rank_, size_, *progress_);
+    why_not = place_.why_not();
+  }
   Agreement agreement(owner_);
-  if (agreement.all_agree(place_.why_not())) {
+  if (agreement.all_agree(why_not)) {
     comm_ = agreement.make();
   }
   if (comm_ == nullptr) {

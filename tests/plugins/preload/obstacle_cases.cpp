@@ -52,11 +52,35 @@ void empty_deadline_is_none() {
   check(last_timeout_s != nullptr && last_timeout_s() > kNone, "there is a deadline");
 }
 
+/// With failing_trial.cpp: a rank whose trial failed slowly spares all others the next one.
+void slow_failure_is_remembered() {
+  expect_banyan_calls(0, "exchanges without Banyan", [] {
+    for (int i = 0; i < 3; ++i) {
+      MPI_Comm copy = MPI_COMM_NULL;
+      MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+      exchange_once(copy);
+      MPI_Comm_free(&copy);
+    }
+  });
+  auto* const creations = obstacle<uint64_t()>("preload_test_creations");
+  check(creations != nullptr && creations() == 1, "it is tried again");
+}
+
+/// With failing_trial.cpp: MPI stands still while a communicator is made.
+void deadlines_are_short() {
+  auto* const creation = obstacle<double()>("preload_test_creation_deadline_s");
+  auto* const trial = obstacle<double()>("preload_test_trial_deadline_s");
+  check(creation != nullptr && creation() > 0 && creation() <= 15, "the deadline of creation");
+  check(trial != nullptr && trial() > 0 && trial() <= 10, "the deadline of the trial");
+}
+
 }  // namespace
 
 const std::vector<Case> kObstacleCases = {
     {"freed_without_threads", freed_without_threads},
     {"empty_deadline_is_none", empty_deadline_is_none},
+    {"slow_failure_is_remembered", slow_failure_is_remembered},
+    {"deadlines_are_short", deadlines_are_short},
 };
 
 }  // namespace preload_test

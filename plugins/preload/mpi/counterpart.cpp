@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mpi/counterpart.hpp"
 
-#include <sys/random.h>
-
+#include <array>
 #include <atomic>
-#include <chrono>
 #include <exception>
 #include <string>
 #include <utility>
@@ -19,13 +17,11 @@
 namespace banyan::preload {
 namespace {
 
-/// Never fails: the others would wait for the number.
-int64_t random_number() noexcept {
-  int64_t number = 0;
-  if (::getrandom(&number, sizeof number, 0) != ssize_t{sizeof number}) {
-    number = std::chrono::steady_clock::now().time_since_epoch().count();
-  }
-  return number;
+std::string name_of(MPI_Comm comm) {
+  std::array<char, MPI_MAX_OBJECT_NAME> name{};
+  int length = 0;
+  check_mpi(PMPI_Comm_get_name(comm, name.data(), &length), "MPI_Comm_get_name");
+  return name.data();
 }
 
 void say_once(const std::string& text) {
@@ -50,8 +46,6 @@ Counterpart::Counterpart(MPI_Comm owner, Mode wanted, const std::string& broken)
     say_why(agreement.cause());
     return;
   }
-  identity_ = rank_ == 0 ? random_number() : 0;
-  check_mpi(PMPI_Bcast(&identity_, 1, MPI_INT64_T, 0, owner), "MPI_Bcast");
   calls_to_come_ = 1;
   if (mode == Mode::kObserve) {
     observation_.emplace(size_);  // also without Banyan
@@ -93,29 +87,35 @@ void Counterpart::say_why(const std::string& cause) const {
   }
 }
 
-std::optional<ObservedCommunicator> Counterpart::conclude_observation() noexcept {
-  if (!observation_) {
-    return std::nullopt;
-  }
-  std::optional<ObservedCommunicator> observed;
-  try {
-    observed = observation_->conclude(owner_, comm_);
-  } catch (const std::exception& error) {
-    say_once(std::string("what was observed is lost: ") + error.what());
-  }
-  observation_.reset();
-  return observed;
+/// What is to be done with the observation when the others do it too.
+std::function<void()> Counterpart::conclusion(const std::function<void(ObservedCommunicator)>& keep) {
+  return [observation = std::move(*observation_), comm = comm_, rank = rank_, name = name_of(owner_), keep] {
+    try {
+      if (auto observed = observation.conclude(comm, rank, name)) {
+        keep(std::move(*observed));
+      }
+    } catch (const std::exception& error) {
+      say_once(std::string("what was observed is lost: ") + error.what());
+    }
+  };
 }
 
-std::optional<ObservedCommunicator> Counterpart::retire() noexcept {
-  auto observed = conclude_observation();
-  if (comm_ == nullptr) {
-    return observed;
+void Counterpart::retire(const std::function<void(ObservedCommunicator)>& keep) noexcept {
+  std::function<void()> last;
+  try {
+    last = observation_ ? conclusion(keep) : nullptr;
+  } catch (const std::exception& error) {
+    say_once(std::string("what was observed is lost: ") + error.what());
+    banyan_comm_abort(comm_, "what was observed is lost");
   }
-  depart(comm_, std::move(place_));
-  comm_ = nullptr;
-  progress_.reset();
-  return observed;
+  observation_.reset();
+  if (comm_ != nullptr) {
+    depart(comm_, std::move(place_), std::move(last));
+    comm_ = nullptr;
+    progress_.reset();
+  } else if (last) {
+    last();
+  }
 }
 
 }  // namespace banyan::preload

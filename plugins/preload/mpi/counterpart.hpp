@@ -5,6 +5,7 @@
 #include <mpi.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -44,26 +45,23 @@ class Counterpart {
   /// What the calls of this counterpart send and receive, for exchange() to use again.
   [[nodiscard]] Blocks& send() noexcept { return send_; }
   [[nodiscard]] Blocks& recv() noexcept { return recv_; }
-  /// A number that the ranks of this counterpart have alike, and that no other counterpart has.
-  [[nodiscard]] int64_t identity() const noexcept { return identity_; }
 
   /// Lets MPI move on what this process has begun. Of a usable counterpart.
   void let_mpi_progress() { progress_->make(); }
 
   /// Frees the Banyan communicator, and does not wait until the other ranks do. Neither usable nor observed afterwards.
-  /// What was observed, on rank 0: that is collective.
-  std::optional<ObservedCommunicator> retire() noexcept;
+  /// `keep` gets what was observed, on rank 0, when all ranks have come here, from any thread.
+  void retire(const std::function<void(ObservedCommunicator)>& keep) noexcept;
 
  private:
   void make(MPI_Comm local);
   void say_why(const std::string& cause) const;
-  std::optional<ObservedCommunicator> conclude_observation() noexcept;
+  [[nodiscard]] std::function<void()> conclusion(const std::function<void(ObservedCommunicator)>& keep);
 
   MPI_Comm owner_ = MPI_COMM_NULL;
   banyan_comm* comm_ = nullptr;
   int rank_ = 0;
   int size_ = 0;
-  int64_t identity_ = 0;
   int64_t calls_to_come_ = 0;  ///< until it is Banyan's turn, with that; 0: it was, or will never be
   std::optional<Progress> progress_;
   Place place_;

@@ -20,6 +20,7 @@ constexpr std::chrono::milliseconds kMoment(1);
 struct Leaving {
   banyan_comm* comm;
   Place place;
+  std::function<void()> last;
 };
 
 struct Departures {
@@ -38,6 +39,9 @@ Departures& departures() {
 }
 
 void finish(Leaving leaving) noexcept {
+  if (leaving.last) {
+    leaving.last();
+  }
   banyan_comm_destroy(leaving.comm);
   leaving.place = {};
   Departures& all = departures();
@@ -97,11 +101,11 @@ void start_threads(Departures& all) noexcept {
 
 }  // namespace
 
-void depart(banyan_comm* comm, Place place) noexcept {
+void depart(banyan_comm* comm, Place place, std::function<void()> last) noexcept {
   Departures& all = departures();
   std::unique_lock lock(all.mutex);
   ++all.under_way;
-  Leaving leaving{.comm = comm, .place = std::move(place)};
+  Leaving leaving{.comm = comm, .place = std::move(place), .last = std::move(last)};
   try {
     all.waiting.reserve(all.waiting.size() + 1);
   } catch (const std::exception&) {

@@ -129,16 +129,14 @@ void Registry::retire(MPI_Comm comm) {
 }
 
 void Registry::retire(Counterpart& counterpart) noexcept {
-  auto observed = counterpart.retire();
-  if (!observed) {
-    return;
-  }
-  const std::lock_guard lock(mutex_);
-  if (observed_.size() < kObservedKept) {
-    observed_.push_back(std::move(*observed));
-  } else {
-    ++num_not_kept_;
-  }
+  counterpart.retire([this](ObservedCommunicator observed) {
+    const std::lock_guard lock(mutex_);
+    if (observed_.size() < kObservedKept) {
+      observed_.push_back(std::move(observed));
+    } else {
+      ++num_not_kept_;
+    }
+  });
 }
 
 int Registry::on_comm_delete(MPI_Comm /*comm*/, int /*key*/, void* counterpart, void* registry) {
@@ -166,8 +164,6 @@ void Registry::retire_all() noexcept {
     finalized_ = true;
     left.swap(counterparts_);
   }
-  // To conclude an observation waits for the peers, so all take the same order.
-  std::sort(left.begin(), left.end(), [](const auto* a, const auto* b) { return a->identity() < b->identity(); });
   for (Counterpart* counterpart : left) {
     retire(*counterpart);
   }

@@ -20,27 +20,15 @@ void let_threads_fail(bool fail) {
   }
 }
 
-/// By halves of the ranks, with a message between that tells one half that the other is through: MPI_Comm_free must not
-/// wait, also where it cannot leave the waiting to a thread.
+/// MPI_Comm_free must not wait for other ranks, also where it cannot leave the waiting to a thread.
 void freed_without_threads() {
-  const int rank = rank_of(MPI_COMM_WORLD), other = rank ^ 1;
-  MPI_Comm one = MPI_COMM_NULL, two = MPI_COMM_NULL;
-  MPI_Comm_dup(MPI_COMM_WORLD, &one);
-  MPI_Comm_dup(MPI_COMM_WORLD, &two);
+  std::array<MPI_Comm, 2> comms = two_copies();
   expect_banyan_calls(2, "two communicators", [&] {
-    exchange_once(one);
-    exchange_once(two);
+    exchange_once(comms[0]);
+    exchange_once(comms[1]);
   });
   let_threads_fail(true);
-  if (rank % 2 == 0) {
-    MPI_Comm_free(&one);
-    MPI_Comm_free(&two);
-    MPI_Ssend(nullptr, 0, MPI_BYTE, other, 3, MPI_COMM_WORLD);
-  } else {
-    MPI_Recv(nullptr, 0, MPI_BYTE, other, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-    MPI_Comm_free(&two);
-    MPI_Comm_free(&one);
-  }
+  free_in_opposite_orders(comms);
   let_threads_fail(false);
 }
 

@@ -4,6 +4,7 @@
 
 #include <mpi.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -48,6 +49,11 @@ void compare_alltoallv_in_place(MPI_Comm comm, const Counts& counts, MPI_Datatyp
 
 /// One such exchange, of a few ints.
 void exchange_once(MPI_Comm comm);
+
+std::array<MPI_Comm, 2> two_copies();
+/// By halves of the ranks, with a message between that tells one half that the other is through: MPI_Comm_free must not
+/// wait for other ranks.
+void free_in_opposite_orders(std::array<MPI_Comm, 2>& comms);
 
 struct Case {
   std::string_view name;

@@ -102,6 +102,7 @@ std::function<void()> Counterpart::conclusion(const std::function<void(ObservedC
 
 void Counterpart::retire(const std::function<void(ObservedCommunicator)>& keep) noexcept {
   std::function<void()> last;
+  calls_to_come_ = 0;
   try {
     last = observation_ ? conclusion(keep) : nullptr;
   } catch (const std::exception& error) {

@@ -111,6 +111,7 @@ Place Place::find(int rank, int size, Progress& progress) {
   const size_t descriptors = descriptors_of(rank, size);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   Budget& all = budget();
+  retry_departures();  // other ranks may wait for those of this one
   for (bool last_look = false;;) {
     {
       const std::lock_guard lock(all.mutex);

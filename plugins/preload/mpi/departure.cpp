@@ -117,6 +117,12 @@ void depart(banyan_comm* comm, Place place, std::function<void()> last) noexcept
   start_threads(all);
 }
 
+void retry_departures() noexcept {
+  Departures& all = departures();
+  const std::lock_guard lock(all.mutex);
+  start_threads(all);
+}
+
 bool all_departed() noexcept {
   Departures& all = departures();
   std::unique_lock lock(all.mutex);

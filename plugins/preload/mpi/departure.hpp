@@ -14,6 +14,9 @@ namespace banyan::preload {
 /// The thread sleeps, and ends with the communicator. Where no thread is to be had, it waits for one. Any thread.
 void depart(banyan_comm* comm, Place place, std::function<void()> last) noexcept;
 
+/// Looks for threads again, for what has none. Any thread.
+void retry_departures() noexcept;
+
 /// Whether all that depart() took are freed; waits a moment for it. Any thread.
 bool all_departed() noexcept;
 

@@ -32,6 +32,22 @@ void freed_without_threads() {
   let_threads_fail(false);
 }
 
+/// Started with room for a few communicators, of which none is left, because what was freed still waits for threads:
+/// the next one waits for it.
+void freed_room_is_waited_for() {
+  std::vector<MPI_Comm> comms(12);
+  for (MPI_Comm& comm : comms) {
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    exchange_once(comm);
+  }
+  let_threads_fail(true);
+  for (MPI_Comm& comm : comms) {
+    MPI_Comm_free(&comm);
+  }
+  let_threads_fail(false);
+  expect_banyan_calls(1, "the next communicator", [] { exchange_once(MPI_COMM_WORLD); });
+}
+
 /// Started with `BANYAN_TIMEOUT_S=`, which is as good as not set: an MPI program has no deadline.
 void empty_deadline_is_none() {
   constexpr double kNone = 1e6;
@@ -65,9 +81,8 @@ void deadlines_are_short() {
 }  // namespace
 
 const std::vector<Case> kObstacleCases = {
-    {"freed_without_threads", freed_without_threads},
-    {"empty_deadline_is_none", empty_deadline_is_none},
-    {"slow_failure_is_remembered", slow_failure_is_remembered},
+    {"freed_without_threads", freed_without_threads},       {"empty_deadline_is_none", empty_deadline_is_none},
+    {"freed_room_is_waited_for", freed_room_is_waited_for}, {"slow_failure_is_remembered", slow_failure_is_remembered},
     {"deadlines_are_short", deadlines_are_short},
 };
 

@@ -206,35 +206,6 @@ void few_descriptors() {
   });
 }
 
-/// With sends from the first rank to the last that end only in MPI_Finalize of the first: MPICH deletes these
-/// communicators then, while the library goes through those that are left.
-void freed_with_messages_under_way() {
-  constexpr int kBytes = 8 << 20;
-  static std::vector<char> sent(kBytes, 'm');  // until the end
-  const int rank = rank_of(MPI_COMM_WORLD), last = size_of(MPI_COMM_WORLD) - 1;
-  std::vector<MPI_Comm> left(6), freed(6);
-  std::vector<std::vector<char>> received(freed.size());
-  std::vector<MPI_Request> requests(freed.size(), MPI_REQUEST_NULL);
-  for (size_t i = 0; i < freed.size(); ++i) {
-    for (MPI_Comm* comm : {&left[i], &freed[i]}) {
-      MPI_Comm_dup(MPI_COMM_WORLD, comm);
-      exchange_once(*comm);
-    }
-  }
-  for (size_t i = 0; i < freed.size(); ++i) {
-    if (rank == 0) {
-      MPI_Isend(sent.data(), kBytes, MPI_CHAR, last, 5, freed[i], &requests[i]);
-      MPI_Request_free(&requests[i]);
-    }
-    if (rank == last) {
-      received[i].resize(kBytes);
-      MPI_Irecv(received[i].data(), kBytes, MPI_CHAR, 0, 5, freed[i], &requests[i]);
-    }
-    MPI_Comm_free(&freed[i]);
-  }
-  MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE);
-}
-
 /// Left to MPI_Finalize, in an order that differs between ranks.
 void never_freed() {
   const int rank = rank_of(MPI_COMM_WORLD);
@@ -365,7 +336,6 @@ const std::vector<Case> kCommunicatorCases = {
     {"freed_in_opposite_orders", freed_in_opposite_orders},
     {"observed_freed_in_opposite_orders", observed_freed_in_opposite_orders},
     {"made_and_freed_often", made_and_freed_often},
-    {"freed_with_messages_under_way", freed_with_messages_under_way},
     {"banyan_takes_over_in_time", banyan_takes_over_in_time},
     {"banyan_takes_over_last", banyan_takes_over_last},
     {"few_descriptors", few_descriptors},

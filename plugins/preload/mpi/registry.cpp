@@ -176,7 +176,7 @@ void Registry::retire_all() noexcept {
 
 /// MPI goes on meanwhile: peers that are not yet here may still depend on its messages.
 void Registry::await_departures() noexcept {
-  if (local_ == MPI_COMM_NULL) {
+  if (local_ == MPI_COMM_NULL || all_departed_with_help()) {
     return;  // a rank that is broken has none
   }
   try {

@@ -43,6 +43,9 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_PMIX_LIBRARY", "libpmix.so.2", "PMIx library to load under launchers that offer PMIx."},
     Variable{"BANYAN_PRELOAD", "on",
              "Of the LD_PRELOAD libraries: on, off to leave all calls to MPI, or observe to look at them too."},
+    Variable{
+        "BANYAN_PRELOAD_AFTER", "1 or 16",
+        "All-to-alls of a communicator that are MPI's before Banyan's; default: 1 of MPI_COMM_WORLD, 16 of others."},
     Variable{"BANYAN_PRELOAD_REPORT", "",
              "Of BANYAN_PRELOAD=observe: file for the report, .json, .html or text; else stderr."},
     Variable{"BANYAN_PRELOAD_SUMMARY", "0", "1: a line on stderr at the end on which calls were Banyan's."},

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mpi/agreement.hpp"
 
+#include <atomic>
+#include <chrono>
 #include <climits>
-#include <cstdlib>
 #include <vector>
 
 #include "mpi/failure.hpp"
+#include "mpi/flag.hpp"
 
 namespace banyan::preload {
 namespace {
@@ -13,8 +15,15 @@ namespace {
 /// An MPI program may keep a rank waiting for as long as it likes.
 constexpr double kNoDeadline_s = 1e9;
 constexpr int kCauseBytes = 512;
-/// All ranks are here, and it is a byte for each.
-constexpr double kTrialDeadline_s = 30;
+/// All ranks are here: 64 of them on two cores meet in less than two seconds (docs/performance.md).
+constexpr double kCreationDeadline_s = 15;
+/// It is a byte for each rank.
+constexpr double kTrialDeadline_s = 10;
+/// A failure that takes longer is one of the network, which the next communicator would wait for too. One that says at
+/// once what is wrong costs nothing, and need not be that of others.
+constexpr std::chrono::seconds kLongFailure(2);
+
+std::atomic<bool> failed_long = false;
 
 /// That a communicator was made does not say that data pass: a firewall or a wrong interface shows only then, and MPI
 /// cannot take over any more when an exchange of the program is under way.
@@ -47,13 +56,21 @@ bool Agreement::all_vote(Vote mine) {
   return !over_;
 }
 
-Mode Agreement::agree_on_mode(Mode mine) {
+Mode Agreement::agree_on_mode(Mode mine, const std::string& why) {
   const Range modes = range_of(static_cast<int64_t>(mine));
   const auto least = static_cast<Mode>(modes.least);
   if (modes.least != modes.most) {
-    share_cause(mine == least ? "BANYAN_PRELOAD is not as on other ranks" : "");
+    share_cause(mine == least ? why : "");
   }
   return least;
+}
+
+bool Agreement::all_agree(const std::string& why_not) {
+  const bool agreed = range_of(why_not.empty() ? 1 : 0).least == 1;
+  if (!agreed) {
+    share_cause(why_not);
+  }
+  return agreed;
 }
 
 int Agreement::allgather(const void* sendbuf, void* recvbuf, size_t size, void* context) {
@@ -69,10 +86,16 @@ int Agreement::allgather(const void* sendbuf, void* recvbuf, size_t size, void* 
   }
 }
 
+std::string Agreement::why_not() { return failed_long ? "an earlier communicator could not be made in time" : ""; }
+
 banyan_comm* Agreement::make() {
+  const auto begin = std::chrono::steady_clock::now();
   banyan_comm_config config = BANYAN_COMM_CONFIG_INIT;
-  if (std::getenv("BANYAN_TIMEOUT_S") == nullptr) {
+  if (!is_set("BANYAN_TIMEOUT_S")) {
     config.timeout_s = kNoDeadline_s;
+  }
+  if (!is_set("BANYAN_BOOTSTRAP_TIMEOUT_S")) {
+    config.bootstrap_timeout_s = kCreationDeadline_s;
   }
   banyan_comm* made = nullptr;
   bool ok = banyan_comm_create(rank_, size_, allgather, this, &config, &made) == BANYAN_OK;
@@ -84,6 +107,7 @@ banyan_comm* Agreement::make() {
       return made;
     }
   }
+  failed_long = failed_long || std::chrono::steady_clock::now() - begin > kLongFailure;
   share_cause(text);
   if (made != nullptr) {
     banyan_comm_abort(made, cause_.c_str());  // so that destroying it waits for nobody

@@ -16,8 +16,18 @@ class Agreement {
  public:
   explicit Agreement(MPI_Comm comm);
 
-  /// Collective. The least of what the ranks ask for. cause() names a rank that asks for it, unless all do.
-  Mode agree_on_mode(Mode mine);
+  /// Collective. The least of what the ranks ask for. cause() names a rank that asks for it, and its `why`, unless all
+  /// ask for it.
+  Mode agree_on_mode(Mode mine, const std::string& why);
+
+  /// Collective. The largest that a rank asks for.
+  int64_t most(int64_t mine) { return range_of(mine).most; }
+
+  /// Collective. Whether all ranks have nothing against it. cause() names a rank that has, and its `why_not`.
+  bool all_agree(const std::string& why_not);
+
+  /// Why this process had better not try again, after a failure for which it waited long; empty if it may.
+  static std::string why_not();
 
   /// Collective. The communicator, or nullptr on every rank; cause() then says why. A rank that fails early still takes
   /// part until all know, so no rank waits for it in another collective operation. A communicator over which no data

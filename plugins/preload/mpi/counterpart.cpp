@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mpi/counterpart.hpp"
 
+#include <array>
 #include <atomic>
 #include <exception>
-#include <random>
 #include <string>
+#include <utility>
 
 #include "mpi/agreement.hpp"
 #include "mpi/crowding.hpp"
 #include "mpi/departure.hpp"
 #include "mpi/failure.hpp"
 #include "mpi/notice.hpp"
+#include "mpi/patience.hpp"
 
 namespace banyan::preload {
 namespace {
 
-int64_t random_number() {
-  std::random_device device;
-  return static_cast<int64_t>((uint64_t{device()} << 31) ^ device());
+std::string name_of(MPI_Comm comm) {
+  std::array<char, MPI_MAX_OBJECT_NAME> name{};
+  int length = 0;
+  check_mpi(PMPI_Comm_get_name(comm, name.data(), &length), "MPI_Comm_get_name");
+  return name.data();
 }
 
 void say_once(const std::string& text) {
@@ -29,65 +33,90 @@ void say_once(const std::string& text) {
 
 }  // namespace
 
-Counterpart::Counterpart(MPI_Comm owner, Mode wanted, MPI_Comm local) : owner_(owner) {
+Counterpart::Counterpart(MPI_Comm owner, Mode wanted, const std::string& broken) : owner_(owner) {
   check_mpi(PMPI_Comm_rank(owner, &rank_), "MPI_Comm_rank");
   check_mpi(PMPI_Comm_size(owner, &size_), "MPI_Comm_size");
   if (size_ == 1) {
     return;
   }
   Agreement agreement(owner);
-  const Mode mode = agreement.agree_on_mode(wanted);
-  if (mode != Mode::kOff) {
-    identity_ = random_number();
-    check_mpi(PMPI_Bcast(&identity_, 1, MPI_INT64_T, 0, owner), "MPI_Bcast");
-    comm_ = agreement.make();
-  }
-  if (mode == Mode::kObserve) {
-    observation_.emplace(size_);  // also without Banyan
-  }
-  if (comm_ == nullptr || mode == Mode::kObserve) {
-    if (rank_ == 0 && !agreement.cause().empty()) {
-      say_once("MPI's own all-to-all serves a communicator of " + std::to_string(size_) + " ranks, because Banyan's " +
-               "could not be made: " + agreement.cause());
-    }
+  const Mode mode = broken.empty() ? agreement.agree_on_mode(wanted, "BANYAN_PRELOAD is not as on other ranks")
+                                   : agreement.agree_on_mode(Mode::kOff, broken);
+  if (mode == Mode::kOff) {
+    say_why(agreement.cause());
     return;
   }
-  yields_ = outnumber_cores(owner);
-  check_mpi(PMPI_Irecv(nullptr, 0, MPI_BYTE, 0, 0, local, &never_), "MPI_Irecv");
-}
-
-void Counterpart::let_mpi_progress() {
-  // Not MPI_Iprobe: MPICH 4.0 answers it for a process alone without a look at anything else.
-  int done = 0;
-  check_mpi(PMPI_Test(&never_, &done, MPI_STATUS_IGNORE), "MPI_Test");
-}
-
-std::optional<ObservedCommunicator> Counterpart::conclude_observation() noexcept {
-  if (!observation_) {
-    return std::nullopt;
+  calls_to_come_ = 1;
+  if (mode == Mode::kObserve) {
+    observation_.emplace(size_);  // also without Banyan
+  } else {
+    calls_to_come_ += agreement.most(calls_before_banyan(owner));
   }
-  std::optional<ObservedCommunicator> observed;
+}
+
+void Counterpart::begin_call(MPI_Comm local) {
+  if (calls_to_come_ > 0 && --calls_to_come_ == 0) {
+    make(local);
+  }
+}
+
+void Counterpart::make(MPI_Comm local) {
+  progress_.emplace(local);
+  std::string why_not = Agreement::why_not();
+  if (why_not.empty()) {
+    place_ = Place::find(rank_, size_, *progress_);
+    why_not = place_.why_not();
+  }
+  Agreement agreement(owner_);
+  if (agreement.all_agree(why_not)) {
+    comm_ = agreement.make();
+  }
+  if (comm_ == nullptr) {
+    place_ = {};
+    progress_.reset();
+    say_why(agreement.cause());
+  } else {
+    yields_ = outnumber_cores(owner_);
+  }
+}
+
+void Counterpart::say_why(const std::string& cause) const {
+  if (rank_ == 0 && !cause.empty()) {
+    say_once("MPI's own all-to-all serves a communicator of " + std::to_string(size_) + " ranks, because Banyan's " +
+             "could not be made: " + cause);
+  }
+}
+
+/// What is to be done with the observation when the others do it too.
+std::function<void()> Counterpart::conclusion(const std::function<void(ObservedCommunicator)>& keep) {
+  return [observation = std::move(*observation_), comm = comm_, rank = rank_, name = name_of(owner_), keep] {
+    try {
+      if (auto observed = observation.conclude(comm, rank, name)) {
+        keep(std::move(*observed));
+      }
+    } catch (const std::exception& error) {
+      say_once(std::string("what was observed is lost: ") + error.what());
+    }
+  };
+}
+
+void Counterpart::retire(const std::function<void(ObservedCommunicator)>& keep) noexcept {
+  std::function<void()> last;
+  calls_to_come_ = 0;
   try {
-    observed = observation_->conclude(owner_, comm_);
+    last = observation_ ? conclusion(keep) : nullptr;
   } catch (const std::exception& error) {
     say_once(std::string("what was observed is lost: ") + error.what());
+    banyan_comm_abort(comm_, "what was observed is lost");
   }
   observation_.reset();
-  return observed;
-}
-
-std::optional<ObservedCommunicator> Counterpart::retire() noexcept {
-  auto observed = conclude_observation();
-  if (comm_ == nullptr) {
-    return observed;
+  if (comm_ != nullptr) {
+    depart(comm_, std::move(place_), std::move(last));
+    comm_ = nullptr;
+    progress_.reset();
+  } else if (last) {
+    last();
   }
-  depart(comm_);
-  comm_ = nullptr;
-  if (never_ != MPI_REQUEST_NULL) {
-    PMPI_Cancel(&never_);
-    PMPI_Wait(&never_, MPI_STATUS_IGNORE);
-  }
-  return observed;
 }
 
 }  // namespace banyan::preload

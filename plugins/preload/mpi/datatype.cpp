@@ -4,84 +4,15 @@
 #include <algorithm>
 #include <climits>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
 #include "mpi/failure.hpp"
+#include "mpi/layout.hpp"
 
 namespace banyan::preload {
 namespace {
-
-#if MPI_VERSION >= 4
-using Number = MPI_Count;
-#else
-using Number = int;
-#endif
-
-/// How a type was made.
-struct Envelope {
-  Number num_integers = 0;
-  Number num_large_counts = 0;  ///< not 0: by a function with large counts
-  int combiner = MPI_COMBINER_NAMED;
-
-  /// Not the program's to free. Those of Fortran's kinds have no name.
-  [[nodiscard]] bool predefined() const noexcept {
-    return combiner == MPI_COMBINER_NAMED || combiner == MPI_COMBINER_F90_REAL ||
-           combiner == MPI_COMBINER_F90_COMPLEX || combiner == MPI_COMBINER_F90_INTEGER;
-  }
-  /// Whether it is the whole of another type, once or many times in a row. One of large counts may be, but is not
-  /// followed.
-  [[nodiscard]] bool repeats() const noexcept {
-    return (combiner == MPI_COMBINER_DUP || combiner == MPI_COMBINER_CONTIGUOUS) && num_large_counts == 0;
-  }
-};
-
-Envelope envelope_of(MPI_Datatype type) {
-  Envelope found;
-  Number num_addresses = 0, num_datatypes = 0;
-#if MPI_VERSION >= 4
-  // MPI_Type_get_envelope fails for types of large counts.
-  check_mpi(PMPI_Type_get_envelope_c(type, &found.num_integers, &num_addresses, &found.num_large_counts, &num_datatypes,
-                                     &found.combiner),
-            "MPI_Type_get_envelope_c");
-#else
-  check_mpi(PMPI_Type_get_envelope(type, &found.num_integers, &num_addresses, &num_datatypes, &found.combiner),
-            "MPI_Type_get_envelope");
-#endif
-  return found;
-}
-
-/// The type that another repeats; a handle to be freed, unless it is predefined.
-MPI_Datatype repeated_by(MPI_Datatype type, const Envelope& envelope) {
-  int count = 0;
-  MPI_Aint no_addresses = 0;
-  MPI_Datatype inner = MPI_DATATYPE_NULL;
-#if MPI_VERSION >= 4
-  MPI_Count no_large_counts = 0;
-  check_mpi(
-      PMPI_Type_get_contents_c(type, envelope.num_integers, 0, 0, 1, &count, &no_addresses, &no_large_counts, &inner),
-      "MPI_Type_get_contents_c");
-#else
-  check_mpi(PMPI_Type_get_contents(type, envelope.num_integers, 0, 1, &count, &no_addresses, &inner),
-            "MPI_Type_get_contents");
-#endif
-  return inner;
-}
-
-/// Whether no step of the type's construction reorders or skips. Size and extent do not tell: an indexed type may have
-/// its parts in any order. Only the ways that programs use to name a run of basic elements are followed.
-bool keeps_order(MPI_Datatype type) {
-  const Envelope envelope = envelope_of(type);
-  if (!envelope.repeats()) {
-    return envelope.predefined();
-  }
-  MPI_Datatype inner = repeated_by(type, envelope);
-  const bool kept = keeps_order(inner);
-  if (!envelope_of(inner).predefined()) {
-    PMPI_Type_free(&inner);
-  }
-  return kept;
-}
 
 /// MPI_Pack counts in int: elements per call.
 size_t elements_per_call(size_t size_bytes) {
@@ -143,11 +74,15 @@ Datatype::Datatype(MPI_Datatype type) : type_(type) {
   }
   size_bytes_ = static_cast<size_t>(size);
   extent_bytes_ = static_cast<ptrdiff_t>(extent);
-  contiguous_ = lower == 0 && size == extent && keeps_order(type);
+  contiguous_ = lower == 0 && size == extent && run_of(type) == int64_t{size};
 }
 
 void Datatype::pack(const void* from, size_t count, std::byte* to, MPI_Comm local) const {
   const auto* element = static_cast<const std::byte*>(from);
+  if (contiguous_ && count > 0) {
+    std::memcpy(to, element, count * size_bytes_);
+    return;
+  }
   while (count > 0 && size_bytes_ > 0) {
     const size_t now = std::min(count, elements_per_call(size_bytes_));
     pack_run(element, static_cast<int>(now), type_, {to, now * size_bytes_}, local);
@@ -159,6 +94,10 @@ void Datatype::pack(const void* from, size_t count, std::byte* to, MPI_Comm loca
 
 void Datatype::unpack(const std::byte* from, void* to, size_t count, MPI_Comm local) const {
   auto* element = static_cast<std::byte*>(to);
+  if (contiguous_ && count > 0) {
+    std::memcpy(element, from, count * size_bytes_);
+    return;
+  }
   while (count > 0 && size_bytes_ > 0) {
     const size_t now = std::min(count, elements_per_call(size_bytes_));
     unpack_run({from, now * size_bytes_}, element, static_cast<int>(now), type_, local);

@@ -28,11 +28,13 @@ void check_mpi(int code, const char* call) {
   char text[MPI_MAX_ERROR_STRING] = "";
   int length = 0;
   PMPI_Error_string(code, text, &length);
-  throw Failure(std::string(call) + ": " + text);
+  throw Failure(std::string(call) + ": " + text, code);
 }
 
-int raise_error(MPI_Comm comm, const std::string& text) {
-  const int code = describe(text);
+int raise_error(MPI_Comm comm, const std::exception& error) {
+  const auto* failure = dynamic_cast<const Failure*>(&error);
+  const bool is_mpis = failure != nullptr && failure->mpi_code() != MPI_SUCCESS;
+  const int code = is_mpis ? failure->mpi_code() : describe(error.what());
   PMPI_Comm_call_errhandler(comm, code);
   return code;
 }

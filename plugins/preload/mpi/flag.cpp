@@ -6,12 +6,16 @@
 
 namespace banyan::preload {
 
-std::optional<bool> flag(const char* name) {
+bool is_set(const char* name) noexcept {
   const char* value = std::getenv(name);
-  if (value == nullptr || *value == '\0') {
+  return value != nullptr && *value != '\0';
+}
+
+std::optional<bool> flag(const char* name) {
+  if (!is_set(name)) {
     return std::nullopt;
   }
-  const std::string_view text = value;
+  const std::string_view text = std::getenv(name);
   return text != "0" && text != "n" && text != "no" && text != "off" && text != "false";
 }
 

@@ -97,10 +97,31 @@ BANYAN_API void mpi_alltoallw_(void* sendbuf, const MPI_Fint* sendcounts, const 
                              received.data(), c_comm));
 }
 
+BANYAN_API void mpi_init_(MPI_Fint* ierror) { give(ierror, MPI_Init(nullptr, nullptr)); }
+
+BANYAN_API void mpi_init_thread_(const MPI_Fint* required, MPI_Fint* provided, MPI_Fint* ierror) {
+  int level = 0;
+  const int code = MPI_Init_thread(nullptr, nullptr, *required, &level);
+  if (code == MPI_SUCCESS) {
+    *provided = level;
+  }
+  give(ierror, code);
+}
+
+using InitOfFortran = decltype(mpi_init_);
+using InitThreadOfFortran = decltype(mpi_init_thread_);
 using AlltoallOfFortran = decltype(mpi_alltoall_);
 using AlltoallvOfFortran = decltype(mpi_alltoallv_);
 using AlltoallwOfFortran = decltype(mpi_alltoallw_);
 
+BANYAN_API extern InitOfFortran mpi_init [[gnu::alias("mpi_init_")]];
+BANYAN_API extern InitOfFortran mpi_init__ [[gnu::alias("mpi_init_")]];
+BANYAN_API extern InitOfFortran MPI_INIT [[gnu::alias("mpi_init_")]];
+BANYAN_API extern InitOfFortran mpi_init_f08_ [[gnu::alias("mpi_init_")]];
+BANYAN_API extern InitThreadOfFortran mpi_init_thread [[gnu::alias("mpi_init_thread_")]];
+BANYAN_API extern InitThreadOfFortran mpi_init_thread__ [[gnu::alias("mpi_init_thread_")]];
+BANYAN_API extern InitThreadOfFortran MPI_INIT_THREAD [[gnu::alias("mpi_init_thread_")]];
+BANYAN_API extern InitThreadOfFortran mpi_init_thread_f08_ [[gnu::alias("mpi_init_thread_")]];
 BANYAN_API extern AlltoallOfFortran mpi_alltoall [[gnu::alias("mpi_alltoall_")]];
 BANYAN_API extern AlltoallOfFortran mpi_alltoall__ [[gnu::alias("mpi_alltoall_")]];
 BANYAN_API extern AlltoallOfFortran MPI_ALLTOALL [[gnu::alias("mpi_alltoall_")]];

@@ -1,18 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions that take the place of MPI's: the blocking all-to-alls, and MPI_Comm_free and MPI_Comm_disconnect, by
-// which a communicator's counterpart ends in good time. MPICH's Fortran calls them; Open MPI's does not, see
-// fortran_openmpi.cpp. interpose_large.cpp has those with large counts.
+// The functions that take the place of MPI's: the blocking all-to-alls, MPI_Init and MPI_Init_thread, and MPI_Comm_free
+// and MPI_Comm_disconnect, by which a communicator's counterpart ends in good time. MPICH's Fortran calls them; Open
+// MPI's does not, see fortran_openmpi.cpp. interpose_large.cpp has those with large counts.
 #include <banyan/banyan.h>
 #include <mpi.h>
 
 #include "mpi/call.hpp"
 #include "mpi/taken.hpp"
 
+using banyan::preload::arm;
 using banyan::preload::call_of;
 using banyan::preload::retire;
 using banyan::preload::serve;
 
 extern "C" {
+
+BANYAN_API int MPI_Init(int* argc, char*** argv) {
+  const int code = PMPI_Init(argc, argv);
+  if (code == MPI_SUCCESS) {
+    arm();
+  }
+  return code;
+}
+
+BANYAN_API int MPI_Init_thread(int* argc, char*** argv, int required, int* provided) {
+  const int code = PMPI_Init_thread(argc, argv, required, provided);
+  if (code == MPI_SUCCESS) {
+    arm();
+  }
+  return code;
+}
 
 BANYAN_API int MPI_Alltoall(const void* sendbuf, int sendcount, MPI_Datatype sendtype, void* recvbuf, int recvcount,
                             MPI_Datatype recvtype, MPI_Comm comm) {

@@ -12,8 +12,8 @@
 namespace banyan::preload {
 namespace {
 
-/// A matrix of all ranks' traffic comes together on one rank.
-constexpr int kLargestMatrix = 1024;
+/// A matrix of all ranks' traffic comes together on each.
+constexpr size_t kLargestMatrix = 1024;
 
 struct FreePlan {
   void operator()(banyan_plan* plan) const noexcept { banyan_plan_free(plan); }
@@ -42,11 +42,10 @@ void predict(ObservedCalls& calls, const banyan_comm* banyan, const uint64_t* ma
   }
 }
 
-std::string name_of(MPI_Comm comm) {
-  std::array<char, MPI_MAX_OBJECT_NAME> name{};
-  int length = 0;
-  check_mpi(PMPI_Comm_get_name(comm, name.data(), &length), "MPI_Comm_get_name");
-  return name.data();
+void gather(banyan_comm* banyan, const void* mine, void* all, size_t size) {
+  if (banyan_comm_allgather(banyan, mine, all, size) != BANYAN_OK) {
+    throw Failure(banyan_last_error());
+  }
 }
 
 }  // namespace
@@ -74,51 +73,54 @@ void Observation::add(const Call& call, double seconds) {
   seen_[kUneven].add(static_cast<double>(total) / static_cast<double>(row_.size()), seconds);
 }
 
-Observation::Sums Observation::sum(MPI_Comm comm) const {
-  int rank = 0;
-  const auto size = static_cast<int>(row_.size());
-  check_mpi(PMPI_Comm_rank(comm, &rank), "MPI_Comm_rank");
+Observation::Sums Observation::sum(banyan_comm* banyan) const {
   // Kinds of calls in a fixed order: no rank has to tell which it saw.
-  Sums sums;
-  std::array<double, 2 * kNumKinds> mine{};
+  Figures mine{};
   for (size_t kind = 0; kind < kNumKinds; ++kind) {
     mine[2 * kind] = seen_[kind].total_s;
     mine[2 * kind + 1] = seen_[kind].fastest_s;
   }
-  check_mpi(
-      PMPI_Reduce(mine.data(), sums.slowest_s.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_MAX, 0, comm),
-      "MPI_Reduce");
-  check_mpi(PMPI_Reduce(&seen_[kUneven].bytes_per_pair, &sums.uneven_bytes, 1, MPI_DOUBLE, MPI_SUM, 0, comm),
-            "MPI_Reduce");
-  if (size <= kLargestMatrix) {
-    sums.matrix.resize(rank == 0 ? row_.size() * row_.size() : 0);
-    check_mpi(PMPI_Gather(row_.data(), size, MPI_UINT64_T, sums.matrix.data(), size, MPI_UINT64_T, 0, comm),
-              "MPI_Gather");
+  mine.back() = seen_[kUneven].bytes_per_pair;
+  std::vector<Figures> all(banyan != nullptr ? row_.size() : 1, mine);
+  Sums sums;
+  if (banyan != nullptr) {
+    gather(banyan, &mine, all.data(), sizeof mine);
+    if (row_.size() <= kLargestMatrix) {
+      sums.matrix.resize(row_.size() * row_.size());
+      gather(banyan, row_.data(), sums.matrix.data(), row_.size() * sizeof(uint64_t));
+    }
   }
-  sums.is_here = rank == 0;
+  for (const Figures& one : all) {
+    for (size_t i = 0; i < sums.slowest_s.size(); ++i) {
+      sums.slowest_s[i] = std::max(sums.slowest_s[i], one[i]);
+    }
+    sums.uneven_bytes += one.back() / static_cast<double>(all.size());
+  }
   return sums;
 }
 
-std::optional<ObservedCommunicator> Observation::conclude(MPI_Comm comm, const banyan_comm* banyan) const {
-  Sums sums = sum(comm);
-  if (!sums.is_here) {
+std::optional<ObservedCommunicator> Observation::conclude(banyan_comm* banyan, int rank,
+                                                          const std::string& name) const {
+  if (rank != 0 && banyan == nullptr) {
     return std::nullopt;
   }
-  const auto size = static_cast<double>(row_.size());
-  ObservedCommunicator observed{.name = name_of(comm), .size = static_cast<int>(row_.size()), .calls = {}};
+  Sums sums = sum(banyan);
+  if (rank != 0) {
+    return std::nullopt;
+  }
+  ObservedCommunicator observed{.name = name, .size = static_cast<int>(row_.size()), .calls = {}};
   for (size_t kind = 0; kind < kNumKinds; ++kind) {
     const Seen& seen = seen_[kind];
     if (seen.num_calls == 0) {
       continue;
     }
     const auto num_calls = static_cast<double>(seen.num_calls);
-    ObservedCalls calls{
-        .form = kind == kUneven ? "alltoallv" : "alltoall",
-        .num_calls = seen.num_calls,
-        .bytes_per_pair = (kind == kUneven ? sums.uneven_bytes / size : seen.bytes_per_pair) / num_calls,
-        .mpi_mean_s = sums.slowest_s[2 * kind] / num_calls,
-        .mpi_fastest_s = sums.slowest_s[2 * kind + 1],
-        .algorithm = {}};
+    ObservedCalls calls{.form = kind == kUneven ? "alltoallv" : "alltoall",
+                        .num_calls = seen.num_calls,
+                        .bytes_per_pair = (kind == kUneven ? sums.uneven_bytes : seen.bytes_per_pair) / num_calls,
+                        .mpi_mean_s = sums.slowest_s[2 * kind] / num_calls,
+                        .mpi_fastest_s = sums.slowest_s[2 * kind + 1],
+                        .algorithm = {}};
     if (kind != kUneven) {
       predict(calls, banyan, nullptr);
     } else if (!sums.matrix.empty()) {

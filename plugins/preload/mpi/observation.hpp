@@ -46,9 +46,9 @@ class Observation {
   /// A call that took so long on this rank. Throws Failure.
   void add(const Call& call, double seconds);
 
-  /// Collective over `comm`, of which this is. On its rank 0 the sum of what all ranks saw; `banyan` plans, if not
-  /// NULL.
-  std::optional<ObservedCommunicator> conclude(MPI_Comm comm, const banyan_comm* banyan) const;
+  /// Collective over the ranks of `banyan`, which plans too, and without MPI. On rank 0, what all ranks saw of the
+  /// communicator of this name. Where `banyan` is NULL: what rank 0 saw, by itself. Throws Failure.
+  std::optional<ObservedCommunicator> conclude(banyan_comm* banyan, int rank, const std::string& name) const;
 
  private:
   struct Seen {
@@ -61,13 +61,14 @@ class Observation {
   };
   /// Kinds of calls: blocks that are alike, of 0 bytes, of 1, of up to 2, of up to 4, ...; blocks that are not.
   static constexpr size_t kUneven = 48, kNumKinds = kUneven + 1;
+  /// Total and fastest of each kind, and bytes_per_pair of the last.
+  using Figures = std::array<double, 2 * kNumKinds + 1>;
   struct Sums {
-    bool is_here = false;                           ///< on rank 0
     std::array<double, 2 * kNumKinds> slowest_s{};  ///< total and fastest of each kind
-    double uneven_bytes = 0;
-    std::vector<uint64_t> matrix;  ///< of uneven calls; empty for very many ranks
+    double uneven_bytes = 0;                        ///< mean over ranks
+    std::vector<uint64_t> matrix;                   ///< of uneven calls; empty for very many ranks
   };
-  [[nodiscard]] Sums sum(MPI_Comm comm) const;
+  [[nodiscard]] Sums sum(banyan_comm* banyan) const;
 
   std::array<Seen, kNumKinds> seen_{};
   std::vector<uint64_t> row_;  ///< bytes to each rank, in all uneven calls

@@ -13,6 +13,7 @@
 #include "mpi/failure.hpp"
 #include "mpi/mode.hpp"
 #include "mpi/notice.hpp"
+#include "mpi/progress.hpp"
 #include "mpi/report.hpp"
 #include "mpi/summary.hpp"
 
@@ -41,6 +42,25 @@ bool lies_in_world(MPI_Comm comm) {
   return std::find(in_world.begin(), in_world.end(), MPI_UNDEFINED) == in_world.end();
 }
 
+/// Errors of a communicator are returned while this lives, whatever the program wants otherwise.
+class ErrorsReturned {
+ public:
+  explicit ErrorsReturned(MPI_Comm comm) : comm_(comm) {
+    check_mpi(PMPI_Comm_get_errhandler(comm, &before_), "MPI_Comm_get_errhandler");
+    PMPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+  }
+  ~ErrorsReturned() {
+    PMPI_Comm_set_errhandler(comm_, before_);
+    PMPI_Errhandler_free(&before_);
+  }
+  ErrorsReturned(const ErrorsReturned&) = delete;
+  ErrorsReturned& operator=(const ErrorsReturned&) = delete;
+
+ private:
+  MPI_Comm comm_;
+  MPI_Errhandler before_ = MPI_ERRHANDLER_NULL;
+};
+
 }  // namespace
 
 Registry& registry() {
@@ -51,15 +71,25 @@ Registry& registry() {
 bool has_registry() noexcept { return made; }
 
 Registry::Registry() {
-  // Not a duplicate: that would call the program's copy functions for attributes.
-  check_mpi(PMPI_Comm_split(MPI_COMM_SELF, 0, 0, &local_), "MPI_Comm_split");
-  check_mpi(PMPI_Comm_set_errhandler(local_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_comm_delete, &key_, this), "MPI_Comm_create_keyval");
-  // MPI_Finalize frees the attributes of MPI_COMM_SELF before it does anything else, while ranks may communicate.
+  // MPI_Finalize frees the attributes of MPI_COMM_SELF before it does anything else, while ranks may communicate. It
+  // begins with the last: what the program keeps there may communicate too, and Banyan's part of it waits for peers.
   int finalize_key = MPI_KEYVAL_INVALID;
   check_mpi(PMPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_finalize, &finalize_key, this), "MPI_Comm_create_keyval");
   check_mpi(PMPI_Comm_set_attr(MPI_COMM_SELF, finalize_key, nullptr), "MPI_Comm_set_attr");
+  try {
+    make_local();
+  } catch (const Failure& failure) {
+    broken_ = failure.what();  // the other ranks will ask at the first all-to-all
+  }
   made = true;
+}
+
+void Registry::make_local() {
+  const ErrorsReturned returned(MPI_COMM_SELF);
+  // Not a duplicate: that would call the program's copy functions for attributes.
+  check_mpi(PMPI_Comm_split(MPI_COMM_SELF, 0, 0, &local_), "MPI_Comm_split");
+  check_mpi(PMPI_Comm_set_errhandler(local_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 }
 
 Counterpart* Registry::find(MPI_Comm comm) const {
@@ -81,32 +111,32 @@ Counterpart* Registry::find_or_make(MPI_Comm comm) {
     int has_two_groups = 0;
     check_mpi(PMPI_Comm_test_inter(comm, &has_two_groups), "MPI_Comm_test_inter");
     auto made_now = has_two_groups != 0 || !lies_in_world(comm) ? std::make_unique<Counterpart>()
-                                                                : std::make_unique<Counterpart>(comm, mode(), local_);
+                                                                : std::make_unique<Counterpart>(comm, mode(), broken_);
     check_mpi(PMPI_Comm_set_attr(comm, key_, made_now.get()), "MPI_Comm_set_attr");
     counterpart = made_now.release();
     const std::lock_guard lock(mutex_);
     counterparts_.push_back(counterpart);
   }
+  counterpart->begin_call(local_);
   return counterpart->usable() || counterpart->observation() != nullptr ? counterpart : nullptr;
 }
 
 void Registry::retire(MPI_Comm comm) {
   if (Counterpart* counterpart = find(comm)) {
+    forget(counterpart);  // MPICH deletes it when the last message is through, in MPI_Finalize if need be
     retire(*counterpart);
   }
 }
 
 void Registry::retire(Counterpart& counterpart) noexcept {
-  auto observed = counterpart.retire();
-  if (!observed) {
-    return;
-  }
-  const std::lock_guard lock(mutex_);
-  if (observed_.size() < kObservedKept) {
-    observed_.push_back(std::move(*observed));
-  } else {
-    ++num_not_kept_;
-  }
+  counterpart.retire([this](ObservedCommunicator observed) {
+    const std::lock_guard lock(mutex_);
+    if (observed_.size() < kObservedKept) {
+      observed_.push_back(std::move(observed));
+    } else {
+      ++num_not_kept_;
+    }
+  });
 }
 
 int Registry::on_comm_delete(MPI_Comm /*comm*/, int /*key*/, void* counterpart, void* registry) {
@@ -134,27 +164,28 @@ void Registry::retire_all() noexcept {
     finalized_ = true;
     left.swap(counterparts_);
   }
-  // To conclude an observation waits for the peers, so all take the same order.
-  std::sort(left.begin(), left.end(), [](const auto* a, const auto* b) { return a->identity() < b->identity(); });
   for (Counterpart* counterpart : left) {
     retire(*counterpart);
   }
   await_departures();
   report();
-  PMPI_Comm_free(&local_);
+  if (local_ != MPI_COMM_NULL) {
+    PMPI_Comm_free(&local_);
+  }
 }
 
 /// MPI goes on meanwhile: peers that are not yet here may still depend on its messages.
 void Registry::await_departures() noexcept {
-  MPI_Request never = MPI_REQUEST_NULL;
-  PMPI_Irecv(nullptr, 0, MPI_BYTE, 0, 0, local_, &never);
-  while (!all_departed()) {
-    int done = 0;
-    PMPI_Test(&never, &done, MPI_STATUS_IGNORE);
+  if (local_ == MPI_COMM_NULL || all_departed_with_help()) {
+    return;  // a rank that is broken has none
   }
-  if (never != MPI_REQUEST_NULL) {
-    PMPI_Cancel(&never);
-    PMPI_Wait(&never, MPI_STATUS_IGNORE);
+  try {
+    Progress progress(local_);
+    while (!all_departed_with_help()) {
+      progress.make();
+    }
+  } catch (const Failure& failure) {
+    say(std::string("communicators are left: ") + failure.what());
   }
 }
 

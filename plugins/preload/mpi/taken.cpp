@@ -41,12 +41,22 @@ bool is_taken(MPI_Comm comm, Call& call, int& code, Observation*& observation) {
     exchange(*counterpart, call, registry().local());
     code = MPI_SUCCESS;
   } catch (const std::exception& error) {
-    code = raise_error(comm, error.what());
+    code = raise_error(comm, error);
   }
   return true;
 }
 
 }  // namespace
+
+void arm() noexcept {
+  try {
+    if (mode() != Mode::kOtherMpi) {
+      registry();
+    }
+  } catch (const std::exception&) {
+    return;  // the first all-to-all tries again, and reports
+  }
+}
 
 bool taken(MPI_Comm comm, Call& call, int& code, Observation*& observation) {
   if (is_taken(comm, call, code, observation)) {

@@ -11,6 +11,10 @@
 
 namespace banyan::preload {
 
+/// To be called when MPI_Init is through: the library comes before all that the program keeps with MPI_COMM_SELF, and
+/// so goes after it, on every rank.
+void arm() noexcept;
+
 /// Makes the exchange if it is Banyan's to make, and sets what the call returns. False, and counted, if it is MPI's;
 /// sets `observation` if it is looked at.
 bool taken(MPI_Comm comm, Call& call, int& code, Observation*& observation);

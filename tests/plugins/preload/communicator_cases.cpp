@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Communicators of all kinds, and how they come and go.
 #include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,11 +13,6 @@
 
 namespace preload_test {
 namespace {
-
-void exchange_once(MPI_Comm comm) {
-  std::mt19937 shared(7), own(static_cast<unsigned>(rank_of(comm)));
-  compare_alltoallv(comm, random_counts(size_of(comm), 100, shared), MPI_INT, MPI_INT, own);
-}
 
 int open_descriptors() {
   int count = 0;
@@ -105,27 +102,23 @@ void inter_communicator() {
   MPI_Comm_free(&half);
 }
 
-/// By halves of the ranks, with a message between that tells one half that the other is through.
 void freed_in_opposite_orders() {
-  const int rank = rank_of(MPI_COMM_WORLD), other = rank ^ 1;
   for (int round = 0; round < 3; ++round) {
-    MPI_Comm one = MPI_COMM_NULL, two = MPI_COMM_NULL;
-    MPI_Comm_dup(MPI_COMM_WORLD, &one);
-    MPI_Comm_dup(MPI_COMM_WORLD, &two);
+    std::array<MPI_Comm, 2> comms = two_copies();
     expect_banyan_calls(2, "two communicators", [&] {
-      exchange_once(one);
-      exchange_once(two);
+      exchange_once(comms[0]);
+      exchange_once(comms[1]);
     });
-    if (rank % 2 == 0) {
-      MPI_Comm_free(&one);
-      MPI_Comm_free(&two);
-      MPI_Ssend(nullptr, 0, MPI_BYTE, other, 3, MPI_COMM_WORLD);
-    } else {
-      MPI_Recv(nullptr, 0, MPI_BYTE, other, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-      MPI_Comm_free(&two);
-      MPI_Comm_free(&one);
-    }
+    free_in_opposite_orders(comms);
   }
+}
+
+/// Started with BANYAN_PRELOAD=observe.
+void observed_freed_in_opposite_orders() {
+  std::array<MPI_Comm, 2> comms = two_copies();
+  exchange_once(comms[0]);
+  exchange_once(comms[1]);
+  free_in_opposite_orders(comms);
 }
 
 /// Whether there are so few again. What the program freed is given back a little later: false after far longer than any
@@ -158,6 +151,59 @@ void made_and_freed_often() {
   });
   check(descriptors_return_to(with_first), "descriptors: " + std::to_string(with_first) + " with the first, " +
                                                std::to_string(open_descriptors()) + " after the last");
+}
+
+/// Exchanges of `comm` that are Banyan's, of so many.
+uint64_t banyans_of(MPI_Comm comm, int calls) {
+  const uint64_t before = preload_test_banyan_calls();
+  for (int i = 0; i < calls; ++i) {
+    exchange_once(comm);
+  }
+  return preload_test_banyan_calls() - before;
+}
+
+void expect_banyans_of_20(uint64_t of_world, uint64_t of_copy) {
+  MPI_Comm copy = MPI_COMM_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+  check(banyans_of(MPI_COMM_WORLD, 20) == of_world, "Banyan does not take over MPI_COMM_WORLD in time");
+  check(banyans_of(copy, 20) == of_copy, "Banyan does not take over a communicator in time");
+  MPI_Comm_free(&copy);
+}
+
+/// Without a wish of a rank.
+void banyan_takes_over_in_time() { expect_banyans_of_20(19, 4); }
+
+/// One rank wants 18 calls to be MPI's.
+void banyan_takes_over_last() { expect_banyans_of_20(2, 2); }
+
+/// Started with room for a few communicators: all ranks decide alike, the program keeps some room, and what is freed
+/// makes room again.
+void few_descriptors() {
+  std::vector<MPI_Comm> comms(12);
+  uint64_t mine = 0, least = 0, most = 0;
+  for (MPI_Comm& comm : comms) {
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    mine += banyans_of(comm, 1);
+  }
+  MPI_Allreduce(&mine, &least, 1, MPI_UINT64_T, MPI_MIN, MPI_COMM_WORLD);
+  MPI_Allreduce(&mine, &most, 1, MPI_UINT64_T, MPI_MAX, MPI_COMM_WORLD);
+  check(least == most && most > 0 && most < comms.size(), std::to_string(most) + " communicators are Banyan's");
+  std::vector<int> opened(20);
+  std::generate(opened.begin(), opened.end(), [] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); });
+  for (const int descriptor : opened) {
+    check(descriptor >= 0, "the program cannot open files");
+    ::close(descriptor);
+  }
+  for (MPI_Comm& comm : comms) {
+    MPI_Comm_free(&comm);
+  }
+  expect_banyan_calls(comms.size(), "communicators made and freed", [&] {
+    for (MPI_Comm& comm : comms) {
+      MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+      exchange_once(comm);
+      MPI_Comm_free(&comm);
+    }
+  });
 }
 
 /// Left to MPI_Finalize, in an order that differs between ranks.
@@ -288,7 +334,11 @@ const std::vector<Case> kCommunicatorCases = {
     {"one_rank", one_rank},
     {"inter_communicator", inter_communicator},
     {"freed_in_opposite_orders", freed_in_opposite_orders},
+    {"observed_freed_in_opposite_orders", observed_freed_in_opposite_orders},
     {"made_and_freed_often", made_and_freed_often},
+    {"banyan_takes_over_in_time", banyan_takes_over_in_time},
+    {"banyan_takes_over_last", banyan_takes_over_last},
+    {"few_descriptors", few_descriptors},
     {"never_freed", never_freed},
     {"pending_messages", pending_messages},
     {"attributes_are_not_copied", attributes_are_not_copied},

@@ -51,6 +51,11 @@ Counts random_counts(int size, int largest, std::mt19937& random) {
   return counts;
 }
 
+void exchange_once(MPI_Comm comm) {
+  std::mt19937 shared(7), own(static_cast<unsigned>(rank_of(comm)));
+  compare_alltoallv(comm, random_counts(size_of(comm), 100, shared), MPI_INT, MPI_INT, own);
+}
+
 void compare_alltoall(MPI_Comm comm, int count, MPI_Datatype sendtype, MPI_Datatype recvtype, std::mt19937& random) {
   const auto elements = static_cast<size_t>(count) * static_cast<size_t>(size_of(comm));
   const auto sent = random_bytes(span_of(sendtype, elements), random);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counts and datatypes.
+#include <dlfcn.h>
+
+#include <utility>
+
 #include "program.hpp"
 
 namespace preload_test {
@@ -127,6 +131,67 @@ void types_with_gaps() {
   }
 }
 
+MPI_Datatype blocks(const std::vector<int>& lengths, const std::vector<int>& displacements) {
+  MPI_Datatype type = MPI_DATATYPE_NULL;
+  MPI_Type_indexed(static_cast<int>(lengths.size()), lengths.data(), displacements.data(), MPI_INT, &type);
+  return committed(type);
+}
+
+/// `parts` one behind the other.
+MPI_Datatype record_of(const std::vector<MPI_Datatype>& parts) {
+  std::vector<MPI_Aint> displacements;
+  MPI_Aint end = 0;
+  for (const MPI_Datatype part : parts) {
+    MPI_Aint lower = 0, extent = 0;
+    MPI_Type_get_extent(part, &lower, &extent);
+    displacements.push_back(end);
+    end += extent;
+  }
+  const std::vector<int> ones(parts.size(), 1);
+  MPI_Datatype type = MPI_DATATYPE_NULL;
+  MPI_Type_create_struct(static_cast<int>(parts.size()), ones.data(), displacements.data(), parts.data(), &type);
+  return committed(type);
+}
+
+void exchange_copying(MPI_Datatype type, bool copies, const char* what) {
+  const auto packs = reinterpret_cast<uint64_t (*)()>(::dlsym(RTLD_DEFAULT, "preload_test_packs"));
+  check(packs != nullptr, "stubborn_mpi.cpp is not preloaded");
+  if (packs == nullptr) {
+    return;
+  }
+  Randoms randoms;
+  const uint64_t before = packs();
+  expect_banyan_calls(2, what, [&] {
+    compare_alltoall(MPI_COMM_WORLD, 30, type, type, randoms.own);
+    compare_alltoallv(MPI_COMM_WORLD, random_counts(size_of(MPI_COMM_WORLD), 20, randoms.shared), type, type,
+                      randoms.own);
+  });
+  check((packs() > before) == copies, std::string(what) + (copies ? ": not copied" : ": copied"));
+}
+
+/// With stubborn_mpi.cpp, which counts what is packed: types that are a run of bytes, however they are made, are not.
+void runs_are_not_copied() {
+  MPI_Datatype strided = vector(3, 1, MPI_INT), two = record_of({MPI_INT, MPI_FLOAT}), same = resized(MPI_INT, 4);
+  MPI_Datatype in_order = blocks({2, 0, 3}, {0, 9, 2}), out_of_order = blocks({2, 3}, {3, 0});
+  MPI_Datatype with_gap = blocks({2, 3}, {0, 3}), late = blocks({2, 3}, {1, 3}), gaps = vector(3, 2, MPI_INT);
+  MPI_Datatype rest = contiguous(8, MPI_CHAR), large = record_of({strided, strided, rest}), order = swapped();
+  MPI_Datatype bad_record = record_of({strided, order});
+  for (const auto& [type, what] :
+       {std::pair{strided, "a vector"}, std::pair{two, "a struct"}, std::pair{same, "resized"},
+        std::pair{in_order, "indexed"}, std::pair{large, "a struct of vectors"}}) {
+    exchange_copying(type, false, what);
+  }
+  for (const auto& [type, what] :
+       {std::pair{out_of_order, "out of order"}, std::pair{with_gap, "with a gap"}, std::pair{late, "late"},
+        std::pair{gaps, "a vector with gaps"}, std::pair{order, "swapped"}, std::pair{bad_record, "swapped inside"}}) {
+    exchange_copying(type, true, what);
+  }
+  for (MPI_Datatype* type :
+       {&strided, &two, &same, &in_order, &out_of_order, &with_gap, &late, &gaps, &rest, &large, &order, &bad_record}) {
+    MPI_Type_free(type);
+  }
+}
+
 /// What one rank sees as contiguous another does not; both must come to the same decision.
 void types_that_differ_by_rank() {
   MPI_Datatype strided = vector(3, 2, MPI_INT), three = contiguous(3, MPI_INT);
@@ -231,7 +296,23 @@ void invalid_arguments() {
         MPI_ERR_TYPE,
         MPI_Alltoall(buffer.data(), 1, MPI_DATATYPE_NULL, buffer.data() + 32, 1, MPI_DATATYPE_NULL, MPI_COMM_WORLD),
         "no datatype is not MPI's to report");
+    const std::vector<int> ones(64, 1), displs(64, 0);
+    check(MPI_Alltoall(buffer.data(), 1, MPI_INT, MPI_IN_PLACE, 1, MPI_INT, MPI_COMM_WORLD) != MPI_SUCCESS,
+          "what is received in place is taken");
+    check(MPI_Alltoallv(buffer.data(), ones.data(), displs.data(), MPI_INT, MPI_IN_PLACE, ones.data(), displs.data(),
+                        MPI_INT, MPI_COMM_WORLD) != MPI_SUCCESS,
+          "what is received in place by MPI_Alltoallv is taken");
   });
+  MPI_Comm copy = MPI_COMM_NULL;
+  MPI_Datatype strided = MPI_DATATYPE_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+  MPI_Type_vector(3, 1, 2, MPI_INT, &strided);
+  expect_banyan_calls(0, "a type that is not committed", [&] {
+    expect_class(MPI_ERR_TYPE, MPI_Alltoall(buffer.data(), 1, strided, buffer.data() + 32, 1, strided, copy),
+                 "an error of MPI does not stay one");
+  });
+  MPI_Type_free(&strided);
+  MPI_Comm_free(&copy);
 }
 
 /// That nothing is Banyan's says nothing where there is no library.
@@ -251,6 +332,7 @@ const std::vector<Case> kDataCases = {
     {"types_of_large_counts", types_of_large_counts},
 #endif
     {"types_with_gaps", types_with_gaps},
+    {"runs_are_not_copied", runs_are_not_copied},
     {"types_that_differ_by_rank", types_that_differ_by_rank},
     {"nothing_to_exchange", nothing_to_exchange},
     {"absent_displacements", absent_displacements},

@@ -16,7 +16,8 @@ std::atomic<int> failures = 0;
 std::string running;
 
 const Case* find_case(std::string_view name) {
-  for (const auto* cases : {&kDataCases, &kCommunicatorCases, &kFormCases, &kStressCases, &kThreadCases}) {
+  for (const auto* cases :
+       {&kDataCases, &kCommunicatorCases, &kFormCases, &kObstacleCases, &kStressCases, &kThreadCases}) {
     for (const Case& one : *cases) {
       if (one.name == name) {
         return &one;
@@ -70,6 +71,27 @@ std::vector<std::byte> random_bytes(size_t size, std::mt19937& random) {
   std::vector<std::byte> bytes(size);
   std::generate(bytes.begin(), bytes.end(), [&] { return static_cast<std::byte>(random()); });
   return bytes;
+}
+
+std::array<MPI_Comm, 2> two_copies() {
+  std::array<MPI_Comm, 2> comms{};
+  for (MPI_Comm& comm : comms) {
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+  }
+  return comms;
+}
+
+void free_in_opposite_orders(std::array<MPI_Comm, 2>& comms) {
+  const int rank = rank_of(MPI_COMM_WORLD), other = rank ^ 1;
+  if (rank % 2 == 0) {
+    MPI_Comm_free(&comms[0]);
+    MPI_Comm_free(&comms[1]);
+    MPI_Ssend(nullptr, 0, MPI_BYTE, other, 3, MPI_COMM_WORLD);
+  } else {
+    MPI_Recv(nullptr, 0, MPI_BYTE, other, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Comm_free(&comms[1]);
+    MPI_Comm_free(&comms[0]);
+  }
 }
 
 }  // namespace preload_test

@@ -4,6 +4,7 @@
 
 #include <mpi.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -46,11 +47,19 @@ void compare_alltoallv(MPI_Comm comm, const Counts& counts, MPI_Datatype sendtyp
                        std::mt19937& random);
 void compare_alltoallv_in_place(MPI_Comm comm, const Counts& counts, MPI_Datatype type, std::mt19937& random);
 
+/// One such exchange, of a few ints.
+void exchange_once(MPI_Comm comm);
+
+std::array<MPI_Comm, 2> two_copies();
+/// By halves of the ranks, with a message between that tells one half that the other is through: MPI_Comm_free must not
+/// wait for other ranks.
+void free_in_opposite_orders(std::array<MPI_Comm, 2>& comms);
+
 struct Case {
   std::string_view name;
   void (*run)();
 };
 /// Of the files beside this one.
-extern const std::vector<Case> kDataCases, kCommunicatorCases, kFormCases, kStressCases, kThreadCases;
+extern const std::vector<Case> kDataCases, kCommunicatorCases, kFormCases, kObstacleCases, kStressCases, kThreadCases;
 
 }  // namespace preload_test

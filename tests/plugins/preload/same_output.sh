@@ -13,7 +13,7 @@ done
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 expected=$(timeout -k 5 140 "${launch[@]}" "${@:2}") || { echo "the program fails without the library"; exit 1; }
-found=$(timeout -k 5 140 "${launch[@]}" LD_PRELOAD="$library" BANYAN_PRELOAD_SUMMARY=1 "${@:2}" 2>"$said") ||
+found=$(timeout -k 5 140 "${launch[@]}" LD_PRELOAD="$library" BANYAN_PRELOAD_AFTER=0 BANYAN_PRELOAD_SUMMARY=1 "${@:2}" 2>"$said") ||
   { cat "$said"; echo "the program fails with the library"; exit 1; }
 cat "$said"
 diff <(echo "$expected") <(echo "$found") || { echo "the output differs"; exit 1; }

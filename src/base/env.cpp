@@ -44,7 +44,8 @@ constexpr std::array kVariables = {
     Variable{"BANYAN_PRELOAD", "on",
              "Of the LD_PRELOAD libraries: on, off to leave all calls to MPI, or observe to look at them too."},
     Variable{"BANYAN_PRELOAD_REPORT", "",
-             "Of BANYAN_PRELOAD=observe: file for the report, .json, .html or text; else stderr."},
+             "Of BANYAN_PRELOAD=observe: file for the report, .json, .html or text; under NCCL PATH.rankN.json; else "
+             "stderr."},
     Variable{"BANYAN_PRELOAD_SUMMARY", "0", "1: a line on stderr at the end on which calls were Banyan's."},
     Variable{"BANYAN_PROFILE", "", "Measured profile to use, a file written by banyan-profile."},
     Variable{"BANYAN_RAILS", "0",

@@ -38,10 +38,10 @@ bool is_first_refusal(const std::string& name) {
 Passing::Passing(const char* name, const void* call_site, const Comm* comm) noexcept
     : name_(name), real_(real_of(comm, call_site)) {
   if (num_in_nccl++ == 0 && real_ != nullptr && real_->is_known) {
-    const bool is_observed = is_observing();
+    quietly([this] { is_observed_ = is_observing(); });
     group_ = Group::of_this_thread();
     is_followed_ = group_ != nullptr;
-    is_observed_ = is_followed_ && is_observed;
+    is_observed_ = is_observed_ && is_followed_;
   }
 }
 

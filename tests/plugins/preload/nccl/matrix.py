@@ -163,6 +163,17 @@ def test_called_from_elsewhere():
         run = Run([sys.executable, "-c", code + f"ctypes.CDLL({library(kind)!r})\n" + call])
         assert run.output == "0 0\n" and run.said == "", (run.output, run.said)
         assert run.calls == [f"{kind} thread 0: ncclGroupStart", f"{kind} thread 0: ncclGroupEnd"], run.calls
+    # Two NCCLs: a communicator's own, whichever was used last.
+    both = "libraries = [ctypes.CDLL(path) for path in sys.argv[1:]]\n" \
+           "for library in libraries:\n    library.make_communicator.restype = ctypes.c_void_p\n" \
+           "made = [library.make_communicator() for library in libraries]\n" \
+           "print(*[program.ncclCommDestroy(ctypes.c_void_p(one)) for one in made])\n"
+    for mode in ("observe", "on", "off"):
+        run = Run([sys.executable, "-c", "import sys\n" + code + both, library("new"), library("static")],
+                  BANYAN_PRELOAD=mode)
+        assert run.output.endswith("0 0\n"), (run.output, run.said)
+        assert [call for call in run.calls if "Destroy" in call] == [
+            "new thread 0: ncclCommDestroy new0[0]", "static thread 0: ncclCommDestroy static0[0]"], run.calls
     nothing = Run([sys.executable, "-c", code + call + call])
     assert nothing.output == "5 5\n5 5\n" and nothing.said.count("\n") == 2, (nothing.output, nothing.said)
     assert "ncclGroupEnd was called, but no NCCL is loaded in this process" in nothing.said, nothing.said

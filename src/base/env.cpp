@@ -47,7 +47,8 @@ constexpr std::array kVariables = {
         "BANYAN_PRELOAD_AFTER", "1 or 16",
         "All-to-alls of a communicator that are MPI's before Banyan's; default: 1 of MPI_COMM_WORLD, 16 of others."},
     Variable{"BANYAN_PRELOAD_REPORT", "",
-             "Of BANYAN_PRELOAD=observe: file for the report, .json, .html or text; else stderr."},
+             "Of BANYAN_PRELOAD=observe: file for the report, .json, .html or text; under NCCL PATH.rankN.json; else "
+             "stderr."},
     Variable{"BANYAN_PRELOAD_SUMMARY", "0", "1: a line on stderr at the end on which calls were Banyan's."},
     Variable{"BANYAN_PROFILE", "", "Measured profile to use, a file written by banyan-profile."},
     Variable{"BANYAN_RAILS", "0",

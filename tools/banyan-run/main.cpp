@@ -10,11 +10,13 @@
 
 int main(int argc, char** argv) {
   try {
-    const auto options = banyan_run::parse_options(argc, argv);
+    auto options = banyan_run::parse_options(argc, argv);
     if (!options) {
       return 0;
     }
-    if (options->preload) {
+    if (options->preload == "nccl") {
+      options = banyan_run::with_nccl_preloaded(*options);
+    } else if (options->preload) {
       banyan_run::launch_preloaded(*options);
     }
     const banyan_run::Job job(*options);

@@ -34,6 +34,7 @@ Examples:
   banyan-run -n 4 --tag-output -x BANYAN_LOG=info -- ./my_program
   banyan-run --lab --timeout 60 -- alltoall_perf -b 1K -e 1M         one rank per slot of the lab "banyan"
   banyan-run -n 4 --preload mpi -- ./mpi_program                     MPI's all-to-alls by Banyan
+  banyan-run -n 1 --preload nccl -x BANYAN_PRELOAD=observe -- torchrun --nproc-per-node 8 train.py
   banyan-run -n 8 --kill-rank 3 --after 2 -- ./my_program            do the other seven notice?
 )";
 
@@ -50,7 +51,9 @@ po::options_description describe() {
       ("preload", po::value<std::string>(),
        "mpi: PROGRAM knows MPI and not Banyan; start it with its MPI's launcher and the "  //
        "library that makes its all-to-alls with Banyan (docs/preload.md). openmpi or mpich "
-       "where its libraries do not tell, as of scripts")                                         //
+       "where its libraries do not tell, as of scripts. nccl: PROGRAM, or a launcher such as torchrun, with the "
+       "library "
+       "that looks at what it exchanges through NCCL (docs/preload-nccl.md)")                    //
       ("keep-going", "let the other ranks finish when one fails")                                //
       ("kill-rank", po::value<int>(), "kill this rank with SIGKILL, to see what the others do")  //
       ("after", po::value<double>(), "... after this many seconds (default 1)")                  //
@@ -88,8 +91,11 @@ std::optional<double> read_seconds(const po::variables_map& values, const char* 
 
 /// What an MPI's launcher does in its own way, or not at all.
 void check_preload(const Options& options) {
+  if (*options.preload == "nccl") {
+    return;  // no launcher comes between
+  }
   if (*options.preload != "mpi" && *options.preload != "openmpi" && *options.preload != "mpich") {
-    throw std::runtime_error("--preload " + *options.preload + ": expected mpi, openmpi or mpich");
+    throw std::runtime_error("--preload " + *options.preload + ": expected mpi, openmpi, mpich or nccl");
   }
   if (options.lab || options.timeout_s || options.tag_output || options.keep_going || options.kill_rank) {
     throw std::runtime_error("--preload: only -n and -x go with it; the rest is the MPI's launcher's");

@@ -18,7 +18,7 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> variables;
   std::optional<int> kill_rank;
   double kill_after_s = 1;
-  std::optional<std::string> preload;  ///< "mpi", "openmpi" or "mpich"
+  std::optional<std::string> preload;  ///< "mpi", "openmpi", "mpich" or "nccl"
   std::vector<std::string> command;
 };
 

@@ -52,8 +52,8 @@ std::string mpi_of(const std::string& program) {
 }
 
 /// Installed beside this program's folder, or in the tree in which it was built.
-std::string find_library(const std::string& mpi) {
-  const std::string name = "libbanyan_preload_" + mpi + ".so";
+std::string find_library(const std::string& under) {
+  const std::string name = "libbanyan_preload_" + under + ".so";
   std::error_code ignored;
   const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   for (const fs::path& candidate : {folder.parent_path() / BANYAN_LIBRARY_FOLDER / "banyan" / name,
@@ -62,7 +62,14 @@ std::string find_library(const std::string& mpi) {
       return candidate;
     }
   }
-  throw std::runtime_error("there is no " + name + ": was Banyan built where pkg-config knows this MPI?");
+  throw std::runtime_error("there is no " + name +
+                           (under == "nccl" ? ": was Banyan built with BANYAN_BUILD_PRELOAD_NCCL?"
+                                            : ": was Banyan built where pkg-config knows this MPI?"));
+}
+
+/// A value of LD_PRELOAD.
+std::string before(const std::string& library, const std::string& others) {
+  return others.empty() ? library : library + ":" + others;
 }
 
 /// Debian's names first: the plain ones are those of whichever MPI it prefers.
@@ -83,8 +90,7 @@ std::string find_launcher(const std::string& mpi) {
 void launch_preloaded(const Options& options) {
   const std::string mpi = *options.preload == "mpi" ? mpi_of(options.command.front()) : *options.preload;
   const char* others = std::getenv("LD_PRELOAD");
-  const std::string libraries =
-      find_library(mpi) + (others != nullptr && *others != '\0' ? ":" + std::string(others) : "");
+  const std::string libraries = before(find_library(mpi), others != nullptr ? others : "");
   std::vector<std::string> words = {find_launcher(mpi), "-n", std::to_string(*options.ranks), "env",
                                     "LD_PRELOAD=" + libraries};
   for (const auto& [name, value] : options.variables) {
@@ -98,6 +104,17 @@ void launch_preloaded(const Options& options) {
   arguments.push_back(nullptr);
   ::execvp(arguments[0], arguments.data());
   throw std::runtime_error("cannot start " + words.front() + ": " + std::generic_category().message(errno));
+}
+
+Options with_nccl_preloaded(const Options& options) {
+  const char* inherited = std::getenv("LD_PRELOAD");
+  std::string others = inherited != nullptr ? inherited : "";
+  for (const auto& [name, value] : options.variables) {
+    others = name == "LD_PRELOAD" ? value : others;
+  }
+  Options changed = options;
+  changed.variables.emplace_back("LD_PRELOAD", before(find_library("nccl"), others));
+  return changed;
 }
 
 }  // namespace banyan_run

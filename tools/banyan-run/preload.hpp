@@ -9,4 +9,8 @@ namespace banyan_run {
 /// (docs/preload.md). Throws std::runtime_error with what is missing.
 [[noreturn]] void launch_preloaded(const Options& options);
 
+/// The options with the LD_PRELOAD library for NCCL (docs/preload-nccl.md) among the variables of the ranks, before
+/// others that are to be preloaded. Throws std::runtime_error if it is not there.
+[[nodiscard]] Options with_nccl_preloaded(const Options& options);
+
 }  // namespace banyan_run

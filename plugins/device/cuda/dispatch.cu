@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cuda/block.cuh"
 #include "cuda/bulk.cuh"
 #include "cuda/tokens.cuh"
 #include "cuda/wait.cuh"
@@ -56,7 +57,7 @@ __device__ Range own_tokens(const Dispatch& dispatch) {
 }
 
 /// Of the threads that find.
-__device__ void sync_finders() { asm volatile("bar.sync 1, %0;" ::"n"(kFinders) : "memory"); }
+__device__ void sync_finders() { sync_some<kFinders>(); }
 
 /// Sets bits and rank_of_choice for the batch that begins at `first`; where this thread's token goes. Finders; ends
 /// with a barrier of theirs.
@@ -129,9 +130,7 @@ __device__ bool find_first_slots(const Dispatch& dispatch, Shared& shared, const
   uint32_t own = 0;
   if (static_cast<int>(threadIdx.x) < num_ranks) {
     own = shared.next_slot[threadIdx.x];
-    asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(counts + blockIdx.x * num_ranks + threadIdx.x),
-                 "l"(Arrival::word(call, own))
-                 : "memory");
+    store_near(counts + blockIdx.x * num_ranks + threadIdx.x, Arrival::word(call, own));
     shared.next_slot[threadIdx.x] = 0;
   }
   __syncthreads();
@@ -140,7 +139,7 @@ __device__ bool find_first_slots(const Dispatch& dispatch, Shared& shared, const
   for (int i = static_cast<int>(threadIdx.x); i < before && good; i += kDispatchThreads) {
     uint64_t word = 0;
     for (unsigned polls = 1;; ++polls) {
-      asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(word) : "l"(counts + i) : "memory");
+      word = load_near(counts + i);
       if (Arrival::call(word) == call) {
         break;
       }
@@ -381,7 +380,7 @@ __device__ void end_dispatch(const Tokens& tokens, const Patience& patience, uin
 
 template <int kStages>
 __global__ void __launch_bounds__(kDispatchThreads, 1) dispatch_kernel(const __grid_constant__ Dispatch dispatch) {
-  extern __shared__ __align__(128) char stages[];
+  char* const stages = dynamic_shared();
   __shared__ Shared shared;
   __shared__ uint64_t barriers[kStages];
   const Tokens& tokens = dispatch.tokens;

@@ -33,9 +33,15 @@ void yield();
 
 /// Until all threads of the block have called it.
 void sync_block();
+/// Likewise; whether all gave true.
+[[nodiscard]] bool sync_block_and(bool value);
+/// Until so many threads of the block have called it.
+void sync_some(unsigned threads);
+/// Until `word` is not `seen`.
+void await_change(const uint64_t& word, uint64_t seen);
 
 /// All lanes of a warp must come to the same kind, or the run fails.
-enum class Collective : uint8_t { kShuffle, kAll, kAny, kSync };
+enum class Collective : uint8_t { kShuffle, kAll, kAny, kSync, kBallot, kMatch };
 /// What the lanes gave, by lane.
 [[nodiscard]] const uint64_t* collect(Collective kind, uint64_t value);
 

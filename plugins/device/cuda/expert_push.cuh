@@ -3,6 +3,7 @@
 
 #include "cuda/block.cuh"
 #include "cuda/experts.cuh"
+#include "cuda/rank_bits.cuh"
 #include "cuda/row_mover.cuh"
 #include "cuda/wait.cuh"
 
@@ -12,27 +13,6 @@ namespace banyan::cuda {
 constexpr int kWarp = 32;
 constexpr int kExpertThreads = kDispatchThreads;
 constexpr int kFinders = kExpertThreads - kWarp;  ///< all but the first warp, whose first thread moves rows
-
-/// Ranks, a bit each.
-struct RankBits {
-  uint64_t low, high;
-
-  __device__ void add(int rank) {
-    low |= rank < 64 ? uint64_t{1} << rank : 0;
-    high |= rank < 64 ? 0 : uint64_t{1} << (rank - 64);
-  }
-  [[nodiscard]] __device__ bool has(int rank) const {
-    return ((rank < 64 ? low >> rank : high >> (rank - 64)) & 1) != 0;
-  }
-  /// The lowest one, and not again; there is one.
-  __device__ int take() {
-    const bool is_low = low != 0;
-    uint64_t& half = is_low ? low : high;
-    const int rank = __ffsll(static_cast<long long>(half)) - 1 + (is_low ? 0 : 64);
-    half &= half - 1;
-    return rank;
-  }
-};
 
 /// What a block of the dispatch has in shared memory beside the stages.
 struct DispatchShared {
@@ -143,7 +123,7 @@ class Pusher {
         bits.add(experts_.rank_of_expert[expert]);
       }
     }
-    while ((bits.low | bits.high) != 0) {
+    while (bits.any()) {
       atomicAdd(&shared_.next_slot[bits.take()], 1U);
     }
   }
@@ -276,7 +256,7 @@ class Pusher {
     const int top_k = experts_.layout.top_k;
     const uint64_t before = (uint64_t{1} << token) - 1;
     int fan = 0, remote = 0;
-    while ((bits.low | bits.high) != 0) {
+    while (bits.any()) {
       const int rank = bits.take();
       const uint32_t place =
           place_of(rank, shared_.next_slot[rank] + static_cast<uint32_t>(__popcll(bits_of(rank) & before)));

@@ -68,6 +68,11 @@ void TokenJob::add_round(int number, int end) {
   }
 }
 
+void TokenJob::abort(int rank, int other, uint64_t sweeps) {
+  gpu_.delay(other, sweeps);
+  gpu_.call(other, [this, rank] { ranks_[static_cast<size_t>(rank)].words.abort = 1; });
+}
+
 std::string TokenJob::run() {
   const std::string error = gpu_.run();
   return error.empty() ? problem_ : error;

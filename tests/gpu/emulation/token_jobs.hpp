@@ -45,6 +45,8 @@ class TokenJob {
   /// A dispatch and a combine of all ranks, or of those before `end`.
   void add_round(int number, int end = BANYAN_DEVICE_MAX_RANKS);
   void delay(int rank, uint64_t sweeps) { gpu_.delay(rank, sweeps); }
+  /// The host of `rank` aborts when `other`, whose stream has nothing else left, comes to that sweep.
+  void abort(int rank, int other, uint64_t sweeps);
   /// What went wrong first; empty: nothing.
   [[nodiscard]] std::string run();
 

@@ -15,6 +15,8 @@ namespace {
 
 constexpr size_t kStackBytes = size_t{32} << 10;
 constexpr uint64_t kMostSweeps = 3'000'000;
+constexpr unsigned kNapOneIn = 256;  ///< sweeps
+constexpr uint64_t kLongestNap = 150;
 
 /// Those of a run; one run at a time.
 uint64_t sweeps = 0;
@@ -86,6 +88,8 @@ class Block {
     back_.acquire();
     return num_over_ == num_threads_;
   }
+
+  uint64_t asleep_until = 0;
 
   [[nodiscard]] Fiber& fiber() { return fibers_[running_]; }
   void yield() { ::swapcontext(&fiber().context, &own_); }
@@ -258,7 +262,10 @@ bool EmulatedGpu::advance(Stream& stream) {
   }
   bool is_over = true;
   for (const auto& block : stream.blocks) {
-    const bool skipped = random_() % 8 == 0;
+    if (random_() % kNapOneIn == 0) {  // others may run far ahead meanwhile
+      block->asleep_until = sweeps + random_() % kLongestNap;
+    }
+    const bool skipped = random_() % 8 == 0 || sweeps < block->asleep_until;
     is_over = !skipped && block->sweep() && is_over;
   }
   if (is_over) {

@@ -10,7 +10,8 @@
 #include <vector>
 
 /// Kernels on a CPU: each thread of a block is a fiber, each block a thread of the process, since its shared memory is
-/// thread-local there. One fiber runs at a time; who is next is drawn by lot, so that a seed gives a schedule. Memory
+/// thread-local there. One fiber runs at a time; who is next, and which block
+/// pauses, is drawn by lot, so that a seed gives a schedule. Memory
 /// is sequentially consistent: what is seen here are protocols and collectives, not missing fences.
 namespace banyan::emulation {
 

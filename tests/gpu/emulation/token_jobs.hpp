@@ -51,7 +51,7 @@ class TokenJob {
   [[nodiscard]] std::string run();
 
   [[nodiscard]] const cuda::HostWords& words(int rank) const { return ranks_[static_cast<size_t>(rank)].words; }
-  uint64_t timeout = 1'000'000;  ///< in sweeps, of each wait
+  uint64_t timeout = 200'000;  ///< in sweeps, of each wait
 
  protected:
   struct Step {

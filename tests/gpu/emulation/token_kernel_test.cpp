@@ -64,6 +64,13 @@ TYPED_TEST(TokenKernel, FewTokensHaveChoicesThenOthersAreZeros) {
   }
 }
 
+/// Nothing but the end of each call tells ranks of each other: who is fast must not write what is still read.
+TYPED_TEST(TokenKernel, NoTokenHasChoicesThenNoRankRunsAhead) {
+  for (unsigned seed = 0; seed < 4; ++seed) {
+    this->expect_right({"no choices", 16, 1, 40, 4, BANYAN_DTYPE_BF16, 0, Pattern::kNone}, {1, 2}, seed, 10);
+  }
+}
+
 /// The peer does not come to the first call, or to the one after a round.
 template <typename Job>
 void expect_timeout(bool dispatches) {

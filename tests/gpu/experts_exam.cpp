@@ -76,10 +76,10 @@ std::vector<Trial> trials() {
   few_rows.max_rows = 500;
   const std::vector<Shape> shapes = {
       {"rows of 4 KiB, 2 of 16", 4096, 2, 16, 300, BANYAN_DTYPE_BF16, 0, Pattern::kMost, 128},
-      {"rows of 14336 bytes, 8 of 256", 14336, 8, 256, 300, BANYAN_DTYPE_BF16, 0, Pattern::kMost, 8},
+      {"rows of 14336 bytes, 8 of 256", 14336, 8, 256, 150, BANYAN_DTYPE_BF16, 0, Pattern::kMost, 8},
       {"rows of 16 bytes, one choice", 16, 1, 4, 300, BANYAN_DTYPE_BF16, 0},
       {"rows of 4112 bytes, 8 of 64", 4112, 8, 64, 200, BANYAN_DTYPE_BF16, 0},
-      {"rows of 14336 bytes, 8 of 64, 3 blocks", 14336, 8, 64, 200, BANYAN_DTYPE_BF16, 3},
+      {"rows of 14336 bytes, 8 of 64, 3 blocks", 14336, 8, 64, 100, BANYAN_DTYPE_BF16, 3},
       {"rows of 40016 bytes, 16 of 33, one block", 40016, 16, 33, 40, BANYAN_DTYPE_BF16, 1},
       {"rows of 8192 bytes, FP32, 4 of 8", 8192, 4, 8, 150, BANYAN_DTYPE_FP32, 0},
       {"rows of 1024 bytes, FP16, 6 of 40", 1024, 6, 40, 500, BANYAN_DTYPE_FP16, 9, Pattern::kMost, 16},

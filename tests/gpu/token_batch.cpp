@@ -5,6 +5,7 @@
 #include <cuda_fp16.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -36,6 +37,26 @@ float scale_of(int number) { return static_cast<float>(1 << number % 3); }
 void expect(bool condition, const std::string& what) {
   if (!condition) {
     throw std::runtime_error(what);
+  }
+}
+
+/// Each number of a row by `function`, rounded. Batches have few numbers of two bytes (batch_of): they are looked up.
+template <typename Function>
+void map_row(banyan_dtype type, const uint16_t* row, size_t halves, Function function, uint16_t* out) {
+  constexpr size_t kKinds = 512;
+  if (type == BANYAN_DTYPE_FP32 || halves < kKinds) {
+    for (size_t i = 0; i < halves; i += halves_of(type)) {
+      put_number(type, function(number_of(type, row + i)), out + i);
+    }
+    return;
+  }
+  std::array<uint16_t, kKinds> results{};
+  for (size_t kind = 0; kind < kKinds; ++kind) {
+    const auto bits = static_cast<uint16_t>(0x3f00U | (kind & 0x100U) << 7 | (kind & 0xffU));
+    put_number(type, function(number_of(type, &bits)), &results[kind]);
+  }
+  for (size_t i = 0; i < halves; ++i) {
+    out[i] = results[(row[i] >> 7 & 0x100U) | (row[i] & 0xffU)];
   }
 }
 
@@ -175,9 +196,8 @@ std::vector<uint16_t> Round::results_by_rank(int rank) const {
     uint16_t* out = all.data() + static_cast<size_t>(source) * max_tokens * halves;
     for (int token = 0; token < batch(source).num_tokens; ++token) {
       if (goes_to(source, token, rank)) {
-        for (size_t i = 0; i < halves; i += halves_of(shape_.dtype)) {
-          put_number(shape_.dtype, scale_of(rank) * number_of(shape_.dtype, row_of(source, token) + i), out + i);
-        }
+        map_row(
+            shape_.dtype, row_of(source, token), halves, [&](float number) { return scale_of(rank) * number; }, out);
         out += halves;
       }
     }
@@ -188,14 +208,22 @@ std::vector<uint16_t> Round::results_by_rank(int rank) const {
 std::vector<uint16_t> Round::sums_by_rank(int rank) const {
   const size_t halves = shape_.row_bytes / 2;
   std::vector<uint16_t> sums(batch(rank).rows.size());
+  std::vector<float> scales;
   for (int token = 0; token < batch(rank).num_tokens; ++token) {
-    for (size_t i = 0; i < halves; i += halves_of(shape_.dtype)) {
-      float sum = 0;
-      for (int peer = 0; peer < num_ranks(); ++peer) {
-        sum += goes_to(rank, token, peer) ? scale_of(peer) * number_of(shape_.dtype, row_of(rank, token) + i) : 0;
+    scales.clear();
+    for (int peer = 0; peer < num_ranks(); ++peer) {
+      if (goes_to(rank, token, peer)) {
+        scales.push_back(scale_of(peer));
       }
-      put_number(shape_.dtype, sum, sums.data() + static_cast<size_t>(token) * halves + i);
     }
+    const auto sum = [&](float number) {
+      float all = 0;
+      for (const float scale : scales) {
+        all += scale * number;
+      }
+      return all;
+    };
+    map_row(shape_.dtype, row_of(rank, token), halves, sum, sums.data() + static_cast<size_t>(token) * halves);
   }
   return sums;
 }
@@ -242,10 +270,11 @@ std::vector<uint16_t> Round::results_by_expert(const Runs& runs) const {
   std::vector<uint16_t> all(runs.sources.size() * halves, 0x7fff);  // not a number, between runs
   for (size_t at = 0; at < runs.sources.size(); ++at) {
     const banyan_device_row& source = runs.sources[at];
-    for (size_t i = 0; source.rank >= 0 && i < halves; i += halves_of(shape_.dtype)) {
+    if (source.rank >= 0) {
       const float scale = scale_of(expert_of(source.rank, source.token, source.choice));
-      put_number(shape_.dtype, scale * number_of(shape_.dtype, row_of(source.rank, source.token) + i),
-                 all.data() + at * halves + i);
+      map_row(
+          shape_.dtype, row_of(source.rank, source.token), halves, [&](float number) { return scale * number; },
+          all.data() + at * halves);
     }
   }
   return all;
@@ -274,10 +303,9 @@ std::vector<uint16_t> Round::sums_by_expert(int rank, bool weighted) const {
             {weighted ? weight_of(rank, token, choice) : 1, scale_of(expert)});
       }
     }
-    for (size_t i = 0; i < halves; i += halves_of(shape_.dtype)) {
-      put_number(shape_.dtype, sum_of(shape_.dtype, number_of(shape_.dtype, row_of(rank, token) + i), parts),
-                 sums.data() + static_cast<size_t>(token) * halves + i);
-    }
+    map_row(
+        shape_.dtype, row_of(rank, token), halves, [&](float number) { return sum_of(shape_.dtype, number, parts); },
+        sums.data() + static_cast<size_t>(token) * halves);
   }
   return sums;
 }
@@ -334,11 +362,13 @@ void expect_by_expert(const Round& round, const Shape& shape, int rank, const Se
 
 void expect_sums(const Round& round, const Shape& shape, int rank, const std::vector<uint16_t>& expected,
                  const uint16_t* out) {
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const size_t halves = shape.row_bytes / 2;
-    expect(out[i] == expected[i], round.where(rank, static_cast<int>(i / halves)) + "sum at " +
-                                      std::to_string(i % halves) + " of " + std::to_string(halves) + " halves is " +
-                                      std::to_string(out[i]) + ", not " + std::to_string(expected[i]));
+  const size_t halves = shape.row_bytes / 2;
+  const size_t right =
+      static_cast<size_t>(std::mismatch(expected.begin(), expected.end(), out).first - expected.begin());
+  if (right < expected.size()) {
+    throw std::runtime_error(round.where(rank, static_cast<int>(right / halves)) + "sum at " +
+                             std::to_string(right % halves) + " of " + std::to_string(halves) + " halves is " +
+                             std::to_string(out[right]) + ", not " + std::to_string(expected[right]));
   }
 }
 

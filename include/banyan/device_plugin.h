@@ -28,6 +28,8 @@ extern "C" {
 #define BANYAN_DEVICE_MAX_RANKS 72
 /** Experts of a token. */
 #define BANYAN_DEVICE_MAX_TOP_K 16
+/** Experts of a token exchange by experts. */
+#define BANYAN_DEVICE_MAX_EXPERTS 1024
 
 /** Where a pointer points. */
 typedef enum banyan_memory_kind {
@@ -105,6 +107,40 @@ typedef struct banyan_device_received {
   const int* experts;   /**< [num_ranks][max_tokens][top_k]: those of this rank; other choices are -1 */
   const float* weights; /**< likewise; of other choices 0 */
 } banyan_device_received;
+
+/** A token exchange by experts: each token's row still goes once to every rank that has one of its experts, and is laid
+ * out there for each of its choices, by expert. Equal on all ranks, but for `tokens.areas` and `max_rows`. */
+typedef struct banyan_device_experts_config {
+  size_t struct_size;
+  banyan_device_tokens_config tokens; /**< at most BANYAN_DEVICE_MAX_EXPERTS experts; areas of experts_area_bytes;
+                                           max_tokens times top_k below 2^24; its struct_size is not read */
+  int row_alignment;                  /**< runs of experts begin at multiples of so many rows; at least 1 */
+  int max_rows;                       /**< of this rank's experts; 0: as many as could come */
+} banyan_device_experts_config;
+
+/** Where a row of an expert comes from. */
+typedef struct banyan_device_row {
+  int rank; /**< -1: none, a row between two runs */
+  int token;
+  int choice;   /**< of the token's top_k */
+  float weight; /**< of the choice */
+} banyan_device_row;
+
+/** Where dispatch by experts leaves what came. Runs are in the order of the numbers of the experts; the rows of a run
+ * in the order of ranks, tokens, choices. Device memory of the plugin, but num_experts and max_rows. Experts write
+ * their results over `rows`; what lies between two runs is never read. */
+typedef struct banyan_device_expert_rows {
+  size_t struct_size;
+  void* rows;         /**< [max_rows][row_bytes] */
+  int num_experts;    /**< of this rank */
+  int max_rows;       /**< as configured, or as many as could come */
+  const int* experts; /**< [num_experts]: their numbers, rising */
+  const int* counts;  /**< [num_experts]: rows */
+  const int* offsets; /**< [num_experts + 1]: where the runs begin, aligned; the last: where the next would */
+  const int* needed;  /**< [1]: rows with those between runs; more than max_rows: the last ones were left out, which
+                           combine takes for choices of no expert */
+  const banyan_device_row* sources; /**< [max_rows], those before the last offset */
+} banyan_device_expert_rows;
 
 /** Why exchanges of a group ended. */
 typedef struct banyan_device_failure {
@@ -187,6 +223,18 @@ typedef struct banyan_device_ops {
   /** Writes, for a person, why a group may not go on: calls, and what its peers' words here say. Reads the device
      beside what runs there, and gives up after a second. Any thread, one at a time. */
   banyan_status (*group_describe)(void* group, char* text, size_t size);
+
+  /* Token exchanges by experts, likewise. */
+  size_t (*experts_area_bytes)(int num_ranks, const banyan_device_experts_config* config);
+  banyan_status (*experts_create)(void* group, const banyan_device_experts_config* config, void** experts);
+  void (*experts_free)(void* experts);
+  banyan_status (*experts_received)(void* experts, banyan_device_expert_rows* received);
+  banyan_status (*experts_dispatch)(void* experts, const banyan_device_dispatch* dispatch, void* stream);
+  /** Of the tokens dispatched last: each rank adds up a token's rows, times their weights where `weighted` is not 0, in
+      FP32 and in the order of choices, and rounds the sum to the rows' type; `out` [num_tokens][row_bytes] is what the
+      ranks have, added up in FP32 and in their order, rounded; zeros for a token without a choice. All ranks give the
+      same `weighted`. */
+  banyan_status (*experts_combine)(void* experts, void* out, int weighted, void* stream);
 } banyan_device_ops;
 
 /** The plugin's only export: its newest table with version <= max_version, or NULL. Static storage. */

@@ -11,11 +11,11 @@ usage: gpu_bars.sh [OPTIONS]                  (builds nothing; about 3 minutes o
   --bundle DIR   programs packed by "gpu_bars.sh --pack DIR", for a machine without the build's packages
   --pack DIR     only copy the programs, stripped, from the build folder into DIR, and this script
   --out DIR      also write each step's output, and all of it, into files there
-  --quick        a first look: the sizes and cases of the bars with few rounds; 150 s at most, about 45 s if all is well
+  --quick        a first look: the sizes and cases of the bars with few rounds; 200 s at most
   --ranks N      default 2
   --step-s N     seconds that a step may take (default 120; not with --quick)
   --filter TEXT  only the tests of the exams whose names contain it
-  --only LIST    out of exam,compare,tokens (default: all)
+  --only LIST    out of exam,experts,compare,tokens (default: all); experts: the exam of layout B
 
 With fewer GPUs than ranks these share them through an MPS server, which is started if there is none; there is no
 comparison with NCCL then.
@@ -27,7 +27,7 @@ TEXT
 }
 
 root=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
-build=$root/build/cuda bundle='' pack='' out='' quick=0 ranks=2 step_s=120 only=exam,compare,tokens filter=()
+build=$root/build/cuda bundle='' pack='' out='' quick=0 ranks=2 step_s=120 only=exam,experts,compare,tokens filter=()
 while (($#)); do
   case $1 in
     --build) build=$2 && shift 2 ;;
@@ -44,10 +44,14 @@ while (($#)); do
   esac
 done
 
-programs=(tests/gpu/gpu_exchange_exam tests/gpu/gpu_tokens_exam perf/gpu/gpu_compare perf/gpu/gpu_tokens)
+programs=(tests/gpu/gpu_exchange_exam tests/gpu/gpu_experts_exam tests/gpu/gpu_tokens_exam perf/gpu/gpu_compare perf/gpu/gpu_tokens)
 if [[ -n $pack ]]; then
   mkdir -p "$pack"
   for file in "${programs[@]}" lib/libbanyan_device_cuda.so; do
+    if [[ ! -f $build/$file ]]; then
+      echo "not built, so not packed: $file" >&2
+      continue
+    fi
     strip -o "$pack/$(basename "$file")" "$build/$file"
   done
   cp "${BASH_SOURCE[0]}" "$pack"
@@ -129,12 +133,16 @@ if [[ ,$only, == *,exam,* ]]; then
   step 34 token_exchanges "token exchanges" "$(where tests/gpu/gpu_tokens_exam)" "$plugins" "$ranks" \
     "${limits[@]}" ${limits:+20} "${filter[@]}"
 fi
+if [[ ,$only, == *,experts,* ]]; then
+  step 34 experts "token exchanges by experts" "$(where tests/gpu/gpu_experts_exam)" "$plugins" "$ranks" \
+    "${limits[@]}" ${limits:+20} "${filter[@]}"
+fi
 if [[ ,$only, == *,compare,* ]] && ((!shared)); then
   step 36 compare "all-to-all" "$(where perf/gpu/gpu_compare)" "$plugins" "$ranks" "${sizes[@]}" "${rounds[@]}"
 fi
 if [[ ,$only, == *,tokens,* ]]; then
-  step 26 tokens "dispatch and combine" "$(where perf/gpu/gpu_tokens)" "$plugins" "$ranks" "${iterations[@]}"
-  ((quick)) || step 26 tokens_24 "dispatch and combine, 24 blocks" "$(where perf/gpu/gpu_tokens)" "$plugins" "$ranks" \
+  step 36 tokens "dispatch and combine" "$(where perf/gpu/gpu_tokens)" "$plugins" "$ranks" "${iterations[@]}"
+  ((quick)) || step 36 tokens_24 "dispatch and combine, 24 blocks" "$(where perf/gpu/gpu_tokens)" "$plugins" "$ranks" \
     24 p4k
 fi
 say "## $((SECONDS - start_s)) s; $( ((status)) && echo "something failed, see above" || echo "all passed")"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dispatch and combine between the GPUs of this host: a row for each token and rank (layout A), by the method of
-// shared/reference/gpu-anchors.md, and beside them what the copy engines take to move as many bytes to the peers.
+// Dispatch and combine between the GPUs of this host: a row for each token and rank (layout A), and rows by expert
+// (layout B), by the method of shared/reference/gpu-anchors.md, and beside them what the copy engines take to move as
+// many bytes to the peers.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "gpu/command_line.hpp"
+#include "gpu/mapped_experts.hpp"
 #include "gpu/mapped_tokens.hpp"
 
 namespace banyan::perf {
@@ -23,6 +25,7 @@ namespace {
 constexpr int kWarmUps = 8;
 constexpr int kIterations = 40;  ///< unless told otherwise
 constexpr int kInputs = 3;       ///< taken in turn
+constexpr float kWeight = 0.5F;  ///< of every choice
 constexpr size_t kFlushBytes = size_t{256} << 20;
 
 void check(cudaError_t error, const char* what) {
@@ -53,6 +56,19 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+/// Of BF16.
+float number_of(uint16_t bits) {
+  const uint32_t word = static_cast<uint32_t>(bits) << 16;
+  float number = 0;
+  std::memcpy(&number, &word, sizeof(number));
+  return number;
+}
+uint16_t rounded(float number) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, &number, sizeof(bits));
+  return static_cast<uint16_t>((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
+}
+
 /// Distinct experts of each token, uniform.
 std::vector<int> route(const Case& one, unsigned seed) {
   std::mt19937 random(seed);
@@ -69,10 +85,18 @@ std::vector<int> route(const Case& one, unsigned seed) {
   return experts;
 }
 
+enum class Layout : char { kByRank = 'A', kByExpert = 'B' };
+
+constexpr int kRowAlignment = 128;  ///< of experts' runs
+
 class Measurement {
  public:
-  Measurement(MappedRank& rank, const Case& one, int max_blocks, int iterations)
-      : rank_(rank), case_(one), iterations_(iterations), row_bytes_(2 * static_cast<size_t>(one.hidden)) {
+  Measurement(MappedRank& rank, const Case& one, Layout layout, int max_blocks, int iterations)
+      : rank_(rank),
+        case_(one),
+        layout_(layout),
+        iterations_(iterations),
+        row_bytes_(2 * static_cast<size_t>(one.hidden)) {
     check(cudaSetDevice(rank.device()), "cudaSetDevice");
     for (int expert = 0; expert < one.num_experts; ++expert) {
       rank_of_expert_.push_back(expert * rank.size() / one.num_experts);
@@ -83,7 +107,15 @@ class Measurement {
     config.row_bytes = row_bytes_;
     config.dtype = BANYAN_DTYPE_BF16;
     config.max_blocks = max_blocks;
-    tokens_ = std::make_unique<MappedTokens>(rank, config, rank_of_expert_);
+    if (layout == Layout::kByRank) {
+      tokens_ = std::make_unique<MappedTokens>(rank, config, rank_of_expert_);
+    } else {
+      banyan_device_experts_config by_expert{};
+      by_expert.tokens = config;
+      by_expert.row_alignment = kRowAlignment;
+      by_expert.max_rows = 2 * one.tokens * one.top_k + one.num_experts * kRowAlignment;  // twice what is even
+      experts_ = std::make_unique<MappedExperts>(rank, by_expert, rank_of_expert_);
+    }
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
     for (auto& event : events_) {
       check(cudaEventCreate(&event), "cudaEventCreate");
@@ -91,7 +123,8 @@ class Measurement {
     flush_ = allocate<char>(kFlushBytes);
     const auto tokens = static_cast<size_t>(one.tokens);
     weights_ = allocate<float>(tokens * static_cast<size_t>(one.top_k));
-    check(cudaMemset(weights_, 0, tokens * static_cast<size_t>(one.top_k) * sizeof(float)), "cudaMemset");
+    const std::vector<float> halves(tokens * static_cast<size_t>(one.top_k), kWeight);
+    check(cudaMemcpy(weights_, halves.data(), halves.size() * sizeof(float), cudaMemcpyHostToDevice), "weights");
     out_ = allocate<uint16_t>(tokens * static_cast<size_t>(one.hidden));
     for (int input = 0; input < kInputs; ++input) {
       add_input(static_cast<unsigned>(input * 100 + rank.rank()));
@@ -118,7 +151,7 @@ class Measurement {
     for (int i = 0; i < kWarmUps + iterations_; ++i) {
       const Input& input = inputs_[static_cast<size_t>(i) % inputs_.size()];
       const double dispatch_s = time([&] { dispatch(input); });
-      const double combine_s = time([&] { tokens_->combine(out_, stream_); });
+      const double combine_s = time([&] { combine(); });
       const double copy_s = time([&] { copy(); });
       if (i >= kWarmUps) {
         dispatches.push_back(dispatch_s);
@@ -131,9 +164,9 @@ class Measurement {
     const double limit_s = median(copies);
     if (rank_.rank() == 0) {
       std::printf(
-          "%-6s dispatch %8.1f us combine %8.1f us sum %8.1f us (most %8.1f) | %5.1f %5.1f GB/s | memcpyPeer "
+          "%c %-6s dispatch %8.1f us combine %8.1f us sum %8.1f us (most %8.1f) | %5.1f %5.1f GB/s | memcpyPeer "
           "%8.1f us each way, %5.1f %% | wire rows %zu #wrong %.0f\n",
-          case_.name, 1e6 * median(dispatches), 1e6 * median(combines), 1e6 * median(sums),
+          static_cast<char>(layout_), case_.name, 1e6 * median(dispatches), 1e6 * median(combines), 1e6 * median(sums),
           1e6 * *std::max_element(sums.begin(), sums.end()), rate(median(dispatches)), rate(median(combines)),
           1e6 * limit_s, 200 * limit_s / median(sums), wire_rows_, wrong);
       std::fflush(stdout);
@@ -185,13 +218,24 @@ class Measurement {
   }
 
   void dispatch(const Input& input) {
-    tokens_->dispatch({.struct_size = 0,
-                       .rows = input.rows,
-                       .experts = input.experts,
-                       .weights = weights_,
-                       .num_tokens = case_.tokens,
-                       .device_tokens = nullptr},
-                      stream_);
+    const banyan_device_dispatch dispatch{.struct_size = 0,
+                                          .rows = input.rows,
+                                          .experts = input.experts,
+                                          .weights = weights_,
+                                          .num_tokens = case_.tokens,
+                                          .device_tokens = nullptr};
+    if (layout_ == Layout::kByRank) {
+      tokens_->dispatch(dispatch, stream_);
+    } else {
+      experts_->dispatch(dispatch, stream_);
+    }
+  }
+  void combine() {
+    if (layout_ == Layout::kByRank) {
+      tokens_->combine(out_, stream_);
+    } else {
+      experts_->combine(out_, true, stream_);
+    }
   }
 
   /// As many bytes as the wire rows, to the peers in equal parts, from the first input to their copy window.
@@ -231,22 +275,36 @@ class Measurement {
     return rank_.max(1e-3 * static_cast<double>(milliseconds));
   }
 
-  /// Sums of the last iteration: each rank of a token gave its row back.
+  /// What the last iteration must give for a number of a token: each rank gives its row back; or each rank the sum of
+  /// the rows of its experts, half of each, rounded.
+  [[nodiscard]] uint16_t expected(const Input& input, int token, uint16_t bits) const {
+    if (layout_ == Layout::kByRank) {
+      return rounded(static_cast<float>(fan_of(input, token)) * number_of(bits));
+    }
+    float sum = 0;
+    for (int rank = 0; rank < rank_.size(); ++rank) {
+      const auto* const chosen = input.host_experts.data() + token * case_.top_k;
+      const auto count = std::count_if(chosen, chosen + case_.top_k, [&](int expert) {
+        return rank_of_expert_[static_cast<size_t>(expert)] == rank;
+      });
+      sum += number_of(rounded(static_cast<float>(count) * kWeight * number_of(bits)));
+    }
+    return rounded(sum);
+  }
+
+  /// Sums are exact for up to 8 rows with eight bits of mantissa, so one rounding of each is all there is.
   [[nodiscard]] double count_wrong(const Input& input) const {
     std::vector<uint16_t> out(input.host_rows.size());
     check(cudaMemcpy(out.data(), out_, out.size() * 2, cudaMemcpyDeviceToHost), "cudaMemcpy");
     double wrong = 0;
+    std::vector<uint16_t> sums(1 << 7);  // by the bits that differ between numbers
     for (int token = 0; token < case_.tokens; ++token) {
-      const auto fan = static_cast<float>(fan_of(input, token));
-      for (int i = 0; i < case_.hidden; ++i) {
-        const size_t at = static_cast<size_t>(token) * static_cast<size_t>(case_.hidden) + static_cast<size_t>(i);
-        const uint32_t word = static_cast<uint32_t>(input.host_rows[at]) << 16;
-        float value = 0;
-        std::memcpy(&value, &word, sizeof(value));
-        value *= fan;  // exact sums for fans of up to 8 with eight bits of mantissa
-        uint32_t bits = 0;
-        std::memcpy(&bits, &value, sizeof(bits));
-        wrong += out[at] == static_cast<uint16_t>((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16) ? 0 : 1;
+      for (size_t bits = 0; bits < sums.size(); ++bits) {
+        sums[bits] = expected(input, token, static_cast<uint16_t>(0x3f00U | bits));
+      }
+      const size_t first = static_cast<size_t>(token) * static_cast<size_t>(case_.hidden);
+      for (size_t at = first; at < first + static_cast<size_t>(case_.hidden); ++at) {
+        wrong += out[at] == sums[input.host_rows[at] & 0x7fU] ? 0 : 1;
       }
     }
     return wrong;
@@ -254,10 +312,12 @@ class Measurement {
 
   MappedRank& rank_;
   const Case& case_;
+  Layout layout_;
   int iterations_;
   size_t row_bytes_;
   std::vector<int> rank_of_expert_;
-  std::unique_ptr<MappedTokens> tokens_;
+  std::unique_ptr<MappedTokens> tokens_;    ///< layout A
+  std::unique_ptr<MappedExperts> experts_;  ///< layout B
   cudaStream_t stream_{};
   cudaEvent_t events_[2]{};
   char* flush_ = nullptr;
@@ -269,10 +329,13 @@ class Measurement {
 
 constexpr const char* kUsage =
     "usage: gpu_tokens PLUGIN_FOLDER [RANKS=2] [MAX_BLOCKS=0] [CASE ...] [OPTIONS]\n"
-    "Dispatch and combine of BF16 rows between the GPUs of this host, a row for each token and rank, routing fresh:\n"
+    "Dispatch and combine of BF16 rows between the GPUs of this host, routing fresh; a row for each token and rank "
+    "(A),\n"
+    "or rows by expert, in runs of multiples of 128, weighted in combine (B):\n"
     "d128, p4k, p8k (128, 4096, 8192 tokens of 7168, 8 of 256 experts), gs16k (16384 of 2048, 2 of 16); default: all.\n"
     "Median of 40 at the slowest rank, L2 emptied before each phase; sums are checked. Percent: twice what the copy\n"
     "engines take to move the same bytes both ways, of the sum.\n\n"
+    "  --layout A|B     only that one (default: both, A first)\n"
     "  --iterations N   default 40\n"
     "  --limit-s N      ranks that last longer say where they are, and are ended (default: none)\n"
     "\nExample:\n  gpu_tokens build/cuda/lib 2 24 p4k\n";
@@ -290,6 +353,16 @@ int run(const CommandLine& line) {
       cases.push_back(one);
     }
   }
+  const auto chosen = line.values.find("--layout");
+  std::vector<Layout> layouts;
+  for (const Layout layout : {Layout::kByRank, Layout::kByExpert}) {
+    if (chosen == line.values.end() || chosen->second == std::string(1, static_cast<char>(layout))) {
+      layouts.push_back(layout);
+    }
+  }
+  if (layouts.empty()) {
+    throw std::invalid_argument("--layout is A or B");
+  }
   const auto& ops = load_plugin(line.places[0]);
   if (count_devices(ops) == 0) {
     return 1;
@@ -302,9 +375,11 @@ int run(const CommandLine& line) {
     }
     static_cast<void>(rank.make_window(most));
     for (const Case& one : cases) {
-      rank.note(one.name);
-      Measurement(rank, one, max_blocks, iterations).run();
-      rank.barrier();
+      for (const Layout layout : layouts) {
+        rank.note(std::string(one.name) + " of layout " + static_cast<char>(layout));
+        Measurement(rank, one, layout, max_blocks, iterations).run();
+        rank.barrier();
+      }
     }
   });
 }
@@ -318,7 +393,7 @@ int main(int argc, char** argv) {
     return argc < 2 ? 2 : 0;
   }
   try {
-    return banyan::perf::run(banyan::perf::read_command_line(argc, argv, {"--iterations", "--limit-s"}));
+    return banyan::perf::run(banyan::perf::read_command_line(argc, argv, {"--iterations", "--layout", "--limit-s"}));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gpu_tokens: %s\n", error.what());
     return 1;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "exam.hpp"
+#include "mixed.hpp"
 
 namespace banyan::gpu_test {
 

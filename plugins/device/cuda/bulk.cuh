@@ -60,10 +60,12 @@ template <int pending>
 __device__ inline void await_stores_read() {
   asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(pending) : "memory");
 }
+/// Between what this thread knows of and copies of the engine: those after it come after what was before.
+__device__ inline void order_bulk() { asm volatile("fence.proxy.async;" ::: "memory"); }
 /// Until all stores have been made; what this thread releases afterwards includes them.
 __device__ inline void await_stores() {
   asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
-  asm volatile("fence.proxy.async;" ::: "memory");
+  order_bulk();
 }
 
 }  // namespace banyan::cuda

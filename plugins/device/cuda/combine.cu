@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cuda/block.cuh"
 #include "cuda/bulk.cuh"
 #include "cuda/numbers.cuh"
 #include "cuda/tokens.cuh"
@@ -46,7 +47,7 @@ __device__ bool open_rows(const Tokens& tokens, const Patience& patience, uint64
     good = await(patience, tokens.areas[tokens.rank] + tokens.layout.ready(peer), call, peer, word) && good;
   }
   __syncwarp();  // the lane that fetches comes after what others awaited
-  asm volatile("fence.proxy.async;" ::: "memory");
+  order_bulk();
   return __all_sync(0xffffffffU, good) != 0;
 }
 
@@ -173,7 +174,7 @@ __device__ void add_rows(const Combine& combine, Ring<kStages>& ring, const char
 
 template <typename Number, int kStages>
 __global__ void __launch_bounds__(kCombineThreads, 1) combine_kernel(const __grid_constant__ Combine combine) {
-  extern __shared__ __align__(128) char stages[];
+  char* const stages = dynamic_shared();
   __shared__ Ring<kStages> ring;
   __shared__ Places places;
   const Tokens& tokens = combine.tokens;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cuda/block.cuh"
 #include "cuda/bulk.cuh"
+#include "cuda/rank_bits.cuh"
 #include "cuda/tokens.cuh"
 #include "cuda/wait.cuh"
 
@@ -28,19 +30,6 @@ struct Shared {
   }
 };
 
-/// Ranks, a bit each.
-struct RankMask {
-  uint64_t low, high;
-
-  __device__ void add(int rank) {
-    low |= rank < 64 ? uint64_t{1} << rank : 0;
-    high |= rank < 64 ? 0 : uint64_t{1} << (rank - 64);
-  }
-  [[nodiscard]] __device__ bool has(int rank) const {
-    return ((rank < 64 ? low >> rank : high >> (rank - 64)) & 1) != 0;
-  }
-};
-
 /// The tokens of this block.
 struct Range {
   int begin, end;
@@ -56,14 +45,14 @@ __device__ Range own_tokens(const Dispatch& dispatch) {
 }
 
 /// Of the threads that find.
-__device__ void sync_finders() { asm volatile("bar.sync 1, %0;" ::"n"(kFinders) : "memory"); }
+__device__ void sync_finders() { sync_some<kFinders>(); }
 
 /// Sets bits and rank_of_choice for the batch that begins at `first`; where this thread's token goes. Finders; ends
 /// with a barrier of theirs.
-__device__ RankMask find_ranks(const Dispatch& dispatch, Shared& shared, int first, int end) {
+__device__ RankBits find_ranks(const Dispatch& dispatch, Shared& shared, int first, int end) {
   const int finder = static_cast<int>(threadIdx.x) - kWarp;
   const int top_k = dispatch.tokens.layout.top_k;
-  RankMask mask{0, 0};
+  RankBits mask{0, 0};
   if (finder < kBatch && first + finder < end) {
     const int32_t* const experts = dispatch.experts + static_cast<size_t>(first + finder) * top_k;
     int ranks[kMaxTopK];
@@ -129,9 +118,7 @@ __device__ bool find_first_slots(const Dispatch& dispatch, Shared& shared, const
   uint32_t own = 0;
   if (static_cast<int>(threadIdx.x) < num_ranks) {
     own = shared.next_slot[threadIdx.x];
-    asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(counts + blockIdx.x * num_ranks + threadIdx.x),
-                 "l"(Arrival::word(call, own))
-                 : "memory");
+    store_near(counts + blockIdx.x * num_ranks + threadIdx.x, Arrival::word(call, own));
     shared.next_slot[threadIdx.x] = 0;
   }
   __syncthreads();
@@ -140,7 +127,7 @@ __device__ bool find_first_slots(const Dispatch& dispatch, Shared& shared, const
   for (int i = static_cast<int>(threadIdx.x); i < before && good; i += kDispatchThreads) {
     uint64_t word = 0;
     for (unsigned polls = 1;; ++polls) {
-      asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(word) : "l"(counts + i) : "memory");
+      word = load_near(counts + i);
       if (Arrival::call(word) == call) {
         break;
       }
@@ -160,18 +147,15 @@ __device__ bool find_first_slots(const Dispatch& dispatch, Shared& shared, const
 
 /// Fills the list of the batch that begins at `first`, and the places for combine. Finders.
 __device__ void find_places(const Dispatch& dispatch, Shared& shared, List& list, int first, int end) {
-  RankMask mask = find_ranks(dispatch, shared, first, end);
+  RankBits mask = find_ranks(dispatch, shared, first, end);
   const int finder = static_cast<int>(threadIdx.x) - kWarp;
   const int top_k = dispatch.tokens.layout.top_k;
   if (finder < kBatch) {
     uint32_t* const places = list.places[finder];
     const uint64_t before = (uint64_t{1} << finder) - 1;
     int fan = 0;
-    while ((mask.low | mask.high) != 0) {
-      const bool is_low = mask.low != 0;
-      const int rank =
-          is_low ? __ffsll(static_cast<long long>(mask.low)) - 1 : 63 + __ffsll(static_cast<long long>(mask.high));
-      (is_low ? mask.low : mask.high) &= (is_low ? mask.low : mask.high) - 1;
+    while (mask.any()) {
+      const int rank = mask.take();
       places[fan++] =
           place_of(rank, shared.next_slot[rank] + static_cast<uint32_t>(__popcll(shared.bits_of(rank) & before)));
     }
@@ -381,7 +365,7 @@ __device__ void end_dispatch(const Tokens& tokens, const Patience& patience, uin
 
 template <int kStages>
 __global__ void __launch_bounds__(kDispatchThreads, 1) dispatch_kernel(const __grid_constant__ Dispatch dispatch) {
-  extern __shared__ __align__(128) char stages[];
+  char* const stages = dynamic_shared();
   __shared__ Shared shared;
   __shared__ uint64_t barriers[kStages];
   const Tokens& tokens = dispatch.tokens;

@@ -6,7 +6,8 @@
 
 #include <cstdint>
 
-/// Rows as vectors of 16 bytes, whose numbers are added in FP32 and rounded once.
+/// Rows as vectors of 16 bytes, whose numbers are added in FP32 and rounded once; what is scaled is rounded once with
+/// the sum (fused).
 namespace banyan::cuda {
 
 template <typename Number>
@@ -20,6 +21,12 @@ struct Vector<float> {
     sums[1] += __uint_as_float(bits.y);
     sums[2] += __uint_as_float(bits.z);
     sums[3] += __uint_as_float(bits.w);
+  }
+  static __device__ void add_scaled(float* sums, uint4 bits, float scale) {
+    sums[0] = __fmaf_rn(scale, __uint_as_float(bits.x), sums[0]);
+    sums[1] = __fmaf_rn(scale, __uint_as_float(bits.y), sums[1]);
+    sums[2] = __fmaf_rn(scale, __uint_as_float(bits.z), sums[2]);
+    sums[3] = __fmaf_rn(scale, __uint_as_float(bits.w), sums[3]);
   }
   static __device__ uint4 rounded(const float* sums) {
     return {__float_as_uint(sums[0]), __float_as_uint(sums[1]), __float_as_uint(sums[2]), __float_as_uint(sums[3])};
@@ -44,6 +51,15 @@ struct PairVector {
       const float2 both = floats_of(*reinterpret_cast<const Pair*>(&words[i]));
       sums[2 * i] += both.x;
       sums[2 * i + 1] += both.y;
+    }
+  }
+  static __device__ void add_scaled(float* sums, uint4 bits, float scale) {
+    const uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float2 both = floats_of(*reinterpret_cast<const Pair*>(&words[i]));
+      sums[2 * i] = __fmaf_rn(scale, both.x, sums[2 * i]);
+      sums[2 * i + 1] = __fmaf_rn(scale, both.y, sums[2 * i + 1]);
     }
   }
   static __device__ uint4 rounded(const float* sums) {

@@ -11,6 +11,7 @@
 #include "banyan/device_plugin.h"
 #include "cuda/device.hpp"
 #include "cuda/exchange.cuh"
+#include "cuda/experts.hpp"
 #include "cuda/failure.hpp"
 #include "cuda/group.hpp"
 #include "cuda/tokens.hpp"
@@ -48,6 +49,7 @@ banyan_status boundary(Body body) noexcept {
 
 Device& device_of(void* device) noexcept { return *static_cast<Device*>(device); }
 Group& group_of(void* group) noexcept { return *static_cast<Group*>(group); }
+ExpertExchange& experts_of(void* experts) noexcept { return *static_cast<ExpertExchange*>(experts); }
 TokenExchange& tokens_of(void* tokens) noexcept { return *static_cast<TokenExchange*>(tokens); }
 
 banyan_status count(int* devices) noexcept {
@@ -178,6 +180,30 @@ banyan_status group_describe(void* group, char* text, size_t size) noexcept {
   });
 }
 
+size_t experts_area_bytes(int num_ranks, const banyan_device_experts_config* config) noexcept {
+  size_t bytes = 0;
+  static_cast<void>(boundary([&] { bytes = ExpertExchange::layout_of(num_ranks, *config).bytes(); }));
+  return bytes;
+}
+
+banyan_status experts_create(void* group, const banyan_device_experts_config* config, void** experts) noexcept {
+  return boundary([&] { *experts = std::make_unique<ExpertExchange>(group_of(group), *config).release(); });
+}
+
+void experts_free(void* experts) noexcept { delete static_cast<ExpertExchange*>(experts); }
+
+banyan_status experts_received(void* experts, banyan_device_expert_rows* received) noexcept {
+  return boundary([&] { experts_of(experts).received(*received); });
+}
+
+banyan_status experts_dispatch(void* experts, const banyan_device_dispatch* dispatch, void* stream) noexcept {
+  return boundary([&] { experts_of(experts).dispatch(*dispatch, static_cast<cudaStream_t>(stream)); });
+}
+
+banyan_status experts_combine(void* experts, void* out, int weighted, void* stream) noexcept {
+  return boundary([&] { experts_of(experts).combine(out, weighted != 0, static_cast<cudaStream_t>(stream)); });
+}
+
 constexpr banyan_device_ops kTable = {
     BANYAN_DEVICE_ABI_VERSION,
     0,
@@ -209,6 +235,12 @@ constexpr banyan_device_ops kTable = {
     group_failure,
     group_abort,
     group_describe,
+    experts_area_bytes,
+    experts_create,
+    experts_free,
+    experts_received,
+    experts_dispatch,
+    experts_combine,
 };
 
 }  // namespace

@@ -18,18 +18,9 @@ void require(bool condition, const std::string& text) {
   }
 }
 
-void check_ranks(const banyan_device_tokens_config& config, int num_ranks) {
-  for (int expert = 0; expert < config.num_experts; ++expert) {
-    const int rank = config.rank_of_expert[expert];
-    require(rank >= 0 && rank < num_ranks, "expert " + std::to_string(expert) + " is on rank " + std::to_string(rank) +
-                                               " of " + std::to_string(num_ranks));
-  }
-}
-
 }  // namespace
 
-AreaLayout TokenExchange::layout_of(int num_ranks, const banyan_device_tokens_config& config) {
-  require(config.struct_size >= sizeof(config), "a token exchange needs a config of this version");
+void check_tokens(const banyan_device_tokens_config& config, int num_ranks) {
   require(config.max_tokens >= 1 && config.max_tokens <= kMostTokens,
           "max_tokens is " + std::to_string(config.max_tokens) + "; 1 to " + std::to_string(kMostTokens));
   require(config.top_k >= 1 && config.top_k <= kMaxTopK,
@@ -40,13 +31,36 @@ AreaLayout TokenExchange::layout_of(int num_ranks, const banyan_device_tokens_co
           "a token exchange needs experts and their ranks");
   require(config.dtype == BANYAN_DTYPE_FP32 || config.dtype == BANYAN_DTYPE_FP16 || config.dtype == BANYAN_DTYPE_BF16,
           "combine adds FP32, FP16 or BF16, not type " + std::to_string(config.dtype));
+  for (int expert = 0; expert < config.num_experts; ++expert) {
+    const int rank = config.rank_of_expert[expert];
+    require(rank >= 0 && rank < num_ranks, "expert " + std::to_string(expert) + " is on rank " + std::to_string(rank) +
+                                               " of " + std::to_string(num_ranks));
+  }
+}
+
+void check_dispatch(const banyan_device_dispatch& dispatch, int max_tokens) {
+  require(dispatch.struct_size >= sizeof(dispatch), "a dispatch of another version");
+  require(dispatch.num_tokens >= 0 && dispatch.num_tokens <= max_tokens,
+          std::to_string(dispatch.num_tokens) + " tokens; at most " + std::to_string(max_tokens));
+  require(dispatch.num_tokens == 0 || (dispatch.rows != nullptr && dispatch.experts != nullptr),
+          "tokens need rows and experts");
+  require(reinterpret_cast<uintptr_t>(dispatch.rows) % sizeof(uint4) == 0, "rows must be aligned to 16 bytes");
+}
+
+void check_out(const void* out, int num_tokens) {
+  require(reinterpret_cast<uintptr_t>(out) % sizeof(uint4) == 0, "rows must be aligned to 16 bytes");
+  require(out != nullptr || num_tokens == 0, "combine needs a place for its rows");
+}
+
+AreaLayout TokenExchange::layout_of(int num_ranks, const banyan_device_tokens_config& config) {
+  require(config.struct_size >= sizeof(config), "a token exchange needs a config of this version");
+  check_tokens(config, num_ranks);
   return {num_ranks, config.max_tokens, config.top_k, config.row_bytes};
 }
 
 TokenExchange::TokenExchange(Group& group, const banyan_device_tokens_config& config)
     : group_(group), dtype_(config.dtype) {
   tokens_.layout = layout_of(group.size(), config);
-  check_ranks(config, group.size());
   tokens_.watch = group.watch();
   tokens_.rank = group.rank();
   tokens_.num_experts = config.num_experts;
@@ -105,12 +119,7 @@ void TokenExchange::received(banyan_device_received& received) const {
 }
 
 void TokenExchange::dispatch(const banyan_device_dispatch& dispatch, cudaStream_t stream) {
-  require(dispatch.struct_size >= sizeof(dispatch), "a dispatch of another version");
-  require(dispatch.num_tokens >= 0 && dispatch.num_tokens <= tokens_.layout.max_tokens,
-          std::to_string(dispatch.num_tokens) + " tokens; at most " + std::to_string(tokens_.layout.max_tokens));
-  require(dispatch.num_tokens == 0 || (dispatch.rows != nullptr && dispatch.experts != nullptr),
-          "tokens need rows and experts");
-  require(reinterpret_cast<uintptr_t>(dispatch.rows) % sizeof(uint4) == 0, "rows must be aligned to 16 bytes");
+  check_dispatch(dispatch, tokens_.layout.max_tokens);
   require(!is_dispatched_, "the tokens dispatched last have not been combined");
   last_ = {.tokens = tokens_,
            .cut = cut_,
@@ -126,8 +135,7 @@ void TokenExchange::dispatch(const banyan_device_dispatch& dispatch, cudaStream_
 
 void TokenExchange::combine(void* out, cudaStream_t stream) {
   require(is_dispatched_, "there are no tokens to combine: dispatch comes first");
-  require(reinterpret_cast<uintptr_t>(out) % sizeof(uint4) == 0, "rows must be aligned to 16 bytes");
-  require(out != nullptr || last_.num_tokens == 0, "combine needs a place for its rows");
+  check_out(out, last_.num_tokens);
   const Combine combine{.tokens = tokens_, .cut = cut_, .out = static_cast<char*>(out)};
   const int blocks = std::clamp(last_.num_tokens, 1, most_blocks_);
   group_.enqueue(stream, "a combine", [&] { return launch_combine(combine, dtype_, blocks, stream); });

@@ -9,6 +9,11 @@
 
 namespace banyan::cuda {
 
+/// Throw where what tokens of any layout need is missing or wrong.
+void check_tokens(const banyan_device_tokens_config& config, int num_ranks);
+void check_dispatch(const banyan_device_dispatch& dispatch, int max_tokens);
+void check_out(const void* out, int num_tokens);
+
 /// A token exchange of a group. One thread.
 class TokenExchange {
  public:

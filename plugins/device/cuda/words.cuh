@@ -14,6 +14,21 @@ __device__ inline uint32_t load_word(const uint32_t* word) {
   return value;
 }
 
+/// Of blocks of one kernel; order nothing.
+__device__ inline uint64_t load_near(const uint64_t* word) {
+  uint64_t value;
+  asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(value) : "l"(word) : "memory");
+  return value;
+}
+__device__ inline void store_near(uint64_t* word, uint64_t value) {
+  asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");
+}
+
+/// A word that says all by itself, for a peer.
+__device__ inline void store_word(char* address, uint64_t word) {
+  asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(address), "l"(word) : "memory");
+}
+
 /// Both in one access of 16 bytes.
 __device__ inline void store_pair(char* address, ulonglong2 pair) {
   asm volatile("st.relaxed.sys.global.v2.u64 [%0], {%1, %2};" ::"l"(address), "l"(pair.x), "l"(pair.y) : "memory");

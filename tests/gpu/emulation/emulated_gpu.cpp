@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emulation/emulated_gpu.hpp"
 
+#include "emulation/emulated_copies.hpp"
+
 #include <ucontext.h>
 
 #include <algorithm>
@@ -13,6 +15,8 @@ namespace {
 
 constexpr size_t kStackBytes = size_t{32} << 10;
 constexpr uint64_t kMostSweeps = 3'000'000;
+constexpr unsigned kNapOneIn = 256;  ///< sweeps
+constexpr uint64_t kLongestNap = 150;
 
 /// Those of a run; one run at a time.
 uint64_t sweeps = 0;
@@ -45,6 +49,10 @@ const char* name_of(Collective kind) {
       return "all";
     case Collective::kAny:
       return "any";
+    case Collective::kBallot:
+      return "ballot";
+    case Collective::kMatch:
+      return "match";
     default:
       return "sync";
   }
@@ -81,16 +89,20 @@ class Block {
     return num_over_ == num_threads_;
   }
 
+  uint64_t asleep_until = 0;
+
   [[nodiscard]] Fiber& fiber() { return fibers_[running_]; }
   void yield() { ::swapcontext(&fiber().context, &own_); }
 
-  void sync() {
-    const uint64_t number = barrier_.number;
-    if (++barrier_.count == num_threads_) {
-      barrier_.count = 0;
-      ++barrier_.number;
-    }
-    wait_while(barrier_.number, number);
+  void sync() { meet(barrier_, num_threads_); }
+  void sync_some(unsigned threads) { meet(part_, threads); }
+  bool sync_and(bool value) {
+    sync();
+    all_ = true;
+    sync();
+    all_ = all_ && value;
+    sync();
+    return all_;
   }
 
   const uint64_t* collect(Collective kind, uint64_t value) {
@@ -126,7 +138,6 @@ class Block {
     wait_while(line.number, number);
   }
 
- private:
   void wait_while(const uint64_t& counter, uint64_t number) {
     if (counter == number) {
       fiber().counter = &counter;
@@ -135,6 +146,16 @@ class Block {
       fiber().counter = nullptr;
     }
   }
+
+ private:
+  void meet(Meeting& meeting, unsigned threads) {
+    const uint64_t number = meeting.number;
+    if (++meeting.count == threads) {
+      meeting.count = 0;
+      ++meeting.number;
+    }
+    wait_while(meeting.number, number);
+  }
   void work();
   static void enter();
 
@@ -142,7 +163,8 @@ class Block {
   unsigned num_threads_;
   std::vector<Fiber> fibers_;
   std::vector<Meeting> warps_, lines_;
-  Meeting barrier_;
+  Meeting barrier_, part_;
+  bool all_ = true;
   ucontext_t own_{};
   unsigned running_ = 0, num_over_ = 0;
   bool stops_ = false;
@@ -177,6 +199,7 @@ void Block::work() {
     if (stops_) {
       return;
     }
+    advance_copies(lot);
     for (unsigned i = 0; i < num_threads_ && error.empty(); ++i) {
       running_ = (i + lot) % num_threads_;
       const Fiber& next = fiber();
@@ -192,6 +215,9 @@ const Here& here() { return current->fiber().here; }
 uint64_t now() { return sweeps; }
 void yield() { current->yield(); }
 void sync_block() { current->sync(); }
+bool sync_block_and(bool value) { return current->sync_and(value); }
+void sync_some(unsigned threads) { current->sync_some(threads); }
+void await_change(const uint64_t& word, uint64_t seen) { current->wait_while(word, seen); }
 const uint64_t* collect(Collective kind, uint64_t value) { return current->collect(kind, value); }
 void at_once(unsigned lanes, const std::function<void()>& action) { current->at_once(lanes, action); }
 
@@ -236,7 +262,10 @@ bool EmulatedGpu::advance(Stream& stream) {
   }
   bool is_over = true;
   for (const auto& block : stream.blocks) {
-    const bool skipped = random_() % 8 == 0;
+    if (random_() % kNapOneIn == 0) {  // others may run far ahead meanwhile
+      block->asleep_until = sweeps + random_() % kLongestNap;
+    }
+    const bool skipped = random_() % 8 == 0 || sweeps < block->asleep_until;
     is_over = !skipped && block->sweep() && is_over;
   }
   if (is_over) {

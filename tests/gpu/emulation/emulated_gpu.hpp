@@ -10,7 +10,8 @@
 #include <vector>
 
 /// Kernels on a CPU: each thread of a block is a fiber, each block a thread of the process, since its shared memory is
-/// thread-local there. One fiber runs at a time; who is next is drawn by lot, so that a seed gives a schedule. Memory
+/// thread-local there. One fiber runs at a time; who is next, and which block
+/// pauses, is drawn by lot, so that a seed gives a schedule. Memory
 /// is sequentially consistent: what is seen here are protocols and collectives, not missing fences.
 namespace banyan::emulation {
 
@@ -33,9 +34,15 @@ void yield();
 
 /// Until all threads of the block have called it.
 void sync_block();
+/// Likewise; whether all gave true.
+[[nodiscard]] bool sync_block_and(bool value);
+/// Until so many threads of the block have called it.
+void sync_some(unsigned threads);
+/// Until `word` is not `seen`.
+void await_change(const uint64_t& word, uint64_t seen);
 
 /// All lanes of a warp must come to the same kind, or the run fails.
-enum class Collective : uint8_t { kShuffle, kAll, kAny, kSync };
+enum class Collective : uint8_t { kShuffle, kAll, kAny, kSync, kBallot, kMatch };
 /// What the lanes gave, by lane.
 [[nodiscard]] const uint64_t* collect(Collective kind, uint64_t value);
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cuda/exchange.cuh"
-#include "emulation/exchange_kernels.hpp"
+#include "emulation/kernels.hpp"
 
 namespace banyan::cuda {
 namespace {

@@ -15,6 +15,13 @@ inline uint32_t load_word(const uint32_t* word) {
   return *word;
 }
 
+inline uint64_t load_near(const uint64_t* word) {
+  emulation::yield();
+  return *word;
+}
+inline void store_near(uint64_t* word, uint64_t value) { *word = value; }
+inline void store_word(char* address, uint64_t word) { *reinterpret_cast<uint64_t*>(address) = word; }
+
 inline void store_pair(char* address, ulonglong2 pair) { *reinterpret_cast<ulonglong2*>(address) = pair; }
 inline ulonglong2 load_pair(const char* address) {
   emulation::yield();

@@ -10,8 +10,8 @@
 namespace banyan::perf {
 
 /// MPI's functions as a program calls them, in a process into which Banyan's preload library was loaded
-/// (docs/preload.md): what the program gets of Banyan. With BANYAN_PRELOAD=off what it costs that calls pass the library
-/// on their way to MPI.
+/// (docs/preload.md): what the program gets of Banyan. With BANYAN_PRELOAD=off what it costs that calls pass the
+/// library on their way to MPI.
 class PreloadedCandidate final : public Candidate {
  public:
   /// Collective. UsageError where the library is not loaded.

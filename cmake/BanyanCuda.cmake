@@ -36,6 +36,6 @@ function(banyan_cuda_objects name)
   add_library(${name} OBJECT ${arg_SOURCES})
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON
                                            CUDA_VISIBILITY_PRESET hidden)
-  target_compile_options(${name} PRIVATE -Xcompiler=-Wall,-Wextra)
+  target_compile_options(${name} PRIVATE -lineinfo -Xcompiler=-Wall,-Wextra)  # lines for profilers and sanitizers
   target_link_libraries(${name} PRIVATE CUDA::cudart_static)
 endfunction()

@@ -11,6 +11,9 @@
  * from any. `stream` is a cudaStream_t of the group's device, or NULL for the default stream of the thread's current
  * device.
  *
+ * Ranks that are threads of one process need a device each: cudaMalloc and cudaFree of one wait for what the device
+ * runs, also for exchanges that wait for that rank.
+ *
  * Enqueuing returns an error for what is wrong with its arguments, and then nothing was enqueued; what goes wrong
  * later, on the device, banyan_device_group_check says. After that the group is of no more use: the ranks synchronise
  * with their streams, free it, and may make a new one. The communicator remains as it is.

@@ -162,7 +162,8 @@ typedef struct banyan_device_ops {
   banyan_status (*count)(int* devices);
   /** Fills `pointer`; any pointer that the library does not know is the host's. */
   banyan_status (*inspect)(const void* address, banyan_device_pointer* pointer);
-  /** The device that a stream belongs to; NULL is the default stream of the thread's current device. */
+  /** The device that a stream belongs to; NULL is the default stream of the thread's current device. -1 where the
+      device's library does not tell, as CUDA of a stream that is captured. */
   banyan_status (*stream_device)(void* stream, int* device);
 
   /* A device. */

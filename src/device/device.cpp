@@ -48,7 +48,7 @@ void Device::require_pointer(const void* address, const char* name) const {
 void Device::require_stream(void* stream) const {
   int of = -1;
   check(ops_, ops_.stream_device(stream, &of), "asking for the stream's device");
-  if (of != ordinal_) {
+  if (of >= 0 && of != ordinal_) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT,
                 "stream is of device " + std::to_string(of) + ", the group's is device " + std::to_string(ordinal_) +
                     (stream == nullptr ? "; NULL is the default stream of this thread's current device" : ""));

@@ -65,8 +65,16 @@ banyan_status inspect_pointer(const void* address, banyan_device_pointer* pointe
 }
 
 banyan_status stream_device(void* stream, int* device) noexcept {
-  return boundary(
-      [&] { check(cudaStreamGetDevice(static_cast<cudaStream_t>(stream), device), "asking for a stream's device"); });
+  return boundary([&] {
+    const auto cuda_stream = static_cast<cudaStream_t>(stream);
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(cuda_stream, &capture), "asking whether a stream is captured");
+    if (capture != cudaStreamCaptureStatusNone) {
+      *device = -1;  // asking would end the capture; the launch into another device's stream fails by itself
+      return;
+    }
+    check(cudaStreamGetDevice(cuda_stream, device), "asking for a stream's device");
+  });
 }
 
 banyan_status open(const banyan_device_config* config, void** device) noexcept {

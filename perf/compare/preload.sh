@@ -77,6 +77,6 @@ run_lab() { # NAME OPTIONS OF banyan-lab up...
 }
 
 run_lab 4x4-10g --nodes 4 --ranks 4 --rate 10gbit
-run_lab 7+8-1g --nodes 2 --ranks 7,8 --rate 1gbit
+run_lab uneven-1g --nodes 2 --ranks 7,8 --rate 1gbit
 run_lab 1x8 --nodes 1 --ranks 8 --rate 10gbit
 python3 -B "$root/perf/compare/summarize_preload.py" "$out"

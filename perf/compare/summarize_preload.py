@@ -4,8 +4,9 @@
 
 usage: summarize_preload.py DIR
 
-Bars: a call through the library takes at most 1/0.9 times as long as the direct one (the speed-ups are within 10 %), and
-one that is passed on to MPI at most 1 % or 1 us more than MPI's own. Exit status 1 where one is missed.
+Bars: a call through the library takes at most 1/0.9 times as long as the direct one (the speed-ups are within 10 %; medians
+of the rounds), and one that is passed on to MPI at most 1 % or 1 us more than MPI's own (fastest rounds: both are MPI's
+algorithm on two communicators, whose rounds scatter by more than that). Exit status 1 where one is missed.
 """
 import json
 import pathlib
@@ -26,6 +27,7 @@ def main():
         run = json.loads(path.read_text())
         for point in run["points"]:
             times = {one["name"]: one["median_s"] for one in point["candidates"]}
+            fastest = {one["name"]: one["min_s"] for one in point["candidates"]}
             wrong += point["wrong_bytes"]
             mpi_s = times["openmpi:default"]
             direct_s = times.get("banyan:auto")
@@ -33,7 +35,7 @@ def main():
                 through_s = times["preloaded"]
                 passed = through_s <= MOST_SHARE * direct_s
             else:
-                through_s = times["passed on"]
+                mpi_s, through_s = fastest["openmpi:default"], fastest["passed on"]
                 passed = through_s <= max(MOST_PASSING_SHARE * mpi_s, mpi_s + MOST_PASSING_S)
             points += 1
             missed += not passed

@@ -22,6 +22,9 @@ void to_ints(const std::vector<size_t>& values, std::vector<int>& ints) {
 }
 
 ElementType::ElementType(size_t size) {
+  if (size == 1) {
+    return;
+  }
   require_mpi(MPI_Type_contiguous(to_int(size), MPI_BYTE, &type_), "MPI_Type_contiguous");
   require_mpi(MPI_Type_commit(&type_), "MPI_Type_commit");
 }

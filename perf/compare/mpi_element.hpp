@@ -13,17 +13,21 @@ namespace banyan::perf {
 /// The same of each, into `ints`, which keeps its memory.
 void to_ints(const std::vector<size_t>& values, std::vector<int>& ints);
 
-/// Elements as a contiguous MPI type, so that counts are the same as Banyan's.
+/// Elements as a contiguous MPI type, bytes as MPI_BYTE, so that counts are the same as Banyan's.
 class ElementType {
  public:
   explicit ElementType(size_t size);
-  ~ElementType() { MPI_Type_free(&type_); }
+  ~ElementType() {
+    if (type_ != MPI_BYTE) {
+      MPI_Type_free(&type_);
+    }
+  }
   ElementType(const ElementType&) = delete;
   ElementType& operator=(const ElementType&) = delete;
   [[nodiscard]] MPI_Datatype get() const noexcept { return type_; }
 
  private:
-  MPI_Datatype type_ = MPI_DATATYPE_NULL;
+  MPI_Datatype type_ = MPI_BYTE;
 };
 
 }  // namespace banyan::perf

@@ -12,6 +12,7 @@ program calls them, interleaved in one run; then the same with BANYAN_PRELOAD=of
 
   --build DIR    build folder with the programs (default build/release)
   --bundle DIR   programs and libraries packed by pack.sh
+  --labs LIST    out of 4x4-10g,uneven-1g,1x8 (default all)
   --out DIR      results (default a folder of /tmp, which is named)
   --rounds N     rounds per point (default 11)
   --budget-s N   start no new run after so many seconds
@@ -20,11 +21,12 @@ TEXT
 }
 
 root=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
-build=$root/build/release bundle='' out='' rounds=11 budget_s=0
+build=$root/build/release bundle='' out='' rounds=11 budget_s=0 labs=4x4-10g,uneven-1g,1x8
 while (($#)); do
   case $1 in
     --build) build=$2 && shift 2 ;;
     --bundle) bundle=$2 && shift 2 ;;
+    --labs) labs=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
     --rounds) rounds=$2 && shift 2 ;;
     --budget-s) budget_s=$2 && shift 2 ;;
@@ -66,6 +68,7 @@ run_point() { # LAB NAME MODE OPTIONS...
 run_lab() { # NAME OPTIONS OF banyan-lab up...
   local name=$1
   shift
+  [[ ,$labs, == *,$name,* ]] || return 0
   spent && { say "left out, budget spent: $name"; return; }
   lab up "$@" >&2
   lab describe --json >"$out/$name.json"

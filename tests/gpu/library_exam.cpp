@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exam of banyan/device.h on GPUs: what the library does with the CUDA plugin. A rank is a process, as a launcher
-// starts them: threads of one GPU would stop at each other's cudaFree. Exchanges in the group's memory and in any other,
-// captured in a graph, refused; tokens; a rank that does not come, and a new group after that. Exit status 77: there is
-// no device.
+// starts them: threads of one GPU would stop at each other's cudaFree. Exchanges in the group's memory and in any
+// other, captured in a graph, refused; tokens; a rank that does not come, and a new group after that. Exit status 77:
+// there is no device.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -87,7 +87,8 @@ banyan_device_group* make_group(const Rank& self, double timeout_s) {
 }
 
 uint32_t element(int round, int from, int to, size_t index) {
-  return static_cast<uint32_t>(round * 7919 + from * 104729 + to * 1299709) + static_cast<uint32_t>(index) * 2654435761U;
+  return static_cast<uint32_t>(round * 7919 + from * 104729 + to * 1299709) +
+         static_cast<uint32_t>(index) * 2654435761U;
 }
 
 std::vector<uint32_t> blocks(const Rank& self, int round, size_t count, bool sent) {
@@ -189,8 +190,9 @@ void captured(const Rank& self) {
 
 void expect_refused(banyan_status status, banyan_status expected, const std::string& word) {
   const std::string text = banyan_last_error();
-  require(status == expected && text.find(word) != std::string::npos,
-          "status " + std::to_string(status) + ", expected " + std::to_string(expected) + " and '" + word + "': " + text);
+  require(
+      status == expected && text.find(word) != std::string::npos,
+      "status " + std::to_string(status) + ", expected " + std::to_string(expected) + " and '" + word + "': " + text);
 }
 
 void refused(const Rank& self) {
@@ -200,10 +202,10 @@ void refused(const Rank& self) {
   const Memory<uint32_t> device(self.n() * count);
   void* window = nullptr;
   require(banyan_device_alloc(group, self.n() * count * 4, &window), "banyan_device_alloc");
-  expect_refused(banyan_device_alltoall(group, host.data(), window, count, 4, self.stream),
-                 BANYAN_ERR_INVALID_ARGUMENT, "host");
-  expect_refused(banyan_device_alltoall(group, window, host.data(), count, 4, self.stream),
-                 BANYAN_ERR_INVALID_ARGUMENT, "host");
+  expect_refused(banyan_device_alltoall(group, host.data(), window, count, 4, self.stream), BANYAN_ERR_INVALID_ARGUMENT,
+                 "host");
+  expect_refused(banyan_device_alltoall(group, window, host.data(), count, 4, self.stream), BANYAN_ERR_INVALID_ARGUMENT,
+                 "host");
   if (self.size > 1) {  // the own block may lie anywhere
     expect_refused(banyan_device_alltoall(group, window, device.get(), count, 4, self.stream), BANYAN_ERR_NOT_SUPPORTED,
                    "banyan_device_alloc");

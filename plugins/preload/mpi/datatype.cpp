@@ -2,6 +2,7 @@
 #include "mpi/datatype.hpp"
 
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <cstdint>
 #include <cstring>
@@ -63,9 +64,42 @@ void unpack_run(std::span<const std::byte> from, void* to, int count, MPI_Dataty
   }
 }
 
+/// Basic types whose elements follow each other without gaps, and their sizes: what most calls are made of, so that
+/// nothing is asked of MPI for them.
+class Basics {
+ public:
+  Basics() {
+    for (size_t i = 0; i < types_.size(); ++i) {
+      int size = 0;
+      MPI_Aint lower = 0, extent = 0;
+      const bool known = PMPI_Type_size(types_[i], &size) == MPI_SUCCESS &&
+                         PMPI_Type_get_extent(types_[i], &lower, &extent) == MPI_SUCCESS;
+      sizes_[i] = known && lower == 0 && extent == size ? static_cast<size_t>(size) : 0;
+    }
+  }
+  /// 0: none of them.
+  [[nodiscard]] size_t size_of(MPI_Datatype type) const noexcept {
+    const auto found = std::find(types_.begin(), types_.end(), type);
+    return found != types_.end() ? sizes_[static_cast<size_t>(found - types_.begin())] : 0;
+  }
+
+ private:
+  const std::array<MPI_Datatype, 16> types_ = {MPI_BYTE,          MPI_CHAR,    MPI_INT,      MPI_FLOAT,
+                                               MPI_DOUBLE,        MPI_LONG,    MPI_UNSIGNED, MPI_UNSIGNED_CHAR,
+                                               MPI_UNSIGNED_LONG, MPI_INT8_T,  MPI_UINT8_T,  MPI_INT32_T,
+                                               MPI_UINT32_T,      MPI_INT64_T, MPI_UINT64_T, MPI_C_DOUBLE_COMPLEX};
+  std::array<size_t, 16> sizes_{};
+};
+
 }  // namespace
 
 Datatype::Datatype(MPI_Datatype type) : type_(type) {
+  static const Basics basics;  // MPI is there: a datatype of a call is
+  if (const size_t size = basics.size_of(type); size > 0) {
+    size_bytes_ = size;
+    extent_bytes_ = static_cast<ptrdiff_t>(size);
+    return;
+  }
   MPI_Count size = 0, lower = 0, extent = 0;
   check_mpi(PMPI_Type_size_x(type, &size), "MPI_Type_size_x");
   check_mpi(PMPI_Type_get_extent_x(type, &lower, &extent), "MPI_Type_get_extent_x");

@@ -164,6 +164,9 @@ banyan_status banyan_device_alltoallv(banyan_device_group* group, const void* se
     banyan_device_group& g = require(group, "group");
     banyan::c_api::check_v(*g.comm.communicator,
                            {sendbuf, sendcounts, sdispls, recvbuf, recvcounts, rdispls, element_size}, g.layout);
+    if (sendbuf == recvbuf && sendbuf != nullptr) {
+      throw banyan::Error(BANYAN_ERR_NOT_SUPPORTED, "sendbuf equals recvbuf; an exchange in place is not supported");
+    }
     banyan::c_api::exchange(g, sendbuf, recvbuf, stream);
   });
 }

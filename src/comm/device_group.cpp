@@ -83,6 +83,7 @@ void DeviceGroup::make_group(const DeviceTerms& terms, Deadline deadline) {
     group_ = std::make_unique<device::Group>(device(), config);
     return std::string();
   }));
+  peers_.may_write = true;
 }
 
 DeviceGroup::~DeviceGroup() {
@@ -95,21 +96,26 @@ DeviceGroup::~DeviceGroup() {
 }
 
 void DeviceGroup::leave(int num_users) {
+  const auto require_none = [&] {
+    if (num_users > 0) {
+      throw Error(BANYAN_ERR_BUSY,
+                  std::to_string(num_users) + " token exchanges of the device group are not freed; free them first");
+    }
+  };
   if (peers_.communicator.control().state().raised()) {
+    require_none();
     return;
   }
   try {
     static_cast<void>(exchange_or_fail(peers_.communicator.bootstrap(), peers_.deadline(), [&] {
-      if (num_users > 0) {
-        throw Error(BANYAN_ERR_BUSY,
-                    std::to_string(num_users) + " token exchanges of the device group are not freed; free them first");
-      }
+      require_none();
       return std::string();
     }));
   } catch (const Error& error) {
     if (error.status() == BANYAN_ERR_BUSY) {
       throw;
     }
+    require_none();
     BANYAN_LOG(kInfo, "comm", "rank {} leaves the device group alone: {}", rank(), error.what());
   }
 }
@@ -133,7 +139,7 @@ void* DeviceGroup::allocate(size_t size) {
       group_->add_window(memory->bases(), size);
       return std::string();
     }));
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     unallocatable_ = error.what();  // ranks may count their windows differently from now on
     throw;
   }
@@ -209,7 +215,6 @@ void DeviceGroup::alltoallv(const void* sendbuf, DeviceBlocks send, void* recvbu
                       move.recv_bytes, peer, eager_bytes_));
     }
   }
-  peers_.exchanged = true;
   group_->exchange(moves_, stream);
 }
 

@@ -31,7 +31,7 @@ DeviceMemory::DeviceMemory(DevicePeers& peers, size_t size, Deadline deadline) :
       map_all(handles);
       return std::string();
     }));
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     mappings_.clear();
     peers_.meet();  // nobody maps what is freed now
     throw;
@@ -40,7 +40,7 @@ DeviceMemory::DeviceMemory(DevicePeers& peers, size_t size, Deadline deadline) :
 
 DeviceMemory::~DeviceMemory() {
   mappings_.clear();
-  if (!peers_.meet() && peers_.exchanged) {
+  if (!peers_.meet() && peers_.may_write) {
     BANYAN_LOG(kWarn, "comm", "rank {} keeps {} bytes of device memory: peers that it lost may still write there",
                peers_.communicator.rank(), window_->size());
     window_->keep();

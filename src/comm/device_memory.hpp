@@ -14,7 +14,7 @@ namespace banyan::comm {
 struct DevicePeers {
   Communicator& communicator;
   std::unique_ptr<device::Device> device;
-  bool exchanged = false;  ///< peers have been told where to write
+  bool may_write = false;  ///< peers may, without asking: every rank has a group
   bool kept = false;       ///< memory was left to peers that could not be asked
 
   /// Of an operation that begins now.

@@ -60,7 +60,6 @@ void DeviceTokens::dispatch(const banyan_device_dispatch& dispatch, void* stream
   require(dispatch.weights, "weights");
   require(dispatch.device_tokens, "device_tokens");
   device.require_stream(stream);
-  group_.peers().exchanged = true;
   tokens_->dispatch(dispatch, stream);
 }
 

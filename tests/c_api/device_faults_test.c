@@ -185,10 +185,22 @@ static void mismatch_body(rank_context* self) {
   const scratch memory = make_scratch(self->rank);
   banyan_device_group* group = make_group(self);
   char* const from = memory.memory;
+  const int rank_of_expert[2] = {0, 1};
+  banyan_device_tokens_options options = BANYAN_DEVICE_TOKENS_OPTIONS_INIT;
+  banyan_device_tokens* tokens = NULL;
   banyan_status status = BANYAN_OK;
+  int ranks[2];
+  options.max_tokens = 4;
+  options.top_k = 1;
+  options.num_experts = 2;
+  options.rank_of_expert = rank_of_expert;
+  options.row_bytes = 16;
+  CHECK_OK(banyan_device_tokens_create(group, &options, &tokens));
   CHECK_OK(banyan_device_alltoall(group, from, from + 512, 1, 1, NULL));
-  CHECK_OK(banyan_comm_barrier(self->comm));
+  CHECK_OK(banyan_comm_allgather(self->comm, &self->rank, ranks, sizeof(int)));
   if (self->rank == 0) {
+    CHECK_FAILS(banyan_device_alltoallv(group, from, sendcounts, displs, from, sendcounts, displs, 1, NULL),
+                BANYAN_ERR_NOT_SUPPORTED, "in place");
     CHECK_FAILS(banyan_device_alltoallv(group, from, sendcounts, displs, from + 512, recvcounts, displs, 1, NULL),
                 BANYAN_ERR_MISMATCH, "rank 0 sends itself 1 elements and receives 2");
   }
@@ -197,6 +209,8 @@ static void mismatch_body(rank_context* self) {
   }
   CHECK_FAILS(status, BANYAN_ERR_MISMATCH, "rank 0 sends itself 1 elements and receives 2");
   CHECK_FAILS(banyan_device_alltoall(group, from, from + 512, 1, 1, NULL), BANYAN_ERR_MISMATCH, "rank 0 sends itself");
+  CHECK_FAILS(banyan_device_group_free(group), BANYAN_ERR_BUSY, "1 token exchanges");
+  CHECK_OK(banyan_device_tokens_free(tokens));
   CHECK_OK(banyan_device_group_free(group)); /* keeps what peers may still write to */
   CHECK_OK(banyan_comm_destroy(self->comm));
   free_scratch(memory);
@@ -222,6 +236,6 @@ int main(void) {
   run_ranks(2, NULL, abort_body, NULL);
   CHECK(count_mappings() == 0);
   run_ranks(2, NULL, mismatch_body, NULL);
-  CHECK(count_mappings() == 2); /* an inbox of each rank */
+  CHECK(count_mappings() == 4); /* an inbox and an area of each rank */
   return check_summary();
 }

@@ -47,6 +47,7 @@ Counterpart::Counterpart(MPI_Comm owner, Mode wanted, const std::string& broken)
     return;
   }
   calls_to_come_ = 1;
+  say_why(agreement.cause());  // ranks that look on do so for all
   if (mode == Mode::kObserve) {
     observation_.emplace(size_);  // also without Banyan
   } else {
@@ -61,11 +62,15 @@ void Counterpart::begin_call(MPI_Comm local) {
 }
 
 void Counterpart::make(MPI_Comm local) {
-  progress_.emplace(local);
   std::string why_not = Agreement::why_not();
-  if (why_not.empty()) {
-    place_ = Place::find(rank_, size_, *progress_);
-    why_not = place_.why_not();
+  try {  // the others wait for this rank's vote, whatever happens here
+    progress_.emplace(local);
+    if (why_not.empty()) {
+      place_ = Place::find(rank_, size_, *progress_);
+      why_not = place_.why_not();
+    }
+  } catch (const std::exception& error) {
+    why_not = std::string("it cannot prepare a communicator: ") + error.what();
   }
   Agreement agreement(owner_);
   if (agreement.all_agree(why_not)) {

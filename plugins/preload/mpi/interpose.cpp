@@ -3,6 +3,7 @@
 // and MPI_Comm_disconnect, by which a communicator's counterpart ends in good time. MPICH's Fortran calls them; Open
 // MPI's does not, see fortran_openmpi.cpp. interpose_large.cpp has those with large counts.
 #include <banyan/banyan.h>
+#include <dlfcn.h>
 #include <mpi.h>
 
 #include "mpi/call.hpp"
@@ -13,10 +14,21 @@ using banyan::preload::call_of;
 using banyan::preload::retire;
 using banyan::preload::serve;
 
+namespace {
+
+/// The function that would have been called without this library: a tool's, which begins its work there, or MPI's own.
+template <class Function>
+Function next(const char* name, Function own) {
+  void* found = ::dlsym(RTLD_NEXT, name);
+  return found != nullptr ? reinterpret_cast<Function>(found) : own;
+}
+
+}  // namespace
+
 extern "C" {
 
 BANYAN_API int MPI_Init(int* argc, char*** argv) {
-  const int code = PMPI_Init(argc, argv);
+  const int code = next("MPI_Init", PMPI_Init)(argc, argv);
   if (code == MPI_SUCCESS) {
     arm();
   }
@@ -24,7 +36,7 @@ BANYAN_API int MPI_Init(int* argc, char*** argv) {
 }
 
 BANYAN_API int MPI_Init_thread(int* argc, char*** argv, int required, int* provided) {
-  const int code = PMPI_Init_thread(argc, argv, required, provided);
+  const int code = next("MPI_Init_thread", PMPI_Init_thread)(argc, argv, required, provided);
   if (code == MPI_SUCCESS) {
     arm();
   }

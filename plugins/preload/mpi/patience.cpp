@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mpi/patience.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
@@ -18,6 +19,8 @@ namespace {
 constexpr int64_t kOthers = 16;
 /// There is one of it, and programs whose main loop exchanges mostly use it.
 constexpr int64_t kWorld = 1;
+/// More than any program makes.
+constexpr int64_t kMost = int64_t{1} << 50;
 
 std::optional<int64_t> read_wish() {
   constexpr const char* kName = "BANYAN_PRELOAD_AFTER";
@@ -31,7 +34,7 @@ std::optional<int64_t> read_wish() {
     say_on_rank_0(std::string(kName) + " is \"" + std::string(text) + "\", not a number of calls; it does not count");
     return std::nullopt;
   }
-  return calls;
+  return std::min(calls, kMost);
 }
 
 }  // namespace

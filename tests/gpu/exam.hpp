@@ -18,6 +18,19 @@ void check(cudaError_t error, const char* what);
 /// Throws std::runtime_error unless `condition` holds.
 void expect(bool condition, const std::string& what);
 
+/// A stream of the caller's.
+class Stream {
+ public:
+  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
+  ~Stream() { static_cast<void>(cudaStreamDestroy(stream_)); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  [[nodiscard]] cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_{};
+};
+
 /// One test; run with each number of ranks, in processes of their own.
 struct Trial {
   std::string name;

@@ -270,18 +270,6 @@ class Sequence {
   std::vector<char> image_;  ///< [window][bytes]: what should have been received
 };
 
-class Stream {
- public:
-  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
-  ~Stream() { static_cast<void>(cudaStreamDestroy(stream_)); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  [[nodiscard]] cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_{};
-};
-
 /// One exchange at a time.
 void places_every_byte(MappedRank& rank, Kind kind, int rounds) {
   for (int round = 0; round < rounds; round += 8) {

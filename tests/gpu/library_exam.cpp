@@ -39,7 +39,7 @@ void require(cudaError_t error, const char* what) {
 template <class T>
 class Memory {
  public:
-  explicit Memory(size_t count) : count_(count) { require(cudaMalloc(&data_, count * sizeof(T)), "cudaMalloc"); }
+  explicit Memory(size_t count) { require(cudaMalloc(&data_, count * sizeof(T)), "cudaMalloc"); }
   explicit Memory(const std::vector<T>& values) : Memory(values.size()) { write(values); }
   ~Memory() { cudaFree(data_); }
   Memory(const Memory&) = delete;
@@ -53,7 +53,6 @@ class Memory {
   }
 
  private:
-  size_t count_;
   void* data_ = nullptr;
 };
 

@@ -92,19 +92,6 @@ class Waste {
   void* memory_ = nullptr;
 };
 
-/// A stream of the caller's.
-class Stream {
- public:
-  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
-  ~Stream() { static_cast<void>(cudaStreamDestroy(stream_)); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  [[nodiscard]] cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_{};
-};
-
 void expect_no_failure(perf::MappedRank& rank);
 /// Of layout A; struct_size, areas and experts are left.
 [[nodiscard]] banyan_device_tokens_config config_of(const Shape& shape);

@@ -6,8 +6,8 @@
 #include <climits>
 #include <vector>
 
+#include "common/flag.hpp"
 #include "mpi/failure.hpp"
-#include "mpi/flag.hpp"
 
 namespace banyan::preload {
 namespace {

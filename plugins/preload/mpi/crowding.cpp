@@ -7,8 +7,8 @@
 #include <array>
 #include <vector>
 
+#include "common/flag.hpp"
 #include "mpi/failure.hpp"
-#include "mpi/flag.hpp"
 
 namespace banyan::preload {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "mpi/flag.hpp"
+#include "common/flag.hpp"
 #include "mpi/notice.hpp"
 
 namespace banyan::preload {

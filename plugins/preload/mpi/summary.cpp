@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "mpi/flag.hpp"
+#include "common/flag.hpp"
 #include "mpi/notice.hpp"
 #include "mpi/tally.hpp"
 

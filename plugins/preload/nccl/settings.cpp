@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "common/flag.hpp"
+
 namespace banyan::preload::nccl {
 namespace {
 
@@ -27,12 +29,6 @@ Mode read_mode() {
   return Mode::kOn;
 }
 
-bool read_summary() {
-  const char* value = std::getenv("BANYAN_PRELOAD_SUMMARY");
-  const std::string_view text = value != nullptr ? value : "";
-  return !text.empty() && text != "0" && text != "n" && text != "no" && text != "off" && text != "false";
-}
-
 }  // namespace
 
 Mode mode() {
@@ -41,7 +37,7 @@ Mode mode() {
 }
 
 bool wants_summary() {
-  static const bool once = read_summary();
+  static const bool once = flag("BANYAN_PRELOAD_SUMMARY").value_or(false);
   return once;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mpi/flag.hpp"
+#include "common/flag.hpp"
 
 #include <cstdlib>
 #include <string_view>

@@ -130,7 +130,8 @@ std::vector<AlgorithmComm> algorithm_comms(bool variable, const std::vector<std:
   }
   for (const auto& algorithm : wanted) {
     if (std::find(known.begin(), known.end(), algorithm) == known.end()) {
-      throw Failure(fmt::format("Open MPI has no algorithm \"{}\" here; it has {}", algorithm, fmt::join(known, ", ")));
+      throw UsageError(
+          fmt::format("Open MPI has no algorithm \"{}\" here; it has {}", algorithm, fmt::join(known, ", ")));
     }
   }
   return comms;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -16,6 +17,22 @@ namespace banyan::perf {
 namespace {
 
 constexpr size_t kHostnameBytes = 256;
+
+/// Whether every rank called this within 5 s. A rank that aborted at once might end rank 0 before it has spoken.
+bool all_ranks_are_here() {
+  MPI_Request request = MPI_REQUEST_NULL;
+  if (MPI_Ibarrier(MPI_COMM_WORLD, &request) != MPI_SUCCESS) {
+    return false;
+  }
+  int done = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (done == 0 && std::chrono::steady_clock::now() < end) {
+    if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) {
+      return false;
+    }
+  }
+  return done != 0;
+}
 
 }  // namespace
 
@@ -63,7 +80,9 @@ int guarded(const char* program, const MpiSession& session, const std::function<
     if (session.rank() == 0) {
       std::fprintf(stderr, "%s: %s\n", program, error.what());
     }
-    MPI_Abort(MPI_COMM_WORLD, kExitUsage);
+    if (!all_ranks_are_here()) {
+      MPI_Abort(MPI_COMM_WORLD, kExitUsage);
+    }
     return kExitUsage;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: rank %d: %s\n", program, session.rank(), error.what());

@@ -31,7 +31,7 @@ class MpiSession {
 };
 
 /// Runs a program's body. An exception ends all ranks, which may wait for this one, with its text on stderr and the
-/// exit code of its kind.
+/// exit code of its kind. A UsageError is every rank's, found from the same options: rank 0 says it.
 [[nodiscard]] int guarded(const char* program, const MpiSession& session, const std::function<int()>& body);
 
 /// A communicator of the caller's own, with errors returned instead of aborting.

@@ -126,11 +126,12 @@ assert 1.8 < even["wire_rows"] / followed["wire_rows"] < 2.2, (even["wire_rows"]
 }
 
 nonsense_is_refused_by_name() {
+  refuses '--dedup host is none of' compare --dedup host || return 1
+  refuses 'budgeted:X with X above 1' compare --targets budgeted:0.5 || return 1
+  refuses 'Open MPI has no algorithm "none"' compare --mpi-algorithm none || return 1
   local code=0
-  compare --dedup host >"$WORK/said" 2>&1 || code=$?
-  equal "$code" 2 && grep -q -- '--dedup host' "$WORK/said" || return 1
-  compare --targets budgeted:0.5 2>&1 | grep -q 'budgeted:X with X above 1' || return 1
-  compare --mpi-algorithm none 2>&1 | grep -q 'Open MPI has no algorithm "none"'
+  compare --dedup host 2>/dev/null || code=$?
+  equal "$code" 2
 }
 
 the_bars_script_runs_its_cases_and_judges() {

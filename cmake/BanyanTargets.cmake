@@ -66,13 +66,9 @@ function(banyan_test_headers)
                                                         <chrono> <functional> <map> <memory> <string> <thread> <vector>)
 endfunction()
 
-# banyan_quick_compile(target): what makes the compiler take longer than the tests' own code is left out: optimisation, and
-# the checks of UndefinedBehaviorSanitizer, which the library that is tested keeps.
+# banyan_quick_compile(target): no optimisation, where the compiler takes longer than the tests' own code.
 function(banyan_quick_compile target)
   target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
-  if(BANYAN_SANITIZE MATCHES "undefined")
-    target_compile_options(${target} PRIVATE -fno-sanitize=undefined)
-  endif()
 endfunction()
 
 # banyan_test(name SOURCES ... DEPENDS ... LINK ... [LABELS ...] [TIMEOUT s] [ARGS ...]): a GoogleTest program.

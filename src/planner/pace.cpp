@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kLatencies = 4;
 /// A piece takes the wire at least this much longer than its message takes a rank.
-constexpr double kOverheads = 3;
+constexpr double kOverheads = 5;
 constexpr int kWindow = 2;
 constexpr size_t kMinChunkBytes = size_t{16} << 10;
 constexpr size_t kMaxChunkBytes = size_t{1} << 20;

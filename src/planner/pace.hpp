@@ -22,8 +22,9 @@ struct Pace {
 /// Fills in what `wish` leaves open, from the model alone, so all ranks choose alike. The window covers four latencies
 /// of a rank's share of its host's network: under load a latency is that much longer (lab, 1 and 10 Gbit/s, 2026-11-22:
 /// 8 KiB to 32 KiB ahead reach the wire's rate, more only lengthens queues; docs/decisions/0004). A piece is large
-/// enough for its message to be worth its cost: two cards of 10 Gbit/s, 16 ranks, MoE-shaped and zipf, 1 MiB on
-/// average: pieces of 32 KiB instead of 16 took 7 to 40 % less time; one card: no difference (2026-11-22).
+/// enough for its message to be worth its cost: two cards of 10 Gbit/s, 16 ranks, 1 MiB on average: pieces of 32 KiB
+/// instead of 16 took 7 to 40 % less time on 32 cores (2026-11-22), up to 10 % less on 16, and about as much as 64 or
+/// 128 KiB; one card: no difference (docs/performance.md, "The grid"). A message takes a rank 3 to 5 us there.
 [[nodiscard]] Pace choose_pace(const topology::LocalityTree& tree, const Hosts& hosts, const cost::CostModel& model,
                                const Pace& wish);
 

@@ -36,13 +36,14 @@ TEST(Pace, SlowNetworkThenTheSmallestSizes) {
 TEST(Pace, FastNetworkThenTheWindowCoversFourLatenciesOfARanksShare) {
   EXPECT_EQ(pace_of(1, 5e10, 2.5e-6).window_bytes, size_t{500000});
   EXPECT_EQ(pace_of(1, 2e10, 2.5e-5).chunk_bytes, size_t{512} << 10);
-  EXPECT_EQ(pace_of(8, 5e10, 1e-5).chunk_bytes, size_t{256} << 10);  // for its message
+  EXPECT_EQ(pace_of(8, 5e10, 1e-5).chunk_bytes, size_t{256} << 10);  // for its message: 250,000 bytes
   EXPECT_EQ(pace_of(8, 5e10, 2.5e-6).window_bytes, size_t{62500});
 }
 
 TEST(Pace, PiecesAreWorthTheirMessages) {
-  // One microsecond a message: 3 us of the wire.
-  EXPECT_EQ(pace_of(64, 1e10, 1e-6).chunk_bytes, size_t{32} << 10);
+  // One microsecond a message: 5 us of the wire.
+  EXPECT_EQ(pace_of(64, 1e10, 1e-6).chunk_bytes, size_t{64} << 10);
+  EXPECT_EQ(pace_of(64, 5e9, 1e-6).chunk_bytes, size_t{32} << 10);
   EXPECT_EQ(pace_of(64, 1e10, 1e-6).least_piece_bytes, size_t{20000});
   EXPECT_EQ(pace_of(64, 1e8, 1e-6).least_piece_bytes, size_t{512});
 }

@@ -32,6 +32,8 @@ extern "C" {
 typedef struct banyan_device_group banyan_device_group;
 /** A token exchange of a device group. */
 typedef struct banyan_device_tokens banyan_device_tokens;
+/** One that lays rows out by expert. */
+typedef struct banyan_device_experts banyan_device_experts;
 
 /** A group's terms, equal on all ranks. Start from BANYAN_DEVICE_GROUP_OPTIONS_INIT; zero means default. */
 typedef struct banyan_device_group_options {
@@ -175,6 +177,79 @@ BANYAN_API banyan_status banyan_device_tokens_dispatch(banyan_device_tokens* tok
  * experts' results come before it in the stream. Does not block. Errors: as banyan_device_tokens_dispatch.
  */
 BANYAN_API banyan_status banyan_device_tokens_combine(banyan_device_tokens* tokens, void* out, void* stream);
+
+/** Terms of a token exchange by experts, equal on all ranks but for `max_rows`. Start from
+ * BANYAN_DEVICE_EXPERTS_OPTIONS_INIT. */
+typedef struct banyan_device_experts_options {
+  size_t struct_size;
+  int max_tokens;            /**< required: most tokens of a rank in a dispatch; times top_k below 2^24 */
+  int top_k;                 /**< required: experts of a token, at most 16 */
+  int num_experts;           /**< required: at most 1024 */
+  const int* rank_of_expert; /**< required: [num_experts], host memory, copied */
+  size_t row_bytes;          /**< required: a multiple of 16 */
+  int dtype;                 /**< a banyan_dtype, of rows: FP32, FP16 or BF16; default FP32 */
+  int max_blocks;            /**< of a kernel, as in banyan_device_group_options; default: the plugin's choice */
+  int row_alignment;         /**< runs of experts begin at multiples of so many rows; default 1 */
+  int max_rows;              /**< of this rank's experts, with what lies between runs; default: as many as could come,
+                                  size * max_tokens * top_k and more */
+} banyan_device_experts_options;
+
+#define BANYAN_DEVICE_EXPERTS_OPTIONS_INIT \
+  { sizeof(banyan_device_experts_options), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Collective: makes a token exchange that leaves rows as a grouped GEMM wants them, those of an expert one behind the
+ * other, a row for each choice of a token. A token's row still goes once to every rank that has one of its experts.
+ * Errors: INVALID_ARGUMENT, MISMATCH (unequal options), NOT_SUPPORTED (a plugin that cannot), NO_MEMORY, and those of
+ * the communicator.
+ */
+BANYAN_API banyan_status banyan_device_experts_create(banyan_device_group* group,
+                                                      const banyan_device_experts_options* options,
+                                                      banyan_device_experts** experts);
+
+/** Frees it: collective, as banyan_device_group_free. NULL is allowed. */
+BANYAN_API banyan_status banyan_device_experts_free(banyan_device_experts* experts);
+
+/** Where a row of an expert comes from. */
+typedef struct banyan_device_row {
+  int rank; /**< -1: none, a row between two runs */
+  int token;
+  int choice;   /**< of the token's top_k */
+  float weight; /**< of the choice */
+} banyan_device_row;
+
+/** Where dispatch leaves what came: memory of the device, of the exchange, at the same places in each dispatch, but for
+ * the two numbers. Runs are in the order of the numbers of the experts; the rows of a run in the order of ranks,
+ * tokens, choices. What lies between two runs is not read. */
+typedef struct banyan_device_experts_view {
+  size_t struct_size;               /**< in: sizeof(banyan_device_experts_view) */
+  void* rows;                       /**< [max_rows][row_bytes]; experts write their results over them */
+  int num_experts;                  /**< of this rank */
+  int max_rows;                     /**< as asked for, or as many as could come */
+  const int* experts;               /**< [num_experts]: their numbers, rising */
+  const int* counts;                /**< [num_experts]: rows of each */
+  const int* offsets;               /**< [num_experts + 1]: where runs begin; the last: where the next would */
+  const int* needed;                /**< [1]: rows with those between runs; more than max_rows: the last were left out,
+                                         which combine takes for choices of no expert */
+  const banyan_device_row* sources; /**< [max_rows], those before the last offset */
+} banyan_device_experts_view;
+
+/** Fills `view`; its `struct_size` must be set. */
+BANYAN_API banyan_status banyan_device_experts_received(const banyan_device_experts* experts,
+                                                        banyan_device_experts_view* view);
+
+/** Enqueues a dispatch, as banyan_device_tokens_dispatch. */
+BANYAN_API banyan_status banyan_device_experts_dispatch(banyan_device_experts* experts,
+                                                        const banyan_device_tokens_batch* batch, void* stream);
+
+/**
+ * Enqueues the combine of the tokens dispatched last, as banyan_device_tokens_combine. Each rank adds up a token's rows
+ * in the order of its choices, in FP32, times the weights of their choices where `weighted` is not 0, and rounds the
+ * sum to the rows' type; `out` [num_tokens][row_bytes] is what the ranks have, added up in FP32 in the order of ranks,
+ * and rounded. Equal `weighted` on all ranks; INVALID_ARGUMENT where it is not 0 and tokens had no weights.
+ */
+BANYAN_API banyan_status banyan_device_experts_combine(banyan_device_experts* experts, void* out, int weighted,
+                                                       void* stream);
 
 /**
  * Whether anything has failed so far. Does not block while nothing has; else it takes up to a second to read the

@@ -12,6 +12,7 @@
 #ifndef BANYAN_DEVICE_PLUGIN_H
 #define BANYAN_DEVICE_PLUGIN_H
 
+#include "banyan/device.h"
 #include "banyan/moe.h"
 #include "banyan/types.h"
 
@@ -117,14 +118,6 @@ typedef struct banyan_device_experts_config {
   int row_alignment;                  /**< runs of experts begin at multiples of so many rows; at least 1 */
   int max_rows;                       /**< of this rank's experts; 0: as many as could come */
 } banyan_device_experts_config;
-
-/** Where a row of an expert comes from. */
-typedef struct banyan_device_row {
-  int rank; /**< -1: none, a row between two runs */
-  int token;
-  int choice;   /**< of the token's top_k */
-  float weight; /**< of the choice */
-} banyan_device_row;
 
 /** Where dispatch by experts leaves what came. Runs are in the order of the numbers of the experts; the rows of a run
  * in the order of ranks, tokens, choices. Device memory of the plugin, but num_experts and max_rows. Experts write

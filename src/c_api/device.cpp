@@ -6,20 +6,8 @@
 
 #include "base/env.hpp"
 #include "c_api/boundary.hpp"
-#include "c_api/counts.hpp"
-#include "c_api/handles.hpp"
-#include "comm/device_group.hpp"
+#include "c_api/device_handles.hpp"
 #include "comm/device_tokens.hpp"
-
-struct banyan_device_group {
-  banyan_device_group(banyan_comm& of, const banyan::comm::DeviceTerms& terms)
-      : comm(of), group(*of.communicator, terms) {}
-
-  banyan_comm& comm;
-  banyan::comm::DeviceGroup group;
-  banyan::c_api::Layout layout;  ///< of the last exchange
-  int num_tokens = 0;            ///< token exchanges that are not freed
-};
 
 struct banyan_device_tokens {
   banyan_device_tokens(banyan_device_group& of, const banyan_device_tokens_config& config, const std::string& problem)
@@ -34,17 +22,6 @@ namespace {
 
 constexpr size_t kDefaultEager = size_t{256} << 10;  // that of perf/gpu/gpu_compare, with which it was measured
 constexpr size_t kMostEager = size_t{1} << 30;
-
-/// What is wrong is left to the collective part of a creation, so that all ranks hear of it.
-template <typename Body>
-std::string problem_of(const Body& body) {
-  try {
-    body();
-    return {};
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
 
 void require_within(double value, double most, const char* name) {
   if (!(value >= 0) || value > most) {
@@ -71,20 +48,7 @@ comm::DeviceTerms terms_of(const banyan_device_group_options* given, int device)
 
 banyan_device_tokens_config config_of(const banyan_device_tokens_options* given, std::string& problem) {
   banyan_device_tokens_config config{};
-  config.struct_size = sizeof(config);
-  problem = problem_of([&] {
-    const auto full = complete(&require(given, "options"), "options");
-    if (full.dtype < BANYAN_DTYPE_DEFAULT || full.dtype > BANYAN_DTYPE_BYTES) {
-      throw Error(BANYAN_ERR_INVALID_ARGUMENT, "options.dtype is " + std::to_string(full.dtype));
-    }
-    config.max_tokens = full.max_tokens;
-    config.top_k = full.top_k;
-    config.num_experts = full.num_experts;
-    config.rank_of_expert = full.rank_of_expert;
-    config.row_bytes = full.row_bytes;
-    config.dtype = full.dtype == BANYAN_DTYPE_DEFAULT ? BANYAN_DTYPE_FP32 : static_cast<banyan_dtype>(full.dtype);
-    config.max_blocks = full.max_blocks;
-  });
+  problem = problem_of([&] { config = tokens_config_of(complete(&require(given, "options"), "options")); });
   return config;
 }
 
@@ -104,6 +68,19 @@ void exchange(banyan_device_group& group, const void* sendbuf, void* recvbuf, vo
 }
 
 }  // namespace
+
+banyan_device_dispatch dispatch_of(const banyan_device_tokens_batch* batch) {
+  const auto full = complete(&require(batch, "batch"), "batch");
+  banyan_device_dispatch dispatch{};
+  dispatch.struct_size = sizeof(dispatch);
+  dispatch.rows = full.rows;
+  dispatch.experts = full.experts;
+  dispatch.weights = full.weights;
+  dispatch.num_tokens = full.num_tokens;
+  dispatch.device_tokens = full.device_tokens;
+  return dispatch;
+}
+
 }  // namespace banyan::c_api
 
 using banyan::c_api::c_boundary;
@@ -209,15 +186,7 @@ banyan_status banyan_device_tokens_dispatch(banyan_device_tokens* tokens, const 
                                             void* stream) {
   return c_boundary([&] {
     auto& t = require(tokens, "tokens");
-    const auto full = complete(&require(batch, "batch"), "batch");
-    banyan_device_dispatch dispatch{};
-    dispatch.struct_size = sizeof(dispatch);
-    dispatch.rows = full.rows;
-    dispatch.experts = full.experts;
-    dispatch.weights = full.weights;
-    dispatch.num_tokens = full.num_tokens;
-    dispatch.device_tokens = full.device_tokens;
-    t.tokens.dispatch(dispatch, stream);
+    t.tokens.dispatch(banyan::c_api::dispatch_of(batch), stream);
   });
 }
 

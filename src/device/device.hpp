@@ -124,4 +124,25 @@ class Tokens {
   void* object_ = nullptr;
 };
 
+/// One rank's part of a token exchange by experts, which older tables do not have.
+class Experts {
+ public:
+  /// Error{NOT_SUPPORTED} if the plugin has none, or unless the terms are right.
+  [[nodiscard]] static size_t area_bytes(const Device& device, int num_ranks,
+                                         const banyan_device_experts_config& config);
+
+  Experts(Device& device, Group& group, const banyan_device_experts_config& config);
+  ~Experts();
+  Experts(const Experts&) = delete;
+  Experts& operator=(const Experts&) = delete;
+
+  [[nodiscard]] banyan_device_expert_rows received() const;
+  void dispatch(const banyan_device_dispatch& dispatch, void* stream);
+  void combine(void* out, bool weighted, void* stream);
+
+ private:
+  Device& device_;
+  void* object_ = nullptr;
+};
+
 }  // namespace banyan::device

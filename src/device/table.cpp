@@ -4,12 +4,13 @@
 #include <array>
 #include <cstddef>
 
+#include "base/error.hpp"
 #include "base/plugins.hpp"
 
 namespace banyan::device {
 namespace {
 
-/// A table may end after group_describe: the library calls nothing that comes later.
+/// A table may end after group_describe: what comes later is asked for by require_experts().
 constexpr plugins::Kind kDevicePlugins{
     .noun = "device",
     .query = BANYAN_DEVICE_QUERY_SYMBOL,
@@ -74,6 +75,17 @@ void require_device(const banyan_device_ops& ops, int ordinal) {
   if (ordinal < 0 || ordinal >= devices) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "device is " + std::to_string(ordinal) + ", this process has " +
                                                  std::to_string(devices) + " of " + ops.name + ", from 0 on");
+  }
+}
+
+void require_experts(const banyan_device_ops& ops) {
+  constexpr size_t kEnd = offsetof(banyan_device_ops, experts_combine) + sizeof(banyan_device_ops::experts_combine);
+  if (ops.struct_size < kEnd || ops.experts_area_bytes == nullptr || ops.experts_create == nullptr ||
+      ops.experts_free == nullptr || ops.experts_received == nullptr || ops.experts_dispatch == nullptr ||
+      ops.experts_combine == nullptr) {
+    throw Error(BANYAN_ERR_NOT_SUPPORTED, std::string("device ") + ops.name +
+                                              ": this plugin has no token exchanges by experts; use those by ranks "
+                                              "(banyan_device_tokens_create), or a newer plugin");
   }
 }
 

@@ -22,4 +22,7 @@ void check(const banyan_device_ops& ops, banyan_status status, const std::string
 /// `ordinal` is one of this process's devices.
 void require_device(const banyan_device_ops& ops, int ordinal);
 
+/// Error{NOT_SUPPORTED} unless the table has token exchanges by experts.
+void require_experts(const banyan_device_ops& ops);
+
 }  // namespace banyan::device

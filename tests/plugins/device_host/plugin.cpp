@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 
+#include "experts.hpp"
 #include "group.hpp"
 #include "memory.hpp"
 #include "tokens.hpp"
@@ -36,6 +37,8 @@ Device& device_of(void* device) noexcept { return *static_cast<Device*>(device);
 Group& group_of(void* group) noexcept { return *static_cast<Group*>(group); }
 TokenExchange& tokens_of(void* tokens) noexcept { return *static_cast<TokenExchange*>(tokens); }
 
+ExpertExchange& experts_of(void* experts) noexcept { return *static_cast<ExpertExchange*>(experts); }
+
 banyan_status window_export(void* device, const void* address, void* handle, size_t* handle_size) {
   return boundary([&] {
     const std::string bytes = device_of(device).export_address(address);
@@ -58,6 +61,29 @@ size_t tokens_area_bytes(int num_ranks, const banyan_device_tokens_config* confi
   return bytes;
 }
 
+size_t experts_area_bytes(int num_ranks, const banyan_device_experts_config* config) {
+  size_t bytes = 0;
+  static_cast<void>(boundary([&] { bytes = ExpertExchange::layout_of(num_ranks, *config).bytes(); }));
+  return bytes;
+}
+
+constexpr void add_experts(banyan_device_ops& table) {
+  table.experts_area_bytes = experts_area_bytes;
+  table.experts_create = [](void* group, const banyan_device_experts_config* config, void** experts) {
+    return boundary([&] { *experts = std::make_unique<ExpertExchange>(group_of(group), *config).release(); });
+  };
+  table.experts_free = [](void* experts) { delete static_cast<ExpertExchange*>(experts); };
+  table.experts_received = [](void* experts, banyan_device_expert_rows* received) {
+    return boundary([&] { experts_of(experts).received(*received); });
+  };
+  table.experts_dispatch = [](void* experts, const banyan_device_dispatch* dispatch, void*) {
+    return boundary([&] { experts_of(experts).dispatch(*dispatch); });
+  };
+  table.experts_combine = [](void* experts, void* out, int weighted, void*) {
+    return boundary([&] { experts_of(experts).combine(out, weighted != 0); });
+  };
+}
+
 banyan_status group_describe(void* group, char* text, size_t size) {
   return boundary([&] {
     const std::string description = group_of(group).describe();
@@ -69,7 +95,6 @@ banyan_status group_describe(void* group, char* text, size_t size) {
   });
 }
 
-/// What later versions of the table add stays NULL.
 constexpr banyan_device_ops make_table() {
   banyan_device_ops table{};
   table.version = BANYAN_DEVICE_ABI_VERSION;
@@ -127,6 +152,7 @@ constexpr banyan_device_ops make_table() {
   };
   table.group_abort = [](void* group) { group_of(group).abort(); };
   table.group_describe = group_describe;
+  add_experts(table);
   return table;
 }
 

@@ -57,6 +57,10 @@ void TokenExchange::received(banyan_device_received& received) const {
   received.weights = reinterpret_cast<const float*>(area + layout_.weights());
 }
 
+const int* TokenExchange::received_tokens() const {
+  return reinterpret_cast<const int*>(areas_[static_cast<size_t>(group_.rank())] + layout_.tokens());
+}
+
 bool TokenExchange::wants(const banyan_device_dispatch& dispatch, int token, int peer) const {
   const int* const chosen = dispatch.experts + static_cast<ptrdiff_t>(token) * layout_.top_k;
   return std::any_of(chosen, chosen + layout_.top_k, [&](int expert) {
@@ -70,6 +74,7 @@ void TokenExchange::send_token(const banyan_device_dispatch& dispatch, int token
   const size_t place = layout_.place(group_.rank(), slot);
   const auto top_k = static_cast<size_t>(layout_.top_k);
   const auto from = static_cast<size_t>(token);
+  reinterpret_cast<int*>(area + layout_.tokens())[place] = token;
   auto* const experts = reinterpret_cast<int*>(area + layout_.experts()) + place * top_k;
   auto* const weights = reinterpret_cast<float*>(area + layout_.weights()) + place * top_k;
   for (size_t choice = 0; choice < top_k; ++choice) {

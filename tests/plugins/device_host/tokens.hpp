@@ -10,7 +10,7 @@
 namespace banyan::fake_device {
 
 /// A rank's area: by peer, whether its rows may be read, how many have arrived, and that number for the user; then what
-/// came: experts, weights and rows.
+/// came: tokens' numbers, experts, weights and rows.
 struct AreaLayout {
   int num_ranks;
   int max_tokens;
@@ -24,7 +24,8 @@ struct AreaLayout {
   };
   [[nodiscard]] size_t places() const { return static_cast<size_t>(num_ranks) * static_cast<size_t>(max_tokens); }
   [[nodiscard]] size_t counts() const { return sizeof(Peer) * static_cast<size_t>(num_ranks); }
-  [[nodiscard]] size_t experts() const { return counts() + sizeof(int) * static_cast<size_t>(num_ranks); }
+  [[nodiscard]] size_t tokens() const { return counts() + sizeof(int) * static_cast<size_t>(num_ranks); }
+  [[nodiscard]] size_t experts() const { return tokens() + sizeof(int) * places(); }
   [[nodiscard]] size_t weights() const { return experts() + sizeof(int) * places() * static_cast<size_t>(top_k); }
   [[nodiscard]] size_t rows() const {
     return (weights() + sizeof(float) * places() * static_cast<size_t>(top_k) + 63) / 64 * 64;
@@ -42,6 +43,10 @@ class TokenExchange {
   TokenExchange(Group& group, const banyan_device_tokens_config& config);
 
   void received(banyan_device_received& received) const;
+  /// By place: the number of the token that lies there.
+  [[nodiscard]] const int* received_tokens() const;
+  [[nodiscard]] const AreaLayout& layout() const noexcept { return layout_; }
+  [[nodiscard]] device::Dtype dtype() const noexcept { return dtype_; }
   void dispatch(const banyan_device_dispatch& dispatch);
   void combine(void* out);
 

@@ -8,15 +8,27 @@
 extern "C" {
 #endif
 
-/** Per-call choices, equal on all ranks. Start from BANYAN_ALLTOALL_OPTIONS_INIT; zero means default. */
+/**
+ * Per-call choices, equal on all ranks but for `while_waiting`. Start from BANYAN_ALLTOALL_OPTIONS_INIT; zero means
+ * default.
+ *
+ * while_waiting: what the thread that waits in banyan_alltoall, banyan_alltoallv or banyan_request_wait calls now and
+ * then until the exchange is done, so that another library makes progress meanwhile, such as the MPI of the same
+ * program. Of an exchange that ends at once it may not be called at all. It returns 0, and soon; anything else aborts
+ * the communicator: the call ends with ABORTED on all ranks that are still in it. It must not throw. Exchanges,
+ * requests and the end of the same communicator are BUSY in it; banyan_comm_abort may be called, and gives the ranks
+ * its cause.
+ */
 typedef struct banyan_alltoall_options {
   size_t struct_size;
   const char* algorithm; /**< NULL or "auto": the model's choice; "direct", "hierarchical", ... BANYAN_ALGORITHM */
   double timeout_s;      /**< deadline of each start; default: the communicator's */
+  int (*while_waiting)(void* waiting_context); /**< above; default: none */
+  void* waiting_context;                       /**< its argument; as long-lived as the call or the request */
 } banyan_alltoall_options;
 
 #define BANYAN_ALLTOALL_OPTIONS_INIT \
-  { sizeof(banyan_alltoall_options), 0, 0 }
+  { sizeof(banyan_alltoall_options), 0, 0, 0, 0 }
 
 /**
  * Uniform all-to-all: block j of `sendbuf` goes to rank j, block i of `recvbuf` comes from rank i.

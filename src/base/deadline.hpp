@@ -11,14 +11,14 @@ class Deadline {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `seconds` from now; at most 1e9, and now for negative values and NaN.
-  static Deadline in(double seconds) {
+  /// `seconds` from `now`; at most 1e9, and `now` for negative values and NaN.
+  static Deadline in(double seconds, Clock::time_point now = Clock::now()) {
     const double total_s = seconds > 0 ? std::min(seconds, 1e9) : 0.0;
     const std::chrono::duration<double> span(total_s);
-    return {Clock::now() + std::chrono::duration_cast<Clock::duration>(span), total_s};
+    return {now + std::chrono::duration_cast<Clock::duration>(span), total_s};
   }
 
-  [[nodiscard]] bool passed() const noexcept { return Clock::now() >= when_; }
+  [[nodiscard]] bool passed(Clock::time_point now = Clock::now()) const noexcept { return now >= when_; }
   /// Seconds that it was made with: what to name in the text of a timeout.
   [[nodiscard]] double total_s() const noexcept { return total_s_; }
   /// Seconds left, 0 when passed.

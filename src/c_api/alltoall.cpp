@@ -13,11 +13,14 @@ coll::Options options_of(const banyan_alltoall_options* given) {
   if (!(full.timeout_s >= 0) || full.timeout_s > 1e9) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "options.timeout_s must be between 0 and 1e9 seconds");
   }
-  return {.algorithm = full.algorithm != nullptr ? full.algorithm : "", .timeout_s = full.timeout_s};
+  return {.algorithm = full.algorithm != nullptr ? full.algorithm : "",
+          .timeout_s = full.timeout_s,
+          .meanwhile = {full.while_waiting, full.waiting_context}};
 }
 
 /// The arguments in bytes, in memory of the communicator that its next call uses again.
 coll::ByteLayout layout_of(banyan_comm& comm, const VArguments& arguments) {
+  comm.engine->require_not_serving();
   check_v(*comm.communicator, arguments, comm.layout);
   const Layout& layout = comm.layout;
   return {layout.send_bytes, layout.send_offsets, layout.recv_bytes, layout.recv_offsets};
@@ -121,6 +124,7 @@ banyan_status banyan_request_free(banyan_request* request) {
     if (request == nullptr) {
       return;
     }
+    request->comm->engine->require_not_serving();
     request->comm->engine->end_if_failed(request->running());
     if (request->running().started) {
       throw banyan::Error(BANYAN_ERR_BUSY, "the request is started; wait for it before it is freed");

@@ -156,6 +156,7 @@ banyan_status banyan_comm_destroy(banyan_comm* comm) {
     if (comm == nullptr) {
       return;
     }
+    comm->engine->require_not_serving();
     if (comm->num_requests > 0) {
       throw banyan::Error(BANYAN_ERR_BUSY,
                           std::to_string(comm->num_requests) +

@@ -28,6 +28,9 @@ constexpr double kCauseSeconds = 0.5;
 constexpr double kDrainSeconds = 1.0;
 /// Rounds between looks at the clock and the abort state; every round that ends in a yield has one too.
 constexpr uint32_t kClockRounds = 256;
+/// Rounds of a wait between calls of what the caller wants done meanwhile, and before the first: most exchanges inside
+/// a host end within it.
+constexpr uint32_t kMeanwhileRounds = 32;
 /// Idle rounds before a waiting rank offers its core to others, even when there are enough.
 constexpr uint32_t kSpinRounds = 2000;
 
@@ -93,6 +96,7 @@ void Engine::alltoallv(const void* sendbuf, void* recvbuf, const ByteLayout& lay
 void Engine::run_one_shot(const char* operation, const Options& options) {
   one_shot_.operation = operation;
   one_shot_.timeout_s = options.timeout_s;
+  one_shot_.meanwhile = options.meanwhile;
   start(one_shot_);
   wait(one_shot_);
 }
@@ -105,6 +109,7 @@ std::unique_ptr<Request> Engine::alltoall_init(const void* sendbuf, void* recvbu
   take(*request, plans_.uniform(block_bytes, options));
   request->operation = "alltoall";
   request->timeout_s = options.timeout_s;
+  request->meanwhile = options.meanwhile;
   request->exchange = uniform_exchange(sendbuf, recvbuf, block_bytes);
   return request;
 }
@@ -123,6 +128,7 @@ void Engine::alltoallv_prepare(Request& request, const void* sendbuf, void* recv
   take(request, plans_.variable(options));
   request.operation = "alltoallv";
   request.timeout_s = options.timeout_s;
+  request.meanwhile = options.meanwhile;
   request.send_bytes.assign(layout.send_bytes.begin(), layout.send_bytes.end());
   request.send_offsets.assign(layout.send_offsets.begin(), layout.send_offsets.end());
   request.recv_bytes.assign(layout.recv_bytes.begin(), layout.recv_bytes.end());
@@ -131,7 +137,15 @@ void Engine::alltoallv_prepare(Request& request, const void* sendbuf, void* recv
       sendbuf, recvbuf, {request.send_bytes, request.send_offsets, request.recv_bytes, request.recv_offsets});
 }
 
+void Engine::require_not_serving() const {
+  if (serving_) {
+    throw Error(BANYAN_ERR_BUSY,
+                "an exchange of this communicator waits for what it calls meanwhile (while_waiting) to return");
+  }
+}
+
 void Engine::require_free() const {
+  require_not_serving();
   if (held_) {
     throw Error(BANYAN_ERR_BUSY, "a dispatch or combine of this communicator is not finished; wait for it");
   }
@@ -154,15 +168,15 @@ void Engine::start(Request& request) {
     request.planned = request.tuned->next(request.exchange);
   }
   const double timeout = timeout_of(request.timeout_s);
-  deadline_ = Deadline::in(timeout);
-  stall_deadline_ = Deadline::in(stall_s({.algorithm = {}, .timeout_s = timeout}));
+  started_at_ = Deadline::Clock::now();  // once: a look at the clock is 1 % of the smallest exchanges
+  deadline_ = Deadline::in(timeout, started_at_);
+  stall_deadline_ = Deadline::in(stall_s({.algorithm = {}, .timeout_s = timeout}), started_at_);
   stall_repeat_s_ = std::min(kStallRepeatSeconds, timeout * kStallRepeatShare);
   idle_rounds_ = 0;
   verdict_deadline_.reset();
   active_ = &request;
   request.started = true;
   comm_.control().operation_started(++operation_);
-  started_at_ = std::chrono::steady_clock::now();
   const banyan_status status = executor_.start(request.planned->program, request.exchange, operation_);
   if (status != BANYAN_OK) {
     fail(status, executor_.error());
@@ -208,7 +222,7 @@ bool Engine::advance(Request& request) {
 
 /// Tells what tunes the request how the call went.
 void Engine::tell(Request& request) {
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at_).count();
+  const double seconds = std::chrono::duration<double>(Deadline::Clock::now() - started_at_).count();
   trials_ += request.tuned->tries() ? 1 : 0;
   const bool noted = request.exchange.carries_notes;
   if (request.tuned->finished(seconds, noted ? executor_.notes() : std::span<const uint32_t>())) {
@@ -236,11 +250,12 @@ void Engine::check_clock(Request& request) {
   if (parent_ != nullptr) {
     check_aborted(*parent_);
   }
-  if (stall_deadline_.passed()) {
-    stall_deadline_ = Deadline::in(stall_repeat_s_);
+  const auto now = Deadline::Clock::now();
+  if (stall_deadline_.passed(now)) {
+    stall_deadline_ = Deadline::in(stall_repeat_s_, now);
     report_stall(request);
   }
-  if (deadline_.passed()) {
+  if (deadline_.passed(now)) {
     fail(BANYAN_ERR_TIMEOUT, describe_timeout(request));
   }
 }
@@ -306,6 +321,7 @@ void Engine::await_verdict() {
 }
 
 bool Engine::test(Request& request) {
+  require_not_serving();
   if (!request.started || active_ != &request) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "the request is not started");
   }
@@ -315,11 +331,26 @@ bool Engine::test(Request& request) {
 }
 
 void Engine::wait(Request& request) {
+  require_not_serving();
   if (!request.started || active_ != &request) {
     throw Error(BANYAN_ERR_INVALID_ARGUMENT, "the request is not started");
   }
-  while (!advance(request)) {
+  for (uint32_t round = 1; !advance(request); ++round) {
+    if (request.meanwhile.function != nullptr && round % kMeanwhileRounds == 0) {
+      serve_meanwhile(request);
+    }
     idle();
+  }
+}
+
+void Engine::serve_meanwhile(const Request& request) {
+  serving_ = true;
+  const int code = request.meanwhile.function(request.meanwhile.context);
+  serving_ = false;
+  if (code != 0) {
+    fail(BANYAN_ERR_ABORTED, "rank " + std::to_string(comm_.rank()) + " ended " + request.operation + " number " +
+                                 std::to_string(operation_) + ": what it calls while it waits (while_waiting) gave " +
+                                 std::to_string(code));
   }
 }
 

@@ -54,6 +54,9 @@ class Engine {
   /// alltoallv_init() into a request that is not started, which keeps its memory.
   void alltoallv_prepare(Request& request, const void* sendbuf, void* recvbuf, const ByteLayout& layout,
                          const Options& options);
+  /// Error{BUSY} in what a waiting thread calls (Options::meanwhile): the exchange under way borrows what belongs to
+  /// the next one.
+  void require_not_serving() const;
   /// Error{BUSY} if the request, or another one, is started, or the engine is held by others.
   void require_idle(const Request& request) const;
   void start(Request& request);
@@ -115,6 +118,7 @@ class Engine {
   [[nodiscard]] bool must_yield() const;
   void require_free() const;
   void tell(Request& request);
+  void serve_meanwhile(const Request& request);
   void check_clock(Request& request);
   void check_aborted(comm::Communicator& communicator);
   [[nodiscard]] static bootstrap::OperationReport report_of(const Request& request, uint64_t operation);
@@ -132,7 +136,8 @@ class Engine {
   Request one_shot_;
   Request* active_ = nullptr;
   bool held_ = false;
-  std::chrono::steady_clock::time_point started_at_;
+  bool serving_ = false;  ///< what is to be done meanwhile runs
+  Deadline::Clock::time_point started_at_;
   Deadline deadline_ = Deadline::in(0);
   Deadline stall_deadline_ = Deadline::in(0);
   double stall_repeat_s_ = 0;

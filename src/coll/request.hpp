@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "coll/options.hpp"
 #include "coll/planned.hpp"
 #include "coll/tuned.hpp"
 #include "executor/exchange.hpp"
@@ -22,6 +23,7 @@ struct Request {
   uint64_t purpose = 0;  ///< 0: none; else `describe_purpose` says it for reports, and ranks must agree on it
   std::string (*describe_purpose)(uint64_t) = nullptr;
   double timeout_s = 0;
+  Meanwhile meanwhile;
   bool of_holder = false;  ///< may start while the engine is held (Engine::hold)
   bool started = false;
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Good use on ranks that are threads: every exchange delivers every byte, and nothing beside it. */
+#include <sched.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ranks.h"
@@ -211,6 +213,50 @@ static void stats_body(rank_context* self) {
   CHECK_OK(banyan_comm_destroy(self->comm));
 }
 
+typedef struct waiting_count {
+  int calls;    /**< of rank 1 */
+  int answer;   /**< what they give */
+  int returned; /**< rank 1 has its call behind it */
+} waiting_count;
+
+static int count_waiting(void* context) {
+  waiting_count* count = context;
+  __atomic_add_fetch(&count->calls, 1, __ATOMIC_RELAXED);
+  return count->answer;
+}
+
+/** Rank 0 comes when rank 1 has called it while it waited, or has failed; `shared` is rank 1's count. */
+static void waiting_body(rank_context* self) {
+  unsigned char sendbuf[MAX_RANKS] = {0}, recvbuf[MAX_RANKS];
+  waiting_count* count = self->shared;
+  banyan_alltoall_options options = BANYAN_ALLTOALL_OPTIONS_INIT;
+  const banyan_status expected = count->answer == 0 ? BANYAN_OK : BANYAN_ERR_ABORTED;
+  if (self->rank == 1) {
+    options.while_waiting = count_waiting;
+    options.waiting_context = count;
+  } else if (self->rank == 0) {
+    while (__atomic_load_n(count->answer == 0 ? &count->calls : &count->returned, __ATOMIC_RELAXED) == 0) {
+      sched_yield();
+    }
+  }
+  CHECK(banyan_alltoall(self->comm, sendbuf, recvbuf, 1, 1, &options) == expected);
+  if (self->rank == 1) {
+    __atomic_store_n(&count->returned, 1, __ATOMIC_RELAXED);
+  }
+  CHECK(expected == BANYAN_OK || strstr(banyan_last_error(), "rank 1 ended alltoall") != NULL);
+  CHECK_OK(banyan_comm_destroy(self->comm));
+}
+
+/** A program that was built before the options had their last members. */
+static void short_options_body(rank_context* self) {
+  unsigned char sendbuf[MAX_RANKS] = {0}, recvbuf[MAX_RANKS];
+  banyan_alltoall_options options = BANYAN_ALLTOALL_OPTIONS_INIT;
+  options.struct_size = offsetof(banyan_alltoall_options, while_waiting);
+  options.while_waiting = count_waiting; /* not looked at */
+  CHECK_OK(banyan_alltoall(self->comm, sendbuf, recvbuf, 1, 1, &options));
+  CHECK_OK(banyan_comm_destroy(self->comm));
+}
+
 /** Even ranks in reversed order, odd ranks in order, the last rank in none. */
 static void split_body(rank_context* self) {
   const int last = self->rank == self->size - 1;
@@ -262,6 +308,7 @@ static void control_body(rank_context* self) {
 
 int main(void) {
   static const int kSizes[] = {1, 2, 5, 8};
+  waiting_count served = {0, 0, 0}, failing = {0, 7, 0};
   size_t s;
   for (s = 0; s < sizeof kSizes / sizeof *kSizes; ++s) {
     run_ranks(kSizes[s], NULL, uniform_body, NULL);
@@ -272,5 +319,8 @@ int main(void) {
   run_ranks(4, NULL, persistent_body, NULL);
   run_ranks(3, NULL, stats_body, NULL);
   run_ranks(7, NULL, split_body, NULL);
+  run_ranks(3, NULL, waiting_body, &served);
+  run_ranks(3, NULL, waiting_body, &failing);
+  run_ranks(3, NULL, short_options_body, NULL);
   return check_summary();
 }

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "mpi/agreement.hpp"
-#include "mpi/crowding.hpp"
 #include "mpi/departure.hpp"
 #include "mpi/failure.hpp"
 #include "mpi/notice.hpp"
@@ -80,8 +79,6 @@ void Counterpart::make(MPI_Comm local) {
     place_ = {};
     progress_.reset();
     say_why(agreement.cause());
-  } else {
-    yields_ = outnumber_cores(owner_);
   }
 }
 

@@ -40,8 +40,6 @@ class Counterpart {
   [[nodiscard]] banyan_comm* comm() const noexcept { return comm_; }
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] int size() const noexcept { return size_; }
-  /// Whether the ranks of this host outnumber its cores, so that a waiting rank had better give way.
-  [[nodiscard]] bool yields() const noexcept { return yields_; }
   /// What the calls of this counterpart send and receive, for exchange() to use again.
   [[nodiscard]] Blocks& send() noexcept { return send_; }
   [[nodiscard]] Blocks& recv() noexcept { return recv_; }
@@ -65,7 +63,6 @@ class Counterpart {
   int64_t calls_to_come_ = 0;  ///< until it is Banyan's turn, with that; 0: it was, or will never be
   std::optional<Progress> progress_;
   Place place_;
-  bool yields_ = false;
   Blocks send_, recv_;
   std::optional<Observation> observation_;
 };

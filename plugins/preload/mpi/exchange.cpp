@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mpi/exchange.hpp"
 
-#include <sched.h>
-
-#include <memory>
+#include <exception>
 #include <new>
 #include <string>
 
@@ -13,53 +11,49 @@
 namespace banyan::preload {
 namespace {
 
-/// Looks at the exchange between looks at MPI, and before the first: most exchanges of a host end within it.
-constexpr unsigned kRoundsBetweenMpi = 32;
-/// Looks at the exchange before the core is offered to others each time, when there are enough cores.
-constexpr unsigned kRoundsBeforeYield = 2000;
-
-struct FreeRequest {
-  void operator()(banyan_request* request) const noexcept { banyan_request_free(request); }
+struct Waiting {
+  Counterpart& counterpart;
+  std::exception_ptr failure;  ///< of MPI
 };
-using Request = std::unique_ptr<banyan_request, FreeRequest>;
-
-void check(banyan_status status) {
-  if (status != BANYAN_OK) {
-    throw Failure(banyan_last_error());
-  }
-}
-
-Request prepare(banyan_comm* comm, const Blocks& send, const Blocks& recv, bool uniform) {
-  banyan_request* request = nullptr;
-  if (uniform) {
-    if (send.bytes()[0] != recv.bytes()[0]) {  // Banyan takes one size for both
-      throw Failure("a rank sends " + std::to_string(send.bytes()[0]) + " bytes to each rank and expects " +
-                    std::to_string(recv.bytes()[0]) + " from each");
-    }
-    check(banyan_alltoall_init(comm, send.base(), recv.base(), send.bytes()[0], 1, nullptr, &request));
-  } else {
-    check(banyan_alltoallv_init(comm, send.base(), send.bytes().data(), send.offsets().data(), recv.base(),
-                                recv.bytes().data(), recv.offsets().data(), 1, nullptr, &request));
-  }
-  return Request(request);
-}
 
 /// MPI promises that a rank in a blocking call still serves what it began before: a peer may wait for just that before
 /// it comes to this exchange.
-void run(banyan_request* request, Counterpart& counterpart) {
-  check(banyan_request_start(request));
-  for (unsigned round = 1;; ++round) {
-    const banyan_status status = banyan_request_test(request);
-    if (status != BANYAN_IN_PROGRESS) {
-      check(status);
-      return;
-    }
-    if (round % kRoundsBetweenMpi == 0) {
-      counterpart.let_mpi_progress();
-    }
-    if (counterpart.yields() || round > kRoundsBeforeYield) {
-      ::sched_yield();
-    }
+int let_mpi_progress(void* context) noexcept {
+  auto& waiting = *static_cast<Waiting*>(context);
+  try {
+    waiting.counterpart.let_mpi_progress();
+    return 0;
+  } catch (const std::exception& error) {
+    banyan_comm_abort(waiting.counterpart.comm(), error.what());
+    waiting.failure = std::current_exception();
+    return 1;
+  }
+}
+
+banyan_status exchange_bytes(banyan_comm* comm, const Blocks& send, const Blocks& recv, bool uniform,
+                             const banyan_alltoall_options& options) {
+  if (!uniform) {
+    return banyan_alltoallv(comm, send.base(), send.bytes().data(), send.offsets().data(), recv.base(),
+                            recv.bytes().data(), recv.offsets().data(), 1, &options);
+  }
+  if (send.bytes()[0] != recv.bytes()[0]) {  // Banyan takes one size for both
+    throw Failure("a rank sends " + std::to_string(send.bytes()[0]) + " bytes to each rank and expects " +
+                  std::to_string(recv.bytes()[0]) + " from each");
+  }
+  return banyan_alltoall(comm, send.base(), recv.base(), send.bytes()[0], 1, &options);
+}
+
+void move(Counterpart& counterpart, const Blocks& send, const Blocks& recv, bool uniform) {
+  Waiting waiting{counterpart, nullptr};
+  banyan_alltoall_options options = BANYAN_ALLTOALL_OPTIONS_INIT;
+  options.while_waiting = let_mpi_progress;
+  options.waiting_context = &waiting;
+  const banyan_status status = exchange_bytes(counterpart.comm(), send, recv, uniform, options);
+  if (waiting.failure != nullptr) {
+    std::rethrow_exception(waiting.failure);
+  }
+  if (status != BANYAN_OK) {
+    throw Failure(banyan_last_error());
   }
 }
 
@@ -69,13 +63,7 @@ void exchange_blocks(Counterpart& counterpart, const Call& call, MPI_Comm local)
   send.lay_out(call.send, counterpart.size(), call.in_place);
   recv.lay_out(call.recv, counterpart.size(), false);
   send.pack(local);
-  const Request request = prepare(counterpart.comm(), send, recv, call.uniform);
-  try {
-    run(request.get(), counterpart);
-  } catch (const Failure& failure) {
-    banyan_comm_abort(counterpart.comm(), failure.what());  // a request that goes on cannot be freed
-    throw;
-  }
+  move(counterpart, send, recv, call.uniform);
   recv.unpack(local);
   send.clear();
   recv.clear();

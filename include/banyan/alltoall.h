@@ -15,9 +15,9 @@ extern "C" {
  * while_waiting: what the thread that waits in banyan_alltoall, banyan_alltoallv or banyan_request_wait calls now and
  * then until the exchange is done, so that another library makes progress meanwhile, such as the MPI of the same
  * program. Of an exchange that ends at once it may not be called at all. It returns 0, and soon; anything else aborts
- * the communicator: the call ends with ABORTED on all ranks that are still in it. It must not throw. Exchanges,
- * requests and the end of the same communicator are BUSY in it; banyan_comm_abort may be called, and gives the ranks
- * its cause.
+ * the communicator: the call ends with ABORTED on all ranks that are still in it. It must not throw. Of the functions
+ * of the same communicator it may call banyan_comm_abort alone, which gives the ranks its cause; exchanges, requests
+ * and banyan_comm_destroy are BUSY.
  */
 typedef struct banyan_alltoall_options {
   size_t struct_size;

@@ -155,7 +155,8 @@ typedef struct banyan_device_tokens_batch {
   size_t struct_size;
   const void* rows;         /**< [num_tokens][row_bytes], aligned to 16; NULL with no tokens */
   const int* experts;       /**< [num_tokens][top_k]; one below 0 or from num_experts on is no choice; NULL likewise */
-  const float* weights;     /**< [num_tokens][top_k], or NULL: receivers find zeros. Combine does not apply them */
+  const float* weights;     /**< [num_tokens][top_k], or NULL: receivers find zeros. banyan_device_tokens_combine does
+                                 not apply them */
   int num_tokens;           /**< at most max_tokens; may differ between ranks */
   const int* device_tokens; /**< on the device: how many of them there are; NULL: all */
 } banyan_device_tokens_batch;
@@ -182,7 +183,7 @@ BANYAN_API banyan_status banyan_device_tokens_combine(banyan_device_tokens* toke
  * BANYAN_DEVICE_EXPERTS_OPTIONS_INIT. */
 typedef struct banyan_device_experts_options {
   size_t struct_size;
-  int max_tokens;            /**< required: most tokens of a rank in a dispatch; times top_k below 2^24 */
+  int max_tokens;            /**< required: most tokens of a rank in a dispatch, at most 2^22; times top_k below 2^24 */
   int top_k;                 /**< required: experts of a token, at most 16 */
   int num_experts;           /**< required: at most 1024 */
   const int* rank_of_expert; /**< required: [num_experts], host memory, copied */
@@ -190,8 +191,8 @@ typedef struct banyan_device_experts_options {
   int dtype;                 /**< a banyan_dtype, of rows: FP32, FP16 or BF16; default FP32 */
   int max_blocks;            /**< of a kernel, as in banyan_device_group_options; default: the plugin's choice */
   int row_alignment;         /**< runs of experts begin at multiples of so many rows; default 1 */
-  int max_rows;              /**< of this rank's experts, with what lies between runs; default: as many as could come,
-                                  size * max_tokens * top_k and more */
+  int max_rows;              /**< of this rank's experts, with what lies between runs; a multiple of row_alignment,
+                                  or the last run may end at no such row. Default: as many as could come */
 } banyan_device_experts_options;
 
 #define BANYAN_DEVICE_EXPERTS_OPTIONS_INIT \
@@ -200,6 +201,7 @@ typedef struct banyan_device_experts_options {
 /**
  * Collective: makes a token exchange that leaves rows as a grouped GEMM wants them, those of an expert one behind the
  * other, a row for each choice of a token. A token's row still goes once to every rank that has one of its experts.
+ * It keeps `max_rows` rows, by default size * max_tokens * top_k and more, and 2 * size * max_tokens rows beside them.
  * Errors: INVALID_ARGUMENT, MISMATCH (unequal options), NOT_SUPPORTED (a plugin that cannot), NO_MEMORY, and those of
  * the communicator.
  */
@@ -228,7 +230,8 @@ typedef struct banyan_device_experts_view {
   int max_rows;                     /**< as asked for, or as many as could come */
   const int* experts;               /**< [num_experts]: their numbers, rising */
   const int* counts;                /**< [num_experts]: rows of each */
-  const int* offsets;               /**< [num_experts + 1]: where runs begin; the last: where the next would */
+  const int* offsets;               /**< [num_experts + 1]: where runs begin, none beyond max_rows; the last: where the
+                                         next would */
   const int* needed;                /**< [1]: rows with those between runs; more than max_rows: the last were left out,
                                          which combine takes for choices of no expert */
   const banyan_device_row* sources; /**< [max_rows], those before the last offset */
@@ -238,7 +241,8 @@ typedef struct banyan_device_experts_view {
 BANYAN_API banyan_status banyan_device_experts_received(const banyan_device_experts* experts,
                                                         banyan_device_experts_view* view);
 
-/** Enqueues a dispatch, as banyan_device_tokens_dispatch. */
+/** Enqueues a dispatch, as banyan_device_tokens_dispatch. For a weighted combine, every rank with tokens gives their
+ * weights. */
 BANYAN_API banyan_status banyan_device_experts_dispatch(banyan_device_experts* experts,
                                                         const banyan_device_tokens_batch* batch, void* stream);
 

@@ -75,8 +75,7 @@ banyan_status banyan_device_experts_received(const banyan_device_experts* expert
 
 banyan_status banyan_device_experts_dispatch(banyan_device_experts* experts, const banyan_device_tokens_batch* batch,
                                              void* stream) {
-  return c_boundary(
-      [&] { require(experts, "experts").experts.dispatch(banyan::c_api::dispatch_of(batch), stream); });
+  return c_boundary([&] { require(experts, "experts").experts.dispatch(banyan::c_api::dispatch_of(batch), stream); });
 }
 
 banyan_status banyan_device_experts_combine(banyan_device_experts* experts, void* out, int weighted, void* stream) {

@@ -127,7 +127,7 @@ class Tokens {
 /// One rank's part of a token exchange by experts, which older tables do not have.
 class Experts {
  public:
-  /// Error{NOT_SUPPORTED} if the plugin has none, or unless the terms are right.
+  /// Error{NOT_SUPPORTED} if the plugin has none, INVALID_ARGUMENT where the terms are wrong.
   [[nodiscard]] static size_t area_bytes(const Device& device, int num_ranks,
                                          const banyan_device_experts_config& config);
 

@@ -42,14 +42,14 @@ static banyan_device_tokens_batch fill_batch(rank_context* self, char* memory) {
 }
 
 /** Rank r's expert has a row of each rank, expert 0 one more for each token. */
-static void check_received(rank_context* self, const banyan_device_experts* experts) {
+static void check_received(rank_context* self, const banyan_device_experts* experts, int max_rows) {
   const int of_a_rank = self->rank == 0 ? self->size + 1 : 1;
   const int count = self->size * of_a_rank;
   banyan_device_experts_view view;
   int row;
   view.struct_size = sizeof view;
   CHECK_OK(banyan_device_experts_received(experts, &view));
-  CHECK(view.num_experts == 1 && view.experts[0] == self->rank);
+  CHECK(view.num_experts == 1 && view.experts[0] == self->rank && view.max_rows == max_rows);
   CHECK(view.counts[0] == count && view.offsets[0] == 0);
   CHECK(view.offsets[1] == (count + 1) / 2 * 2 && *view.needed == view.offsets[1]);
   for (row = 0; row < count; ++row) {
@@ -64,12 +64,9 @@ static void check_received(rank_context* self, const banyan_device_experts* expe
   CHECK(count % 2 == 0 || view.sources[count].rank == -1);
 }
 
-static void data_body(rank_context* self) {
-  const int rank_of_expert[MAX_RANKS] = {0, 1, 2, 3};
-  const banyan_device_experts_options options = options_of(rank_of_expert, self->size);
-  const scratch memory = make_scratch(self->rank);
+static void exchange_rows(rank_context* self, banyan_device_group* group, const scratch memory,
+                          const banyan_device_experts_options options, int max_rows) {
   void* const stream = stream_of(self->rank);
-  banyan_device_group* group = make_group(self);
   banyan_device_experts* experts = NULL;
   const float* const out = (const float*)(const void*)((char*)memory.memory + 4096);
   int token, weighted;
@@ -77,7 +74,7 @@ static void data_body(rank_context* self) {
   for (weighted = 0; weighted < 2; ++weighted) {
     const banyan_device_tokens_batch batch = fill_batch(self, memory.memory);
     CHECK_OK(banyan_device_experts_dispatch(experts, &batch, stream));
-    check_received(self, experts);
+    check_received(self, experts, max_rows);
     CHECK_OK(banyan_device_experts_combine(experts, (void*)(uintptr_t)out, weighted, stream));
     for (token = 0; token < self->size; ++token) {
       const float number = (float)(100 * self->rank + 10 * token + 1);
@@ -86,6 +83,18 @@ static void data_body(rank_context* self) {
   }
   CHECK_OK(banyan_device_group_check(group));
   CHECK_OK(banyan_device_experts_free(experts));
+}
+
+/** With as many rows as could come, and with room of each rank's own. */
+static void data_body(rank_context* self) {
+  const int rank_of_expert[MAX_RANKS] = {0, 1, 2, 3};
+  banyan_device_experts_options options = options_of(rank_of_expert, self->size);
+  const scratch memory = make_scratch(self->rank);
+  banyan_device_group* group = make_group(self);
+  const int most = self->size * options.max_tokens * options.top_k + options.row_alignment - 1;
+  exchange_rows(self, group, memory, options, most);
+  options.max_rows = 20 + 2 * self->rank;
+  exchange_rows(self, group, memory, options, options.max_rows < most ? options.max_rows : most);
   CHECK_OK(banyan_device_group_free(group));
   CHECK_OK(banyan_comm_destroy(self->comm));
   free_scratch(memory);
@@ -146,6 +155,7 @@ static void refused_calls(rank_context* self, banyan_device_experts* experts, ch
   CHECK_OK(banyan_device_experts_dispatch(experts, &batch, stream));
   CHECK_REJECTS(banyan_device_experts_dispatch(experts, &batch, stream), "have not been combined");
   CHECK_REJECTS(banyan_device_experts_combine(experts, host, 0, stream), "out is host memory");
+  CHECK_REJECTS(banyan_device_experts_combine(experts, mine + 4100, 0, stream), "aligned to 16");
   CHECK_REJECTS(banyan_device_experts_combine(experts, mine, 0, stream_of(self->rank + 4)), "stream is of device");
   CHECK_REJECTS(banyan_device_experts_combine(experts, mine + 4096, 1, stream), "without weights");
   CHECK_OK(banyan_device_experts_combine(experts, mine + 4096, 0, stream));

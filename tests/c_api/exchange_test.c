@@ -247,6 +247,56 @@ static void waiting_body(rank_context* self) {
   CHECK_OK(banyan_comm_destroy(self->comm));
 }
 
+typedef struct meddling {
+  banyan_comm* comm;
+  banyan_request* request;
+  int calls; /**< of rank 1 */
+} meddling;
+
+/** What must not disturb the exchange under way. */
+static int meddle(void* context) {
+  static const size_t kCounts[MAX_RANKS] = {0}, kDispls[MAX_RANKS] = {1, 2, 3};
+  meddling* self = context;
+  unsigned char byte = 0;
+  banyan_request* other = NULL;
+  CHECK_FAILS(banyan_alltoallv(self->comm, &byte, kCounts, kDispls, &byte, kCounts, kDispls, 1, NULL), BANYAN_ERR_BUSY,
+              "while_waiting");
+  CHECK_FAILS(banyan_alltoallv_init(self->comm, &byte, kCounts, kDispls, &byte, kCounts, kDispls, 1, NULL, &other),
+              BANYAN_ERR_BUSY, "while_waiting");
+  CHECK_FAILS(banyan_request_free(self->request), BANYAN_ERR_BUSY, "while_waiting");
+  CHECK_FAILS(banyan_comm_destroy(self->comm), BANYAN_ERR_BUSY, "while_waiting");
+  CHECK(other == NULL);
+  __atomic_add_fetch(&self->calls, 1, __ATOMIC_RELAXED);
+  return 0;
+}
+
+/** Rank 1 tries what it must not in an all-to-all-v, while it waits for rank 0; `shared` are its tries. */
+static void meddling_body(rank_context* self) {
+  banyan_alltoall_options options = BANYAN_ALLTOALL_OPTIONS_INIT;
+  meddling* shared = self->shared;
+  banyan_request* request = NULL;
+  v_buffers v;
+  v_allocate(&v, self->rank, self->size, 700);
+  v_fill(&v, self->rank, self->size, 1);
+  CHECK_OK(banyan_alltoall_init(self->comm, NULL, NULL, 0, 1, NULL, &request));
+  if (self->rank == 1) {
+    shared->comm = self->comm;
+    shared->request = request;
+    options.while_waiting = meddle;
+    options.waiting_context = shared;
+  } else if (self->rank == 0) {
+    while (__atomic_load_n(&shared->calls, __ATOMIC_RELAXED) < 2) {
+      sched_yield();
+    }
+  }
+  CHECK_OK(banyan_alltoallv(self->comm, v.sendbuf, v.sendcounts, v.sdispls, v.recvbuf, v.recvcounts, v.rdispls, 4,
+                            &options));
+  CHECK(v_is_right(&v, self->rank, self->size, 1));
+  v_free(&v);
+  CHECK_OK(banyan_request_free(request));
+  CHECK_OK(banyan_comm_destroy(self->comm));
+}
+
 /** A program that was built before the options had their last members. */
 static void short_options_body(rank_context* self) {
   unsigned char sendbuf[MAX_RANKS] = {0}, recvbuf[MAX_RANKS];
@@ -308,6 +358,7 @@ static void control_body(rank_context* self) {
 
 int main(void) {
   static const int kSizes[] = {1, 2, 5, 8};
+  meddling tries = {NULL, NULL, 0};
   waiting_count served = {0, 0, 0}, failing = {0, 7, 0};
   size_t s;
   for (s = 0; s < sizeof kSizes / sizeof *kSizes; ++s) {
@@ -321,6 +372,7 @@ int main(void) {
   run_ranks(7, NULL, split_body, NULL);
   run_ranks(3, NULL, waiting_body, &served);
   run_ranks(3, NULL, waiting_body, &failing);
+  run_ranks(3, NULL, meddling_body, &tries);
   run_ranks(3, NULL, short_options_body, NULL);
   return check_summary();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Token exchanges by experts through the C API, held against the plain reference of tests/gpu, bit for bit: what reaches
-// the device plugin, and what of it is told. The plugin is tests/plugins/device_host, so no kernel runs.
+// Token exchanges by experts through the C API, held against the plain reference of tests/gpu, bit for bit: what
+// reaches the device plugin, and what of it is told. The plugin is tests/plugins/device_host, so no kernel runs.
 #include <banyan/banyan.h>
 #include <banyan/device_plugin.h>
 #include <gtest/gtest.h>
@@ -41,9 +41,9 @@ class Rank {
     banyan_device_experts_view view{};
     view.struct_size = sizeof view;
     require(banyan_device_experts_received(experts_, &view));
-    expect_by_expert(round, shape_, rank_,
-                     {view.experts, view.counts, view.offsets, view.needed, view.sources,
-                      static_cast<const char*>(view.rows)});
+    expect_by_expert(
+        round, shape_, rank_,
+        {view.experts, view.counts, view.offsets, view.needed, view.sources, static_cast<const char*>(view.rows)});
     const auto results = round.results_by_expert(round.runs_of(rank_));
     if (!results.empty()) {
       std::memcpy(view.rows, results.data(), results.size() * sizeof(uint16_t));
@@ -132,19 +132,55 @@ void run(const Shape& shape, int num_ranks) {
 }
 
 TEST(DeviceExperts, EveryShapeThenRowsAndSumsAreThoseOfTheReference) {
-  const std::vector<Shape> shapes = {
-      {.name = "BF16", .row_bytes = 64, .top_k = 4, .num_experts = 12, .max_tokens = 40, .dtype = BANYAN_DTYPE_BF16,
-       .max_blocks = 0},
-      {.name = "FP32 in runs of 8", .row_bytes = 32, .top_k = 2, .num_experts = 7, .max_tokens = 33,
-       .dtype = BANYAN_DTYPE_FP32, .max_blocks = 0, .row_alignment = 8},
-      {.name = "all to one expert", .row_bytes = 16, .top_k = 3, .num_experts = 5, .max_tokens = 20,
-       .dtype = BANYAN_DTYPE_FP16, .max_blocks = 0, .pattern = Pattern::kFirstOnly},
-      {.name = "few", .row_bytes = 16, .top_k = 8, .num_experts = 64, .max_tokens = 9, .dtype = BANYAN_DTYPE_BF16,
-       .max_blocks = 0, .pattern = Pattern::kFew, .row_alignment = 4},
-      {.name = "none", .row_bytes = 16, .top_k = 1, .num_experts = 3, .max_tokens = 5, .dtype = BANYAN_DTYPE_BF16,
-       .max_blocks = 0, .pattern = Pattern::kNone},
-      {.name = "too few rows", .row_bytes = 48, .top_k = 4, .num_experts = 6, .max_tokens = 30,
-       .dtype = BANYAN_DTYPE_BF16, .max_blocks = 0, .row_alignment = 4, .max_rows = 31}};
+  const std::vector<Shape> shapes = {{.name = "BF16",
+                                      .row_bytes = 64,
+                                      .top_k = 4,
+                                      .num_experts = 12,
+                                      .max_tokens = 40,
+                                      .dtype = BANYAN_DTYPE_BF16,
+                                      .max_blocks = 0},
+                                     {.name = "FP32 in runs of 8",
+                                      .row_bytes = 32,
+                                      .top_k = 2,
+                                      .num_experts = 7,
+                                      .max_tokens = 33,
+                                      .dtype = BANYAN_DTYPE_FP32,
+                                      .max_blocks = 0,
+                                      .row_alignment = 8},
+                                     {.name = "all to one expert",
+                                      .row_bytes = 16,
+                                      .top_k = 3,
+                                      .num_experts = 5,
+                                      .max_tokens = 20,
+                                      .dtype = BANYAN_DTYPE_FP16,
+                                      .max_blocks = 0,
+                                      .pattern = Pattern::kFirstOnly},
+                                     {.name = "few",
+                                      .row_bytes = 16,
+                                      .top_k = 8,
+                                      .num_experts = 64,
+                                      .max_tokens = 9,
+                                      .dtype = BANYAN_DTYPE_BF16,
+                                      .max_blocks = 0,
+                                      .pattern = Pattern::kFew,
+                                      .row_alignment = 4},
+                                     {.name = "none",
+                                      .row_bytes = 16,
+                                      .top_k = 1,
+                                      .num_experts = 3,
+                                      .max_tokens = 5,
+                                      .dtype = BANYAN_DTYPE_BF16,
+                                      .max_blocks = 0,
+                                      .pattern = Pattern::kNone},
+                                     {.name = "too few rows",
+                                      .row_bytes = 48,
+                                      .top_k = 4,
+                                      .num_experts = 6,
+                                      .max_tokens = 30,
+                                      .dtype = BANYAN_DTYPE_BF16,
+                                      .max_blocks = 0,
+                                      .row_alignment = 4,
+                                      .max_rows = 31}};
   for (const Shape& shape : shapes) {
     for (int num_ranks = 1; num_ranks <= 3; ++num_ranks) {
       run(shape, num_ranks);

@@ -84,6 +84,21 @@ TEST_F(Table, LongerTableIsTaken) {
   EXPECT_NO_THROW(check_table(table, "a file"));
 }
 
+TEST_F(Table, TableOfBeforeThereWereExchangesByExpertsIsTakenAndHasNone) {
+  const auto expect_none = [](const std::function<void(banyan_device_ops&)>& spoil) {
+    banyan_device_ops table = find_table("host");
+    spoil(table);
+    EXPECT_NO_THROW(check_table(table, "a file"));
+    const auto [status, text] = failure_of([&] { require_experts(table); });
+    EXPECT_EQ(status, BANYAN_ERR_NOT_SUPPORTED);
+    EXPECT_THAT(text, HasSubstr("device host: this plugin has no token exchanges by experts"));
+  };
+  EXPECT_NO_THROW(require_experts(find_table("host")));
+  expect_none([](banyan_device_ops& table) { table.struct_size = offsetof(banyan_device_ops, experts_area_bytes); });
+  expect_none([](banyan_device_ops& table) { table.struct_size -= sizeof(table.experts_combine); });
+  expect_none([](banyan_device_ops& table) { table.experts_received = nullptr; });
+}
+
 TEST_F(Table, DeviceThatIsNotThereIsNamed) {
   const banyan_device_ops& ops = find_table("host");
   EXPECT_NO_THROW(require_device(ops, 7));

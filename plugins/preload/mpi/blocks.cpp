@@ -12,6 +12,11 @@ void Blocks::lay_out(const Side& side, int size, bool copies) {
   bytes_.resize(static_cast<size_t>(size));
   offsets_.resize(static_cast<size_t>(size));
   read_types(bytes_.size());
+  if (!copies && side.counts.absent() && type_of(0).is_contiguous()) {
+    bytes_.assign(bytes_.size(), count_of(0) * type_of(0).size_bytes());
+    base_ = bytes_[0] > 0 ? static_cast<std::byte*>(side.buffer) : nullptr;
+    return;
+  }
   bool contiguous = true;
   for (size_t rank = 0; rank < bytes_.size(); ++rank) {
     bytes_[rank] = count_of(rank) * type_of(rank).size_bytes();

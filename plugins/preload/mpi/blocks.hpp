@@ -27,7 +27,7 @@ class Blocks {
   void clear() noexcept;
 
   [[nodiscard]] std::byte* base() const noexcept { return base_; }
-  /// Bytes per rank, and where they begin behind base().
+  /// Bytes per rank, and where they begin behind base(); offsets() is not for calls whose blocks are equal.
   [[nodiscard]] const std::vector<size_t>& bytes() const noexcept { return bytes_; }
   [[nodiscard]] const std::vector<size_t>& offsets() const noexcept { return offsets_; }
 

@@ -2,6 +2,7 @@
 #include "experts.hpp"
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstring>
 
@@ -14,6 +15,12 @@ void require(bool condition, const std::string& text) {
   }
 }
 
+/// As many as could come for so many experts of a rank, with what lies between their runs.
+size_t most_rows(const AreaLayout& by_rank, const banyan_device_experts_config& config, size_t num_own) {
+  return by_rank.places() * static_cast<size_t>(by_rank.top_k) +
+         num_own * static_cast<size_t>(config.row_alignment - 1);
+}
+
 }  // namespace
 
 ExpertAreaLayout ExpertExchange::layout_of(int num_ranks, const banyan_device_experts_config& config) {
@@ -23,8 +30,8 @@ ExpertAreaLayout ExpertExchange::layout_of(int num_ranks, const banyan_device_ex
   require(config.row_alignment >= 1, "row_alignment is " + std::to_string(config.row_alignment));
   require(config.max_rows >= 0, "max_rows is " + std::to_string(config.max_rows));
   const auto num_experts = static_cast<size_t>(config.tokens.num_experts);
-  const size_t most = by_rank.places() * static_cast<size_t>(by_rank.top_k) +
-                      num_experts * static_cast<size_t>(config.row_alignment - 1);
+  const size_t most = most_rows(by_rank, config, num_experts);
+  require(int64_t{by_rank.max_tokens} * by_rank.top_k < 1 << 24 && most <= INT_MAX, "too many choices");
   return {by_rank, config.max_rows > 0 ? std::min(most, static_cast<size_t>(config.max_rows)) : most, num_experts};
 }
 
@@ -33,13 +40,13 @@ ExpertExchange::ExpertExchange(Group& group, const banyan_device_experts_config&
       layout_(layout_of(group.size(), config)),
       tokens_(group, config.tokens),
       area_(static_cast<char*>(config.tokens.areas[group.rank()])),
-      max_rows_(layout_.most_rows),
       row_alignment_(static_cast<size_t>(config.row_alignment)) {
   for (int expert = 0; expert < config.tokens.num_experts; ++expert) {
     if (config.tokens.rank_of_expert[expert] == group.rank()) {
       own_.push_back(expert);
     }
   }
+  max_rows_ = std::min(layout_.most_rows, most_rows(layout_.by_rank, config, own_.size()));
   std::copy(own_.begin(), own_.end(), at<int>(layout_.experts()));
   place_of_row_.resize(max_rows_);
 }
@@ -166,6 +173,7 @@ void ExpertExchange::add_up_all(bool weighted) {
 }
 
 void ExpertExchange::combine(void* out, bool weighted) {
+  tokens_.check_out(out);
   require(!weighted || has_weights_, "a weighted combine of tokens that were dispatched without weights");
   if (group_.failure().status == BANYAN_OK) {
     add_up_all(weighted);

@@ -52,7 +52,7 @@ class ExpertExchange {
   ExpertAreaLayout layout_;
   TokenExchange tokens_;
   char* area_;
-  size_t max_rows_;
+  size_t max_rows_ = 0;
   size_t row_alignment_;
   std::vector<int> own_;
   bool has_weights_ = false;

@@ -108,8 +108,9 @@ void TokenExchange::dispatch(const banyan_device_dispatch& dispatch) {
   group_.begin();
   is_dispatched_ = true;
   ++rounds_;
+  num_given_ = dispatch.num_tokens;
   const int num_tokens =
-      dispatch.device_tokens == nullptr ? dispatch.num_tokens : std::min(*dispatch.device_tokens, dispatch.num_tokens);
+      dispatch.device_tokens == nullptr ? num_given_ : std::clamp(*dispatch.device_tokens, 0, num_given_);
   slots_.assign(static_cast<size_t>(num_tokens), std::vector<int>(areas_.size(), -1));
   for (int peer = 0; peer < group_.size(); ++peer) {
     int slot = 0;
@@ -132,9 +133,14 @@ void TokenExchange::dispatch(const banyan_device_dispatch& dispatch) {
   }
 }
 
-void TokenExchange::combine(void* out) {
+void TokenExchange::check_out(const void* out) const {
   require(is_dispatched_, "there are no tokens to combine: dispatch comes first");
-  require(out != nullptr || slots_.empty(), "combine needs a place for its rows");
+  require(reinterpret_cast<uintptr_t>(out) % 16 == 0, "rows must be aligned to 16 bytes");
+  require(out != nullptr || num_given_ == 0, "combine needs a place for its rows");
+}
+
+void TokenExchange::combine(void* out) {
+  check_out(out);
   group_.begin();
   is_dispatched_ = false;
   for (int peer = 0; peer < group_.size(); ++peer) {

@@ -48,6 +48,8 @@ class TokenExchange {
   [[nodiscard]] const AreaLayout& layout() const noexcept { return layout_; }
   [[nodiscard]] device::Dtype dtype() const noexcept { return dtype_; }
   void dispatch(const banyan_device_dispatch& dispatch);
+  /// Throws where combine would.
+  void check_out(const void* out) const;
   void combine(void* out);
 
  private:
@@ -63,6 +65,7 @@ class TokenExchange {
   std::vector<char*> areas_;
   std::vector<std::vector<int>> slots_;  ///< of the last dispatch, by token and rank; -1: none
   uint64_t rounds_ = 0;
+  int num_given_ = 0;  ///< tokens of the last dispatch, by the host
   bool is_dispatched_ = false;
 };
 

@@ -82,8 +82,7 @@ TEST(Meanwhile, OfAnAlltoallv) {
     engine.alltoallv(buffers.sent.data(), buffers.received.data(), layout, options);
   });
   expect_served([&](Engine& engine, Buffers& buffers, const Options& options) {
-    const auto request =
-        engine.alltoallv_init(buffers.sent.data(), buffers.received.data(), layout, options);
+    const auto request = engine.alltoallv_init(buffers.sent.data(), buffers.received.data(), layout, options);
     engine.start(*request);
     engine.wait(*request);
   });
@@ -91,8 +90,7 @@ TEST(Meanwhile, OfAnAlltoallv) {
 
 TEST(Meanwhile, OfARequestInEachWait) {
   expect_served([](Engine& engine, Buffers& buffers, const Options& options) {
-    const auto request =
-        engine.alltoall_init(buffers.sent.data(), buffers.received.data(), kBlock, options);
+    const auto request = engine.alltoall_init(buffers.sent.data(), buffers.received.data(), kBlock, options);
     engine.start(*request);
     engine.wait(*request);
   });

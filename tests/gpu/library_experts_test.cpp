@@ -35,6 +35,19 @@ class Rank {
     EXPECT_EQ(banyan_comm_destroy(comm_), BANYAN_OK) << banyan_last_error();
   }
 
+  /// A rank that finds something wrong lets the others not wait for it.
+  void run_rounds() {
+    try {
+      for (int number = 0; number < kRounds; ++number) {
+        run(number);
+      }
+    } catch (const std::exception& error) {
+      banyan_comm_abort(comm_, error.what());
+      throw;
+    }
+  }
+
+ private:
   void run(int number) {
     const Round round(shape_, num_ranks_, number);
     dispatch(round, number);
@@ -53,7 +66,6 @@ class Rank {
     expect_sums(round, shape_, rank_, round.sums_by_expert(rank_, weighted), static_cast<const uint16_t*>(memory_));
   }
 
- private:
   static void require(banyan_status status) {
     if (status != BANYAN_OK) {
       throw std::runtime_error(banyan_last_error());
@@ -117,12 +129,9 @@ void run(const Shape& shape, int num_ranks) {
     threads.emplace_back([&shape, comm, num_ranks] {
       try {
         Rank rank(comm, shape, num_ranks);
-        for (int round = 0; round < kRounds; ++round) {
-          rank.run(round);
-        }
+        rank.run_rounds();
       } catch (const std::exception& error) {
         ADD_FAILURE() << shape.name << ", " << num_ranks << " ranks: " << error.what();
-        banyan_comm_abort(comm, error.what());
       }
     });
   }

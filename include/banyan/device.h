@@ -220,8 +220,8 @@ typedef struct banyan_device_row {
   float weight; /**< of the choice */
 } banyan_device_row;
 
-/** Where dispatch leaves what came: memory of the device, of the exchange, at the same places in each dispatch, but for
- * the two numbers. Runs are in the order of the numbers of the experts; the rows of a run in the order of ranks,
+/** Where dispatch leaves what came: memory of the device, of the exchange, at the same places in each dispatch; the two
+ * numbers are here. Runs are in the order of the numbers of the experts; the rows of a run in the order of ranks,
  * tokens, choices. What lies between two runs is not read. */
 typedef struct banyan_device_experts_view {
   size_t struct_size;               /**< in: sizeof(banyan_device_experts_view) */
